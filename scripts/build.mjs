@@ -1,0 +1,65 @@
+// Builds the demo and the Worker's WebAssembly. Does nothing that is done already.
+//   --faults    the build with which the tests break rooms, in build/faults
+//   --dry-run   what `npm run build` does: what a deploy would upload, in dist/
+
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { fingerprint, once, root, run, step } from "./lib.mjs";
+import { buildTools, packages, rust } from "./setup.mjs";
+
+const SOURCES = ["Cargo.toml", "Cargo.lock", "src"];
+
+/** The page at `/`. */
+export async function demo() {
+	await once("demo", "demo/dist/index.html", fingerprint(["demo/src", "package-lock.json"]), async () => {
+		const done = step("building the demo");
+		rmSync(join(root, "demo/dist"), { recursive: true, force: true });
+		const esbuild = ["demo/src/main.ts", "demo/src/style.css", "demo/src/index.html", "demo/src/icon.svg"];
+		const flags = ["--bundle", "--minify", "--sourcemap", "--target=es2022", "--format=esm", "--outdir=demo/dist"];
+		await run("esbuild", [...esbuild, ...flags, "--loader:.html=copy", "--loader:.svg=copy", "--log-level=warning"]);
+		done();
+	});
+}
+
+/** The room, optimised. */
+export async function worker({ faults = false } = {}) {
+	const name = faults ? "faults" : "worker";
+	await once(name, `build/${name}/index_bg.wasm`, fingerprint(SOURCES, name), async () => {
+		await rust();
+		const { WORKER_BUILD, ...env } = await buildTools();
+		const done = step(`building the room${faults ? " with faults to be tested" : ""}`);
+		const features = faults ? ["--features", "faults"] : [];
+		await run(WORKER_BUILD, ["--release", "--out-dir", `build/${name}`, ...features], { env });
+		const wasm = gzipSync(readFileSync(join(root, `build/${name}/index_bg.wasm`)));
+		console.log(`  WebAssembly: ${(wasm.length / 1024).toFixed(1)} KiB gzipped`);
+		done();
+	});
+}
+
+/** What a deploy would upload, from one of the builds of the room. */
+export async function bundle({ faults = false } = {}) {
+	await demo();
+	await worker({ faults });
+	const [out, alias] = faults
+		? ["build/dist-faults", ["--alias", "roomkeep-wasm:./build/faults/index.js"]]
+		: ["dist", []];
+	const print = fingerprint([...SOURCES, "wrangler.toml", "demo/src", "package-lock.json"], out);
+	await once(faults ? "dist-faults" : "dist", `${out}/entry.js`, print, async () => {
+		const done = step(`bundling into ${out}`);
+		rmSync(join(root, out), { recursive: true, force: true });
+		await run("wrangler", ["deploy", "--dry-run", "--outdir", out, ...alias], { quiet: true });
+		done();
+	});
+}
+
+if (process.argv[1] === import.meta.filename || process.argv[1]?.endsWith("scripts/build.mjs")) {
+	await packages();
+	if (process.argv.includes("--dry-run")) {
+		await bundle();
+		console.log("dist/ holds what a deploy would upload.");
+	} else {
+		await demo();
+		await worker({ faults: process.argv.includes("--faults") });
+	}
+}

@@ -1,0 +1,154 @@
+// Brings a fresh machine with rustup, Node 20 and npm to where the project can be built. What is there is left alone.
+
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { ask, environment, fail, fingerprint, root, run, step } from "./lib.mjs";
+
+const TARGET = "wasm32-unknown-unknown";
+const LOCK_STAMP = "node_modules/.roomkeep-lock";
+
+/** Where tools that had to be built are kept, for this clone and the next. */
+const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "roomkeep");
+
+/** Packages of npm, as package-lock.json has them. */
+export async function packages() {
+	const print = fingerprint(["package.json", "package-lock.json"]);
+	if (existsSync(join(root, LOCK_STAMP)) && readFileSync(join(root, LOCK_STAMP), "utf8") === print) return;
+	const done = step("installing the npm packages");
+	await run("npm", ["ci", "--loglevel=error"]);
+	writeFileSync(join(root, LOCK_STAMP), print);
+	done();
+}
+
+/** Rust's compiler, its formatter and linter, and the WebAssembly target. */
+export async function rust() {
+	if (ask("cargo", ["--version"]) === undefined) {
+		if (ask("rustup", ["--version"]) === undefined) {
+			fail("Rust is missing. Install it with rustup (https://rustup.rs), then run this again.");
+		}
+		const done = step("installing Rust's stable toolchain");
+		await run("rustup", ["toolchain", "install", "stable", "--profile", "minimal"]);
+		await run("rustup", ["default", "stable"]);
+		done();
+	}
+	const library = ask("rustc", ["--print", "target-libdir", "--target", TARGET]);
+	if (library === undefined || !existsSync(library)) {
+		const done = step(`adding the target ${TARGET}`);
+		await run("rustup", ["target", "add", TARGET]);
+		done();
+	}
+}
+
+/** rustfmt and clippy. */
+export async function linters() {
+	for (const [command, component] of [
+		["cargo-fmt", "rustfmt"],
+		["cargo-clippy", "clippy"],
+	]) {
+		if (ask(command, ["--version"]) === undefined) await run("rustup", ["component", "add", component]);
+	}
+}
+
+/** Where worker-build finds what it would otherwise fetch by itself. */
+export async function buildTools() {
+	const bindgen = lockedVersion("wasm-bindgen");
+	const tools = {
+		WORKER_BUILD: await cargoTool("worker-build", lockedVersion("worker")),
+		WASM_OPT_BIN: join(root, "node_modules/.bin/wasm-opt"),
+		ESBUILD_BIN: join(root, "node_modules/.bin/esbuild"),
+	};
+	const ready = await readyMadeBindgen(bindgen);
+	return { ...tools, WASM_BINDGEN_BIN: ready ?? (await cargoTool("wasm-bindgen-cli", bindgen, "wasm-bindgen")) };
+}
+
+/** The version of a crate in Cargo.lock. */
+function lockedVersion(crate) {
+	const lock = readFileSync(join(root, "Cargo.lock"), "utf8");
+	const found = lock.match(new RegExp(`name = "${crate}"\\nversion = "([^"]+)"`));
+	return found?.[1] ?? fail(`Cargo.lock has no ${crate}.`);
+}
+
+/** A tool from crates.io in the version asked for, built once and kept. Its speed does not matter, so it is built fast. */
+async function cargoTool(crate, version, command = crate) {
+	const folder = join(cache, `${crate}-${version}`);
+	const tool = join(folder, "bin", command);
+	if (existsSync(tool)) return tool;
+	const done = step(`building ${crate} ${version}, once on this machine (a few minutes)`);
+	const args = ["install", crate, "--version", `=${version}`, "--root", folder, "--quiet"];
+	const env = {
+		CARGO_TARGET_DIR: join(cache, "target"),
+		CARGO_PROFILE_RELEASE_OPT_LEVEL: "1",
+		CARGO_PROFILE_RELEASE_LTO: "off",
+		CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16",
+	};
+	try {
+		await run("cargo", [...args, "--locked"], { env, quiet: true });
+	} catch {
+		// A mirror of crates.io may lack a version that the tool's own lock file names. Then cargo chooses.
+		await run("cargo", args, { env });
+	}
+	done();
+	return tool;
+}
+
+/** wasm-bindgen as its makers built it, where it can be downloaded. */
+async function readyMadeBindgen(version) {
+	const folder = join(cache, `wasm-bindgen-cli-${version}`);
+	const platforms = {
+		"linux x64": "x86_64-unknown-linux-musl",
+		"linux arm64": "aarch64-unknown-linux-musl",
+		"darwin x64": "x86_64-apple-darwin",
+		"darwin arm64": "aarch64-apple-darwin",
+	};
+	const platform = platforms[`${process.platform} ${process.arch}`];
+	if (existsSync(join(folder, "bin")) || platform === undefined) return undefined;
+	const name = `wasm-bindgen-${version}-${platform}`;
+	const tool = join(folder, name, "wasm-bindgen");
+	if (existsSync(tool)) return tool;
+	const url = `https://github.com/wasm-bindgen/wasm-bindgen/releases/download/${version}/${name}.tar.gz`;
+	try {
+		const response = await fetch(url, { signal: AbortSignal.timeout(60_000) });
+		if (!response.ok) return undefined;
+		mkdirSync(folder, { recursive: true });
+		const archive = join(folder, "download.tar.gz");
+		writeFileSync(archive, Buffer.from(await response.arrayBuffer()));
+		await run("tar", ["-xzf", archive, "-C", folder]);
+		return existsSync(tool) ? tool : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+/** A Chromium for the browser tests: one that is there, else Playwright's, else Debian's. */
+export async function chromium() {
+	const there = () =>
+		[process.env.CHROMIUM_PATH, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+			.filter(Boolean)
+			.map((name) => ask("which", [name]))
+			.find(Boolean);
+	const { chromium: playwright } = await import("playwright-core");
+	const found = () => there() ?? (existsSync(playwright.executablePath()) ? playwright.executablePath() : undefined);
+	if (found()) return found();
+	const done = step("installing a Chromium for the browser tests");
+	const attempts = [() => run("playwright-core", ["install", "chromium-headless-shell", "chromium"], { quiet: true })];
+	if (process.getuid?.() === 0 && ask("which", ["apt-get"])) {
+		attempts.push(async () => {
+			const env = { DEBIAN_FRONTEND: "noninteractive" };
+			await run("apt-get", ["update", "-qq"], { env, quiet: true });
+			await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "chromium"], { env, quiet: true });
+		});
+	}
+	for (const attempt of attempts) {
+		try {
+			await attempt();
+		} catch (error) {
+			console.log(`  ${error.message.split("\n")[0]}`);
+		}
+		if (found()) break;
+	}
+	done();
+	return found();
+}
+
+export { environment };

@@ -1,0 +1,30 @@
+// `npm start`: the demo and the rooms on http://127.0.0.1:8787, with local SQLite. All arguments go to `wrangler dev`.
+
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { demo, worker } from "./build.mjs";
+import { bin, environment, root } from "./lib.mjs";
+import { packages } from "./setup.mjs";
+
+await packages();
+await demo();
+await worker();
+
+const given = process.argv.slice(2);
+const sets = (flag, prefix) =>
+	given.some((argument, i) => argument === flag && (given[i + 1] ?? "").startsWith(prefix)) ||
+	given.some((argument) => argument.startsWith(`${flag}=${prefix}`));
+const defaults = [];
+if (!sets("--ip", "")) defaults.push("--ip", "127.0.0.1");
+if (!sets("--port", "")) defaults.push("--port", "8787");
+// Everyone may enter a room on a laptop. A deployment says so itself or has nobody enter.
+if (!sets("--var", "ALLOW_ANONYMOUS:")) defaults.push("--var", "ALLOW_ANONYMOUS:true");
+
+const args = ["dev", "--show-interactive-dev-session=false", ...defaults, ...given];
+const child = spawn(join(bin, "wrangler"), args, {
+	cwd: root,
+	env: environment({ WRANGLER_SEND_METRICS: "false" }),
+	stdio: ["ignore", "inherit", "inherit"],
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 0)));

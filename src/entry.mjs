@@ -1,0 +1,73 @@
+// What workerd loads. The room itself is Rust; around it stands what keeps one room's panic from hanging anyone.
+//
+// A panic traps the WebAssembly instance that all rooms of the isolate share. The generated glue then starts a fresh
+// instance at the next call, but the promises of the events that were under way would stay open for good, and with
+// them their rooms awake. So every event is watched here, and fails as soon as the trap is seen.
+
+import { DurableObject } from "cloudflare:workers";
+import worker, { RoomObject } from "roomkeep-wasm";
+
+/** Rejects the events that are under way. @type {Set<(error: Error) => void>} */
+const underWay = new Set();
+
+/** The frame that tells a client its message was lost to a fault of ours. */
+const INTERNAL_ERROR = JSON.stringify({
+	type: "error",
+	code: "internal",
+	message: "The room failed while it handled this. What it had acknowledged is kept; send it again.",
+	retry: true,
+});
+
+addEventListener("error", (event) => {
+	if (event.error instanceof WebAssembly.RuntimeError) {
+		for (const reject of underWay) reject(event.error);
+	}
+});
+
+/** Runs an event such that a trap ends it with an error. */
+function watched(run) {
+	const { promise, resolve, reject } = Promise.withResolvers();
+	underWay.add(reject);
+	try {
+		run().then(resolve, reject);
+	} catch (error) {
+		reject(error);
+	}
+	return promise.finally(() => underWay.delete(reject));
+}
+
+export class Room extends DurableObject {
+	#room;
+
+	constructor(state, env) {
+		super(state, env);
+		this.#room = new RoomObject(state, env);
+	}
+
+	fetch(request) {
+		return watched(() => this.#room.fetch(request));
+	}
+
+	alarm() {
+		return watched(() => this.#room.alarm());
+	}
+
+	async webSocketMessage(socket, message) {
+		try {
+			await watched(() => this.#room.webSocketMessage(socket, message));
+		} catch (error) {
+			socket.send(INTERNAL_ERROR);
+			throw error;
+		}
+	}
+
+	webSocketClose(socket, code, reason, wasClean) {
+		return watched(() => this.#room.webSocketClose(socket, code, reason, wasClean));
+	}
+
+	webSocketError(socket, error) {
+		return watched(() => this.#room.webSocketError(socket, error));
+	}
+}
+
+export default worker;

@@ -1,0 +1,16 @@
+//! The wire: limits, addresses, frames in, frames out, refusals. Knows nothing of rooms.
+//!
+//! The rules it speaks of (`F1`, `S2`, …) are those of PROTOCOL.md.
+
+pub mod address;
+pub mod json;
+pub mod limits;
+pub mod message;
+pub mod refusal;
+pub mod reply;
+
+/// Milliseconds since the Unix epoch.
+pub type Millis = i64;
+
+/// The query parameter and the header names that never reach a room from outside (U4).
+pub const TOKEN_PARAMETER: &str = "token";

@@ -1,0 +1,184 @@
+//! Which room an address names: `/parties/{party}/{room}` and what stands behind it (U1 to U3).
+
+use std::fmt;
+
+use super::limits::ROOM_NAME_BYTES;
+
+/// A place that the Worker serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// `/health`
+    Health,
+    /// `/parties/{party}/{room}/…`
+    Room {
+        /// The kind of room.
+        party: String,
+        /// The room's name, percent-decoded once.
+        room: String,
+        /// What of the room is meant.
+        resource: Resource,
+    },
+}
+
+/// What of a room an address means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// The room itself: where WebSockets enter.
+    Room,
+    /// `/state`: all of its state.
+    State,
+}
+
+/// Why an address names nothing that is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddressError {
+    /// No such path.
+    NotFound,
+    /// A kind of room that this Worker does not have.
+    UnknownParty,
+    /// The room's name breaks the rule in the text.
+    BadRoom(&'static str),
+}
+
+impl AddressError {
+    /// The stable code of the refusal.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::UnknownParty => "unknown_party",
+            Self::BadRoom(_) => "bad_room",
+        }
+    }
+}
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => f.write_str("Nothing is served here. A room is at /parties/{party}/{room}."),
+            Self::UnknownParty => {
+                f.write_str("This server has no such party. Its PARTIES variable lists those it has.")
+            }
+            Self::BadRoom(rule) => f.write_str(rule),
+        }
+    }
+}
+
+impl std::error::Error for AddressError {}
+
+impl Address {
+    /// Reads the path of a URL. `parties` is the comma-separated list of the kinds of rooms there are (U3).
+    ///
+    /// # Errors
+    /// The path is none of ours, its party is not in the list, or its room has a bad name.
+    pub fn parse(path: &str, parties: &str) -> Result<Self, AddressError> {
+        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+        match segments.next() {
+            Some("health") if segments.next().is_none() => return Ok(Self::Health),
+            Some("parties") => {}
+            _ => return Err(AddressError::NotFound),
+        }
+        let party = segments.next().ok_or(AddressError::NotFound)?;
+        let party = percent_decode(party).ok_or(AddressError::UnknownParty)?;
+        if !parties.split(',').any(|known| known.trim() == party) {
+            return Err(AddressError::UnknownParty);
+        }
+        let room = room_name(segments.next().unwrap_or_default())?;
+        let resource = match (segments.next(), segments.next()) {
+            (None, _) => Resource::Room,
+            (Some("state"), None) => Resource::State,
+            (Some(_), _) => return Err(AddressError::NotFound),
+        };
+        Ok(Self::Room { party, room, resource })
+    }
+}
+
+fn room_name(segment: &str) -> Result<String, AddressError> {
+    let name = percent_decode(segment)
+        .ok_or(AddressError::BadRoom("The room name is not percent-encoded UTF-8. Use encodeURIComponent on it."))?;
+    if name.is_empty() {
+        return Err(AddressError::BadRoom("The address has no room name. A room is at /parties/{party}/{room}."));
+    }
+    if name.len() > ROOM_NAME_BYTES {
+        return Err(AddressError::BadRoom("The room name is longer than 256 bytes of UTF-8."));
+    }
+    if name.contains('/') || name.chars().any(char::is_control) {
+        return Err(AddressError::BadRoom("The room name contains a slash or a control character."));
+    }
+    Ok(name)
+}
+
+/// Decodes `%XX` once. `None` where an escape is broken or the bytes are no UTF-8.
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let (digits, after) = rest.split_at_checked(2)?;
+        let digits = std::str::from_utf8(digits).ok().filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(path: &str) -> Result<String, &'static str> {
+        match Address::parse(path, "collaboration, chat") {
+            Ok(Address::Room { party, room, resource: Resource::Room }) => Ok(format!("{party} {room}")),
+            Ok(Address::Room { party, room, resource: Resource::State }) => Ok(format!("{party} {room} state")),
+            Ok(Address::Health) => Ok("health".to_owned()),
+            Err(error) => Err(error.code()),
+        }
+    }
+
+    #[test]
+    fn u2_names_are_decoded_once_and_empty_segments_ignored() {
+        let same = "collaboration conflict-resolution:7";
+        assert_eq!(room("/parties/collaboration/conflict-resolution:7").as_deref(), Ok(same));
+        assert_eq!(room("/parties/collaboration/conflict-resolution%3A7").as_deref(), Ok(same));
+        assert_eq!(room("//parties///collaboration/conflict-resolution%3a7/").as_deref(), Ok(same));
+        assert_eq!(room("/parties/collaboration/a%253Ab").as_deref(), Ok("collaboration a%3Ab"));
+        assert_eq!(room("/parties/collaboration/r/state").as_deref(), Ok("collaboration r state"));
+        assert_eq!(room(&format!("/parties/chat/{}", "ä".repeat(128))), Ok(format!("chat {}", "ä".repeat(128))));
+    }
+
+    #[test]
+    fn u2_bad_names_are_refused() {
+        let long = format!("/parties/chat/{}", "x".repeat(257));
+        for path in [
+            "/parties/chat",
+            "/parties/chat/",
+            "/parties/chat/a%2Fb",
+            "/parties/chat/a%00b",
+            "/parties/chat/%C2%85",
+            "/parties/chat/%ff",
+            "/parties/chat/%",
+            "/parties/chat/%4",
+            "/parties/chat/%zz",
+            "/parties/chat/%+1",
+            &long,
+        ] {
+            assert_eq!(room(path), Err("bad_room"), "{path}");
+        }
+    }
+
+    #[test]
+    fn u3_and_h5_unknown_parties_and_other_paths() {
+        assert_eq!(room("/parties/chat/r").as_deref(), Ok("chat r"));
+        assert_eq!(room("/health").as_deref(), Ok("health"));
+        for path in ["/parties/Chat/r", "/parties/other/r", "/parties/%ff/r", "/parties/chat%2Cx/r"] {
+            assert_eq!(room(path), Err("unknown_party"), "{path}");
+        }
+        for path in ["/", "", "/parties", "/party/chat/r", "/health/x", "/parties/chat/r/x", "/parties/chat/r/state/x"]
+        {
+            assert_eq!(room(path), Err("not_found"), "{path}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The little that the protocol asks of JSON beyond serde_json: members of an object as raw text, doubled keys
+//! and broken strings refused.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+const INFALLIBLE: &str = "writing to memory cannot fail, and no message has a map whose keys are not strings";
+
+/// Any JSON, kept as the text in which it came, so that no number loses a digit on its way through the room.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// Takes text for JSON.
+    ///
+    /// # Errors
+    /// The text is no JSON.
+    pub fn parse(text: String) -> Result<Self, serde_json::Error> {
+        RawValue::from_string(text).map(Self)
+    }
+
+    /// The message as JSON that can stand inside another one.
+    pub fn of<T: Serialize>(message: &T) -> Self {
+        Self(serde_json::value::to_raw_value(message).expect(INFALLIBLE))
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl From<&RawValue> for Json {
+    fn from(raw: &RawValue) -> Self {
+        Self(raw.to_owned())
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+/// The members of an object, each with its JSON as it was written.
+pub type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+/// Takes an object apart, one level deep.
+///
+/// # Errors
+/// The text is no JSON, is no object, or has a key twice.
+pub fn members(text: &str) -> Result<Members<'_>, serde_json::Error> {
+    serde_json::from_str::<Object<'_>>(text).map(|object| object.0)
+}
+
+/// The string that a piece of JSON is, or `None` when it is something else.
+pub fn string(raw: &str) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<Text<'_>>(raw).ok().map(|text| text.0)
+}
+
+/// Writes a message as JSON.
+pub fn encode<T: Serialize>(message: &T) -> String {
+    serde_json::to_string(message).expect(INFALLIBLE)
+}
+
+/// Whether an escape in valid JSON stands for half of a surrogate pair, which no UTF-8 text can hold.
+pub fn has_lone_surrogate(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        let escape = rest.get(at..).unwrap_or_default();
+        let unit = utf16_unit(escape);
+        let length = match unit {
+            Some(0xD800..=0xDBFF) => match escape.get(6..).and_then(utf16_unit) {
+                Some(0xDC00..=0xDFFF) => 12,
+                _ => return true,
+            },
+            Some(0xDC00..=0xDFFF) => return true,
+            Some(_) => 6,
+            None => 2,
+        };
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    false
+}
+
+/// The number of `\uXXXX` at the start of `escape`.
+fn utf16_unit(escape: &[u8]) -> Option<u16> {
+    let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+/// How many arrays and objects stand inside each other at the deepest place of valid JSON.
+pub fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+struct Object<'a>(Members<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Members::new();
+                while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                    if members.contains_key(&key) {
+                        return Err(A::Error::custom(format_args!("the key `{key}` stands there twice")));
+                    }
+                    members.insert(key, value);
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(Collect).map(Self)
+    }
+}
+
+/// A string that is borrowed from the input where it has no escapes.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrow;
+        impl<'de> Visitor<'de> for Borrow {
+            type Value = Cow<'de, str>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Cow::Borrowed(text))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Cow::Owned(text.to_owned()))
+            }
+        }
+        deserializer.deserialize_str(Borrow).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f1_half_surrogates_are_found_wherever_they_hide() {
+        for whole in [r#""a""#, r#""\ud83d\ude00""#, r#""\\ud800""#, r#""\u00e4\\\n""#, r#""\uD83D\uDE00\u0041""#] {
+            assert!(!has_lone_surrogate(whole), "{whole}");
+        }
+        for half in
+            [r#""\ud800""#, r#""\udc00""#, r#""\ud800x""#, r#""\ud800\ud800""#, r#""\\\ud83d""#, r#""\uDBFF\n""#]
+        {
+            assert!(has_lone_surrogate(half), "{half}");
+        }
+    }
+
+    #[test]
+    fn depth_counts_brackets_outside_of_strings() {
+        for (text, expected) in [("1", 0), ("{}", 1), (r#"{"a":[1,[2]],"b":[]}"#, 3), (r#"["[[\"[[",{"]":0}]"#, 2)] {
+            assert_eq!(depth(text), expected, "{text}");
+        }
+    }
+}

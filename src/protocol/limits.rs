@@ -1,0 +1,122 @@
+//! Every limit of a room, in one place, each with its unit.
+//!
+//! The defaults stand in the protocol (X1). An operator overrides one with a Worker variable of the same
+//! name (`LIMIT_FIELDS`, …), which [`Limits::from_vars`] reads.
+
+use std::fmt;
+
+/// How much one room takes before it answers with a `limit_…` error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest frame, in bytes of UTF-8. `LIMIT_MESSAGE_BYTES`.
+    pub message_bytes: usize,
+    /// Longest field value, in bytes of JSON, with the selection's own extra keys counted in. `LIMIT_VALUE_BYTES`.
+    pub value_bytes: usize,
+    /// Longest field name and longest id, in bytes of UTF-8. `LIMIT_NAME_BYTES`.
+    pub name_bytes: usize,
+    /// Longest user name, in bytes of UTF-8.
+    pub user_name_bytes: usize,
+    /// Fields that are set at one time. `LIMIT_FIELDS`.
+    pub fields: usize,
+    /// Participants on record; the longest offline gives way to a newcomer. `LIMIT_PARTICIPANTS`.
+    pub participants: usize,
+    /// Cleared fields that are remembered; past it the oldest is forgotten.
+    pub tombstones: usize,
+    /// All that a room keeps, in bytes of text. `LIMIT_ROOM_BYTES`.
+    pub room_bytes: usize,
+    /// Open connections. `LIMIT_CONNECTIONS`.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 64 * 1024,
+            value_bytes: 32 * 1024,
+            name_bytes: 128,
+            user_name_bytes: 256,
+            fields: 1_000,
+            participants: 1_000,
+            tombstones: 1_000,
+            room_bytes: 4 * 1024 * 1024,
+            connections: 500,
+        }
+    }
+}
+
+/// Longest room name, in bytes of UTF-8 after percent-decoding (U2).
+pub const ROOM_NAME_BYTES: usize = 256;
+/// Longest text `id` of a message, in characters (F3).
+pub const MESSAGE_ID_CHARS: usize = 64;
+/// Deepest nesting of a frame. The same bound that serde_json sets itself, so that no reader of a stored value
+/// can be made to recurse without end.
+pub const NESTING: usize = 128;
+/// Bytes that a connection may leave unread before it is closed with 4508 (X1).
+pub const UNSENT_BYTES: u32 = 4 * 1024 * 1024;
+/// A frame up to this many bytes is still searched for its `id` when it is refused for its length, so that the
+/// refusal reaches the promise that waits for it (F3).
+pub const ID_SEARCH_BYTES: usize = 1024 * 1024;
+
+/// A Worker variable that does not hold what its name asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadVariable {
+    /// The variable's name.
+    pub name: &'static str,
+    /// What it should hold.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for BadVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the variable {} must be {}", self.name, self.expected)
+    }
+}
+
+impl std::error::Error for BadVariable {}
+
+impl Limits {
+    /// The defaults with the operator's overrides.
+    ///
+    /// # Errors
+    /// A variable that is set but is no whole number of 1 or more.
+    pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, BadVariable> {
+        let mut limits = Self::default();
+        for (name, limit) in [
+            ("LIMIT_MESSAGE_BYTES", &mut limits.message_bytes),
+            ("LIMIT_VALUE_BYTES", &mut limits.value_bytes),
+            ("LIMIT_NAME_BYTES", &mut limits.name_bytes),
+            ("LIMIT_FIELDS", &mut limits.fields),
+            ("LIMIT_PARTICIPANTS", &mut limits.participants),
+            ("LIMIT_ROOM_BYTES", &mut limits.room_bytes),
+            ("LIMIT_CONNECTIONS", &mut limits.connections),
+        ] {
+            if let Some(text) = var(name) {
+                *limit = text
+                    .trim()
+                    .parse()
+                    .ok()
+                    .filter(|n| *n > 0)
+                    .ok_or(BadVariable { name, expected: "a whole number of 1 or more" })?;
+            }
+        }
+        Ok(limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn x1_a_variable_overrides_its_limit_and_rubbish_is_named() {
+        let with =
+            |name: &'static str, value: &'static str| Limits::from_vars(move |n| (n == name).then(|| value.to_owned()));
+        assert_eq!(with("LIMIT_FIELDS", "3").map(|l| l.fields), Ok(3));
+        assert_eq!(with("LIMIT_OTHER", "x"), Ok(Limits::default()));
+        for rubbish in ["0", "-1", "1.5", "many", ""] {
+            let error = with("LIMIT_FIELDS", rubbish).map(|l| l.fields).map_err(|e| e.to_string());
+            let expected = "the variable LIMIT_FIELDS must be a whole number of 1 or more";
+            assert_eq!(error, Err(expected.to_owned()), "{rubbish:?}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What the room says. Each type is one frame's JSON; PROTOCOL.md gives the shapes.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Millis;
+use super::json::{Json, encode};
+use super::message::{Extra, MessageId, Selection};
+use super::refusal::Refusal;
+
+/// A frame from the room.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum ServerMessage<'a> {
+    /// Someone came, or has a new name (J1).
+    UserJoined {
+        /// Who.
+        user_id: &'a str,
+        /// The name, for people.
+        user_name: &'a str,
+        /// When the user first joined in this life of the room.
+        joined_at: Millis,
+        /// Further members of the user's own message.
+        #[serde(flatten)]
+        profile: &'a Extra,
+    },
+    /// A participant's last connection is gone (J4).
+    UserLeft {
+        /// Who.
+        user_id: &'a str,
+        /// When the server last heard from the user.
+        last_seen: Millis,
+    },
+    /// A participant is ready, or no longer (J7).
+    UserReady {
+        /// Who.
+        user_id: &'a str,
+        /// The new flag.
+        is_ready: bool,
+        /// The version that this change made.
+        version: u64,
+    },
+    /// A field was set (S8).
+    FieldSelected {
+        /// The stored selection.
+        selection: &'a Json,
+        /// The version that this change made.
+        version: u64,
+    },
+    /// A field was cleared (S8).
+    FieldCleared {
+        /// Which.
+        field: &'a str,
+        /// By whom.
+        user_id: &'a str,
+        /// The version that this change made.
+        version: u64,
+    },
+    /// All of the room's state (Y2).
+    SyncResponse(Box<StateView<'a>>),
+    /// A message was done (F3).
+    Ack {
+        /// The message's `id`.
+        id: &'a MessageId,
+        /// The version that the message made, or the room's when it changed nothing.
+        version: u64,
+    },
+    /// A message was not done (F4).
+    Error {
+        /// Stable, for programs.
+        code: &'a str,
+        /// For people.
+        message: &'a str,
+        /// The message's `id`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a MessageId>,
+        /// Present, and true, when the same message may succeed later.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry: Option<bool>,
+    },
+}
+
+impl ServerMessage<'_> {
+    /// The frame's text.
+    pub fn encode(&self) -> String {
+        encode(self)
+    }
+}
+
+/// The frame that tells a client of a refusal.
+pub fn error(refusal: &Refusal) -> String {
+    ServerMessage::Error {
+        code: refusal.code.as_str(),
+        message: &refusal.message,
+        id: refusal.id.as_ref(),
+        retry: refusal.code.may_pass().then_some(true),
+    }
+    .encode()
+}
+
+/// The body of a `sync_response`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateView<'a> {
+    /// The room's version.
+    pub version: u64,
+    /// Which life of the room this is (U8).
+    pub epoch: &'a str,
+    /// The server's time.
+    pub time: Millis,
+    /// The stored selections by field.
+    pub selections: BTreeMap<&'a str, &'a Json>,
+    /// Everyone on record.
+    pub participants: Vec<ParticipantView<'a>>,
+    /// Empty: this release keeps no presence.
+    pub presence: [(); 0],
+    /// Empty: this release takes no permission requests.
+    pub requests: [(); 0],
+    /// Empty: this release grants no permissions.
+    pub permissions: [(); 0],
+    /// Present, and true, when the client must drop what it had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset: Option<bool>,
+}
+
+/// A participant (J5).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParticipantView<'a> {
+    /// The user's id.
+    pub id: &'a str,
+    /// The user's name.
+    pub name: &'a str,
+    /// What the user last said of it.
+    pub is_ready: bool,
+    /// Whether a joined connection of the user is open.
+    pub online: bool,
+    /// How many are.
+    pub connections: usize,
+    /// When the user first joined in this life of the room.
+    pub joined_at: Millis,
+    /// When the server last heard from the user.
+    pub last_seen: Millis,
+    /// The version of the last change to this participant.
+    pub version: u64,
+    /// Further members of the user's own message.
+    #[serde(flatten)]
+    pub profile: &'a Extra,
+}
+
+/// The stored form of a field's value (S2).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredSelection<'a> {
+    field: &'a str,
+    value: &'a Json,
+    user_id: &'a str,
+    timestamp: &'a Option<Json>,
+    version: u64,
+    updated_at: Millis,
+    #[serde(flatten)]
+    extra: &'a Extra,
+}
+
+/// What the room keeps and forwards of a selection that it took as change `version` at `updated_at`.
+pub fn stored_selection(selection: &Selection, version: u64, updated_at: Millis) -> Json {
+    Json::of(&StoredSelection {
+        field: &selection.field,
+        value: &selection.value,
+        user_id: &selection.user_id,
+        timestamp: &selection.timestamp,
+        version,
+        updated_at,
+        extra: &selection.extra,
+    })
+}

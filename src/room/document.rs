@@ -1,0 +1,78 @@
+//! The fields, those that were cleared, and how much room they take.
+
+use std::collections::BTreeMap;
+
+use super::turn::Field;
+
+/// All fields by name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Document {
+    fields: BTreeMap<String, Field>,
+    set: usize,
+    bytes: usize,
+}
+
+impl Document {
+    /// All fields, tombstones among them.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Field)> {
+        self.fields.iter()
+    }
+
+    /// A field or its tombstone.
+    pub fn get(&self, name: &str) -> Option<&Field> {
+        self.fields.get(name)
+    }
+
+    /// Whether the field has a value.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|field| field.selection.is_some())
+    }
+
+    /// How many fields have a value.
+    pub fn set_count(&self) -> usize {
+        self.set
+    }
+
+    /// How many tombstones there are.
+    pub fn tombstones(&self) -> usize {
+        self.fields.len() - self.set
+    }
+
+    /// What the fields take, in bytes of text.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What they would take with `field` in place of what `name` holds now.
+    pub fn bytes_with(&self, name: &str, field: &Field) -> usize {
+        let now = self.get(name).map_or(0, |old| size(name, old));
+        self.bytes + size(name, field) - now
+    }
+
+    /// Puts a field or a tombstone in its place.
+    pub fn put(&mut self, name: String, field: Field) {
+        self.remove(&name);
+        self.set += usize::from(field.selection.is_some());
+        self.bytes += size(&name, &field);
+        self.fields.insert(name, field);
+    }
+
+    /// Forgets the oldest tombstone. Returns its name and version.
+    pub fn forget_oldest_tombstone(&mut self) -> Option<(String, u64)> {
+        let tombstones = self.fields.iter().filter(|(_, field)| field.selection.is_none());
+        let name = tombstones.min_by_key(|(_, field)| field.version)?.0.clone();
+        let version = self.remove(&name)?.version;
+        Some((name, version))
+    }
+
+    fn remove(&mut self, name: &str) -> Option<Field> {
+        let field = self.fields.remove(name)?;
+        self.set -= usize::from(field.selection.is_some());
+        self.bytes -= size(name, &field);
+        Some(field)
+    }
+}
+
+fn size(name: &str, field: &Field) -> usize {
+    name.len() + field.user_id.len() + field.selection.as_ref().map_or(0, |selection| selection.text().len())
+}

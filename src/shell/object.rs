@@ -1,0 +1,206 @@
+//! The Durable Object that is a room. Each callback reads the clock once and hands the event to the runner.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{
+    DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
+    durable_object, worker_sys,
+};
+
+use crate::protocol::limits::Limits;
+use crate::protocol::refusal::Refusal;
+use crate::room::Settings;
+use crate::runner::Runner;
+
+use super::http::{answer, problem, upgraded};
+use super::platform::{JsSocket, JsState, Workerd, answer_close, connection_of, now, random_id};
+use super::route::variable;
+
+/// A room in workerd.
+#[durable_object]
+pub struct RoomObject {
+    inner: Rc<RefCell<Inner>>,
+    #[cfg(feature = "faults")]
+    instance: String,
+}
+
+/// The room and its platform. Borrowed for the synchronous part of an event alone, never across an await.
+pub struct Inner {
+    runner: Runner,
+    platform: Workerd,
+}
+
+impl Inner {
+    /// The flush timer rang.
+    pub fn flush(&mut self) {
+        let now = now();
+        self.runner.flush(&mut self.platform, now);
+        self.drop_overdue();
+    }
+
+    /// Lets an event act on the room, then tells the room of the connections that broke on the way.
+    fn event(&mut self, act: impl FnOnce(&mut Runner, &mut Workerd, i64)) {
+        act(&mut self.runner, &mut self.platform, now());
+        self.drop_overdue();
+    }
+
+    fn drop_overdue(&mut self) {
+        while let Some(connection) = self.platform.overdue.pop() {
+            self.runner.disconnect(&mut self.platform, connection, false, now());
+        }
+    }
+}
+
+impl DurableObject for RoomObject {
+    fn new(state: State, env: Env) -> Self {
+        if let Ok(pair) = worker_sys::WebSocketRequestResponsePair::new("ping", "pong") {
+            state.set_websocket_auto_response(&pair);
+        }
+        // The door refuses everyone while a variable is wrong; a room that was open before goes on with the defaults.
+        let settings = Settings::from_vars(|name| variable(&env, name)).unwrap_or_else(|error| {
+            worker::console_error!("{error}");
+            Settings { limits: Limits::default(), time_to_live: Settings::DEFAULT_TIME_TO_LIVE }
+        });
+        let state = JsValue::from(state._inner()).unchecked_into::<JsState>();
+        let inner = Rc::new_cyclic(|object| {
+            RefCell::new(Inner { runner: Runner::new(settings), platform: Workerd::new(state, object.clone()) })
+        });
+        Self {
+            inner,
+            #[cfg(feature = "faults")]
+            instance: random_id().to_string(),
+        }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        match request.path().as_str() {
+            "/connect" => self.enter(&request).await,
+            _ => self.read(&request),
+        }
+    }
+
+    async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
+        let Some(attachment) = connection_of(raw(&socket)) else { return Ok(()) };
+        let text = match &message {
+            WebSocketIncomingMessage::String(text) => Some(text.as_str()),
+            WebSocketIncomingMessage::Binary(_) => None,
+        };
+        #[cfg(feature = "faults")]
+        if let Some(answer) = text.and_then(|text| self.fault(text)) {
+            return socket.send_with_str(answer);
+        }
+        self.inner.borrow_mut().event(|runner, platform, now| {
+            runner.receive(platform, attachment.connection, text, now);
+        });
+        self.settle().await
+    }
+
+    async fn websocket_close(&self, socket: WebSocket, code: usize, _reason: String, _was_clean: bool) -> Result<()> {
+        let code = u16::try_from(code).unwrap_or(1006);
+        answer_close(raw(&socket), code);
+        self.disconnect(&socket, code != 1006).await
+    }
+
+    async fn websocket_error(&self, socket: WebSocket, _error: worker::Error) -> Result<()> {
+        answer_close(raw(&socket), 1006);
+        self.disconnect(&socket, false).await
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.inner.borrow_mut().event(|runner, platform, now| runner.alarm(platform, now));
+        self.settle().await?;
+        Response::empty()
+    }
+}
+
+impl RoomObject {
+    async fn enter(&self, request: &Request) -> Result<Response> {
+        let alarm = self.inner.borrow().platform.get_alarm()?;
+        let armed = JsFuture::from(alarm).await?.as_f64().is_some();
+        let pair = WebSocketPair::new()?;
+        let connection = random_id();
+        {
+            let mut inner = self.inner.borrow_mut();
+            let Inner { runner, platform } = &mut *inner;
+            if let Err(refusal) = runner.admit(platform, now()) {
+                return refused(&refusal);
+            }
+            platform.accept(connection, raw(&pair.server).clone())?;
+            inner.event(|runner, platform, now| runner.connect(platform, connection, armed, now));
+        }
+        self.settle().await?;
+        upgraded(request, pair)
+    }
+
+    fn read(&self, request: &Request) -> Result<Response> {
+        let mut inner = self.inner.borrow_mut();
+        let Inner { runner, platform } = &mut *inner;
+        let (body, version, epoch) = match runner.state(platform, now()) {
+            Ok(state) => state,
+            Err(refusal) => return refused(&refusal),
+        };
+        // Weak: who is online and the time are in the body and not in the tag (H1).
+        let tag = format!("W/\"{epoch}-{version}\"");
+        let known = request.headers().get("if-none-match")?.unwrap_or_default();
+        let is_known = known.split(',').map(str::trim).any(|known| known == tag || known == "*");
+        let mut response = if is_known {
+            answer(304, "application/json", String::new())?
+        } else {
+            answer(200, "application/json", body)?
+        };
+        response.headers_mut().set("etag", &tag)?;
+        response.headers_mut().set("access-control-expose-headers", "etag")?;
+        Ok(response)
+    }
+
+    async fn disconnect(&self, socket: &WebSocket, said_goodbye: bool) -> Result<()> {
+        if let Some(attachment) = connection_of(raw(socket)) {
+            self.inner.borrow_mut().event(|runner, platform, now| {
+                runner.disconnect(platform, attachment.connection, said_goodbye, now);
+                platform.forget(attachment.connection);
+            });
+        }
+        self.settle().await
+    }
+
+    /// Waits for what storage has promised, after the room has done its part.
+    async fn settle(&self) -> Result<()> {
+        let promises = std::mem::take(&mut self.inner.borrow_mut().platform.promises);
+        for promise in promises {
+            JsFuture::from(promise).await?;
+        }
+        Ok(())
+    }
+
+    /// Breaks the room as a test asks. Returns what to answer.
+    #[cfg(feature = "faults")]
+    fn fault(&self, text: &str) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        #[serde(tag = "fault", rename_all = "snake_case")]
+        enum Fault {
+            Panic,
+            FailCommit,
+            Inspect,
+        }
+        let mut inner = self.inner.borrow_mut();
+        match serde_json::from_str(text).ok()? {
+            Fault::Panic => panic!("a test asked for it"),
+            Fault::FailCommit => {
+                inner.platform.fail_commit = true;
+                Some(r#"{"type":"armed"}"#.to_owned())
+            }
+            Fault::Inspect => Some(format!(r#"{{"type":"instance","instance":"{}"}}"#, self.instance)),
+        }
+    }
+}
+
+fn raw(socket: &WebSocket) -> &JsSocket {
+    socket.as_ref().unchecked_ref()
+}
+
+fn refused(refusal: &Refusal) -> Result<Response> {
+    problem(503, refusal.code.as_str(), &refusal.message)
+}

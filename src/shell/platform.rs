@@ -1,0 +1,316 @@
+//! Workerd as the runner's [`Platform`], through bindings of our own where the `worker` crate has none, or has one
+//! that panics where JavaScript throws.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Weak;
+use std::time::Duration;
+
+use futures::future::{AbortHandle, abortable};
+use js_sys::{Array, Date, JsString, Promise};
+use wasm_bindgen::prelude::*;
+use worker::Delay;
+
+use crate::protocol::Millis;
+use crate::protocol::json::encode;
+use crate::protocol::limits::UNSENT_BYTES;
+use crate::protocol::refusal::CloseCode;
+use crate::room::Stored;
+use crate::room::session::{Attachment, ConnectionId};
+use crate::room::turn::{Audience, Write};
+use crate::runner::Platform;
+use crate::store::{self, Row, Sql, Statement, StoreError, Value};
+
+use super::object::Inner;
+
+#[wasm_bindgen]
+extern "C" {
+    /// `DurableObjectState`.
+    pub type JsState;
+    #[wasm_bindgen(method, getter)]
+    fn storage(this: &JsState) -> JsStorage;
+    #[wasm_bindgen(method, catch, js_name = acceptWebSocket)]
+    fn accept_web_socket(this: &JsState, socket: &JsSocket) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = getWebSockets)]
+    fn get_web_sockets(this: &JsState) -> Result<Vec<JsSocket>, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = getWebSocketAutoResponseTimestamp)]
+    fn auto_response_timestamp(this: &JsState, socket: &JsSocket) -> Result<Option<Date>, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = setHibernatableWebSocketEventTimeout)]
+    fn set_event_timeout(this: &JsState, milliseconds: f64) -> Result<(), JsValue>;
+
+    /// `DurableObjectStorage`.
+    type JsStorage;
+    #[wasm_bindgen(method, getter)]
+    fn sql(this: &JsStorage) -> JsSql;
+    #[wasm_bindgen(method, catch, js_name = transactionSync)]
+    fn transaction_sync(
+        this: &JsStorage,
+        run: &mut dyn FnMut() -> Result<JsValue, JsValue>,
+    ) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = getAlarm)]
+    fn get_alarm(this: &JsStorage) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = setAlarm)]
+    fn set_alarm(this: &JsStorage, at: f64) -> Result<Promise, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = deleteAll)]
+    fn delete_all(this: &JsStorage) -> Result<Promise, JsValue>;
+
+    /// `SqlStorage`.
+    type JsSql;
+    #[wasm_bindgen(method, catch, variadic)]
+    fn exec(this: &JsSql, query: &str, parameters: &Array) -> Result<JsCursor, JsValue>;
+
+    /// `SqlStorageCursor`.
+    type JsCursor;
+    #[wasm_bindgen(method, catch)]
+    fn raw(this: &JsCursor) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(catch, js_namespace = Array, js_name = from)]
+    fn array_from(iterable: &JsValue) -> Result<Array, JsValue>;
+
+    /// A WebSocket. `send` takes a JavaScript string, so that a broadcast makes one for all.
+    #[derive(Clone)]
+    pub type JsSocket;
+    #[wasm_bindgen(method, catch)]
+    fn send(this: &JsSocket, text: &JsString) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn close(this: &JsSocket, code: Option<u16>, reason: Option<&str>) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = serializeAttachment)]
+    fn serialize_attachment(this: &JsSocket, value: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = deserializeAttachment)]
+    fn deserialize_attachment(this: &JsSocket) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, getter, js_name = bufferedAmount)]
+    fn buffered_amount(this: &JsSocket) -> Option<f64>;
+}
+
+/// How long workerd waits for a handler of a socket's event before it lets the room sleep all the same. A handler takes
+/// milliseconds; one that is stuck for this long has lost its WebAssembly instance to a panic.
+const EVENT_TIMEOUT_MS: f64 = 10_000.0;
+
+/// The Durable Object's state, sockets and timer.
+pub struct Workerd {
+    state: JsState,
+    sockets: BTreeMap<ConnectionId, JsSocket>,
+    flush_timer: Option<AbortHandle>,
+    object: Weak<RefCell<Inner>>,
+    /// Promises of the storage, for the event to wait on when the room has done its part.
+    pub promises: Vec<Promise>,
+    /// Connections that were closed for reading too slowly, and that the room must be told of.
+    pub overdue: Vec<ConnectionId>,
+    /// What the tests have told the next commit to do.
+    #[cfg(feature = "faults")]
+    pub fail_commit: bool,
+}
+
+impl Workerd {
+    /// Takes over an object's state. `object` is whom the flush timer calls.
+    pub fn new(state: JsState, object: Weak<RefCell<Inner>>) -> Self {
+        if let Err(error) = state.set_event_timeout(EVENT_TIMEOUT_MS) {
+            worker::console_error!("no event timeout: {error:?}");
+        }
+        Self {
+            state,
+            sockets: BTreeMap::new(),
+            flush_timer: None,
+            object,
+            promises: Vec::new(),
+            overdue: Vec::new(),
+            #[cfg(feature = "faults")]
+            fail_commit: false,
+        }
+    }
+
+    /// A promise of whether an alarm is set: its time or null.
+    pub fn get_alarm(&self) -> Result<Promise, JsValue> {
+        self.state.storage().get_alarm()
+    }
+
+    /// Takes a new socket on, such that it outlives the room's sleep.
+    pub fn accept(&mut self, connection: ConnectionId, socket: JsSocket) -> Result<(), JsValue> {
+        self.state.accept_web_socket(&socket)?;
+        self.sockets.insert(connection, socket);
+        Ok(())
+    }
+
+    /// Lets go of a socket that is gone.
+    pub fn forget(&mut self, connection: ConnectionId) {
+        self.sockets.remove(&connection);
+    }
+
+    fn send_to(&mut self, connection: ConnectionId, text: &JsString) {
+        let Some(socket) = self.sockets.get(&connection) else { return };
+        if socket.buffered_amount().is_some_and(|bytes| bytes > f64::from(UNSENT_BYTES)) {
+            self.overdue.push(connection);
+            self.close(connection, CloseCode::SlowReader);
+        } else {
+            // A socket that breaks in this moment takes nothing any more; its close event follows.
+            let _ = socket.send(text);
+        }
+    }
+}
+
+/// Whose socket this is, or `None` when the room has closed it.
+pub fn connection_of(socket: &JsSocket) -> Option<Attachment> {
+    let text = socket.deserialize_attachment().ok()?.as_string()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Answers a client's close with its own code (U9).
+pub fn answer_close(socket: &JsSocket, code: u16) {
+    // 1005, 1006 and 1015 mean that there was no code, and may not be sent.
+    let sendable = !matches!(code, 1005 | 1006 | 1015);
+    if !sendable || socket.close(Some(code), Some("")).is_err() {
+        // A socket that is closed already needs no answer.
+        let _ = socket.close(None, None);
+    }
+}
+
+impl Sql for Workerd {
+    fn run(&mut self, (query, parameters): &Statement) -> Result<Vec<Row>, StoreError> {
+        let parameters = parameters.iter().map(to_js).collect::<Array>();
+        let rows = self.state.storage().sql().exec(query, &parameters).and_then(|cursor| cursor.raw());
+        let rows = rows.and_then(|rows| array_from(&rows)).map_err(|error| sql_error(&error))?;
+        rows.iter().map(|row| Array::from(&row).iter().map(|value| from_js(&value)).collect()).collect()
+    }
+}
+
+fn to_js(value: &Value) -> JsValue {
+    match value {
+        Value::Null => JsValue::NULL,
+        // Times and versions stay below 2^53, where a JavaScript number is exact.
+        Value::Integer(integer) => JsValue::from_f64(*integer as f64),
+        Value::Text(text) => JsValue::from_str(text),
+    }
+}
+
+fn from_js(value: &JsValue) -> Result<Value, StoreError> {
+    if let Some(text) = value.as_string() {
+        return Ok(Value::Text(text));
+    }
+    match value.as_f64() {
+        Some(number) if number.fract() == 0.0 => Ok(Value::Integer(number as i64)),
+        Some(_) => Err(StoreError::Sql("a number in a row is no integer".to_owned())),
+        None if value.is_null() => Ok(Value::Null),
+        None => Err(StoreError::Sql("a value in a row is neither text nor a number".to_owned())),
+    }
+}
+
+fn sql_error(error: &JsValue) -> StoreError {
+    StoreError::Sql(format!("{error:?}"))
+}
+
+impl Platform for Workerd {
+    fn load(&mut self) -> Result<Option<Stored>, StoreError> {
+        store::load(self)
+    }
+
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        let storage = self.state.storage();
+        let mut outcome = Ok(());
+        let transaction = storage.transaction_sync(&mut || {
+            outcome = store::write(self, writes);
+            #[cfg(feature = "faults")]
+            if std::mem::take(&mut self.fail_commit) {
+                outcome = self.run(&("INSERT INTO no_such_table VALUES (1)", Vec::new())).map(|_| ());
+            }
+            // Throwing is how a transaction is rolled back.
+            if outcome.is_ok() { Ok(JsValue::UNDEFINED) } else { Err(JsValue::from_str("rolled back")) }
+        });
+        outcome?;
+        transaction.map(|_| ()).map_err(|error| sql_error(&error))
+    }
+
+    fn erase(&mut self) {
+        match self.state.storage().delete_all() {
+            Ok(promise) => self.promises.push(promise),
+            Err(error) => worker::console_error!("storage was not deleted: {error:?}"),
+        }
+    }
+
+    fn attachments(&mut self) -> Vec<Attachment> {
+        let sockets = self.state.get_web_sockets().unwrap_or_default();
+        let known = sockets.into_iter().filter_map(|socket| Some((connection_of(&socket)?, socket)));
+        let (attachments, sockets) =
+            known.map(|(attachment, socket)| (attachment.clone(), (attachment.connection, socket))).unzip();
+        self.sockets = sockets;
+        attachments
+    }
+
+    fn pings(&mut self) -> Vec<(ConnectionId, Millis)> {
+        let ping = |socket| self.state.auto_response_timestamp(socket).ok().flatten();
+        let pings = self.sockets.iter().filter_map(|(connection, socket)| Some((*connection, ping(socket)?)));
+        pings.map(|(connection, at)| (connection, at.get_time() as Millis)).collect()
+    }
+
+    fn attach(&mut self, connection: ConnectionId, attachment: &Attachment) {
+        if let Some(socket) = self.sockets.get(&connection)
+            && let Err(error) = socket.serialize_attachment(&JsValue::from_str(&encode(attachment)))
+        {
+            worker::console_error!("a socket's attachment was not kept: {error:?}");
+        }
+    }
+
+    fn send(&mut self, audience: Audience, text: &str) {
+        let text = JsString::from(text);
+        match audience {
+            Audience::One(connection) => self.send_to(connection, &text),
+            Audience::Others(_) | Audience::Everyone => {
+                let all = self.sockets.keys().copied().collect::<Vec<_>>();
+                for connection in all.into_iter().filter(|to| audience != Audience::Others(*to)) {
+                    self.send_to(connection, &text);
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, connection: ConnectionId, code: CloseCode) {
+        if let Some(socket) = self.sockets.remove(&connection) {
+            // Without an attachment it is nobody's, and what it still sends is dropped (F7).
+            let _ = socket.serialize_attachment(&JsValue::NULL);
+            let _ = socket.close(Some(code.number()), Some(code.reason()));
+        }
+    }
+
+    fn set_alarm(&mut self, at: Millis) {
+        match self.state.storage().set_alarm(at as f64) {
+            Ok(promise) => self.promises.push(promise),
+            Err(error) => worker::console_error!("no alarm was set: {error:?}"),
+        }
+    }
+
+    fn set_flush_timer(&mut self, at: Option<Millis>) {
+        if let Some(timer) = self.flush_timer.take() {
+            timer.abort();
+        }
+        let Some(at) = at else { return };
+        let wait = Duration::from_millis(u64::try_from(at - now()).unwrap_or(0));
+        let (delay, handle) = abortable(Delay::from(wait));
+        self.flush_timer = Some(handle);
+        let object = self.object.clone();
+        worker::wasm_bindgen_futures::spawn_local(async move {
+            if delay.await.is_ok()
+                && let Some(inner) = object.upgrade()
+            {
+                inner.borrow_mut().flush();
+            }
+        });
+    }
+
+    fn new_epoch(&mut self) -> String {
+        random_id().to_string()
+    }
+
+    fn log(&mut self, message: &str) {
+        worker::console_error!("{message}");
+    }
+}
+
+/// The server's clock. In workerd it stands still while an event is being handled.
+pub fn now() -> Millis {
+    Date::now() as Millis
+}
+
+/// 128 random bits.
+pub fn random_id() -> ConnectionId {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("workerd always has crypto.getRandomValues");
+    ConnectionId::from_random(bytes)
+}

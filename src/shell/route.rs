@@ -1,0 +1,89 @@
+//! The door: which room a request means, whether it may come in, and the way to the room's object.
+
+use worker::{Env, Headers, Method, Request, RequestInit, Response, Result};
+
+use crate::protocol::address::{Address, AddressError, Resource};
+use crate::protocol::refusal::CloseCode;
+use crate::room::Settings;
+
+use super::http::{answer, close_at_once, is_upgrade, problem};
+
+/// The binding of the Durable Object, as wrangler.toml names it.
+const ROOMS: &str = "ROOMS";
+/// Headers of the client that the object reads. No other header reaches it, and the address that it sees is made
+/// here, so nothing that a client sends can pass for something that the router says (U4).
+const FORWARDED: [&str; 3] = ["upgrade", "sec-websocket-protocol", "if-none-match"];
+
+/// Answers a request.
+pub async fn serve(request: Request, env: &Env) -> Result<Response> {
+    let parties = variable(env, "PARTIES").unwrap_or_else(|| "collaboration".to_owned());
+    let address = Address::parse(request.url()?.path(), &parties);
+    if let Err(AddressError::NotFound) = address {
+        return refuse(&request, &AddressError::NotFound);
+    }
+    if let Ok(Address::Health) = address {
+        return answer(200, "application/json", r#"{"status":"ok"}"#.to_owned());
+    }
+    if variable(env, "ALLOW_ANONYMOUS").as_deref() != Some("true") {
+        let detail = "No access is configured. Set the variable ALLOW_ANONYMOUS to \"true\" to let everyone in.";
+        return problem(503, "auth_not_configured", detail);
+    }
+    if let Err(error) = Settings::from_vars(|name| variable(env, name)) {
+        worker::console_error!("{error}");
+        return problem(503, "misconfigured", "The server is not set up properly. Its log says which variable.");
+    }
+    match address {
+        Ok(Address::Room { party, room, resource }) => enter(&request, env, &format!("{party}/{room}"), resource).await,
+        Ok(Address::Health) => refuse(&request, &AddressError::NotFound),
+        Err(error) => refuse(&request, &error),
+    }
+}
+
+/// What an operator set, if anything.
+pub fn variable(env: &Env, name: &str) -> Option<String> {
+    env.var(name).ok().map(|value| value.to_string())
+}
+
+async fn enter(request: &Request, env: &Env, name: &str, resource: Resource) -> Result<Response> {
+    let path = match (resource, is_upgrade(request)?, request.method()) {
+        (Resource::Room, true, Method::Get) => "connect",
+        (Resource::State, false, Method::Get | Method::Head) => "state",
+        (Resource::Room, false, Method::Get | Method::Head) => {
+            return problem(426, "upgrade_required", "Open a WebSocket here, or read /state below this address.");
+        }
+        (Resource::State, true, _) => return refuse(request, &AddressError::NotFound),
+        (Resource::Room | Resource::State, _, _) => {
+            let mut response = problem(405, "method_not_allowed", "Use GET here.")?;
+            response.headers_mut().set("allow", "GET, HEAD")?;
+            return Ok(response);
+        }
+    };
+    let headers = Headers::new();
+    for header in FORWARDED {
+        if let Some(value) = request.headers().get(header)? {
+            headers.set(header, &value)?;
+        }
+    }
+    let mut init = RequestInit::new();
+    init.with_method(Method::Get).with_headers(headers);
+    let forwarded = Request::new_with_init(&format!("https://room/{path}"), &init)?;
+    let stub = env.durable_object(ROOMS)?.get_by_name(name)?;
+    match stub.fetch_with_request(forwarded).await {
+        Ok(response) => Ok(response),
+        Err(error) => {
+            worker::console_error!("the room did not answer: {error}");
+            problem(503, "unavailable", "The room did not answer. Try again.")
+        }
+    }
+}
+
+fn refuse(request: &Request, error: &AddressError) -> Result<Response> {
+    let (status, close) = match error {
+        AddressError::NotFound | AddressError::UnknownParty => (404, CloseCode::UnknownParty),
+        AddressError::BadRoom(_) => (400, CloseCode::Misuse),
+    };
+    if is_upgrade(request)? {
+        return close_at_once(request, close, error.code());
+    }
+    problem(status, error.code(), &error.to_string())
+}
