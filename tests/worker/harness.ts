@@ -1,0 +1,190 @@
+// The built Worker under workerd, and clients that talk to it over real sockets.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import PartySocket, { type PartySocketOptions } from "partysocket";
+
+export { sleep };
+
+/** Frames are data: the tests look at their members without knowing the type. */
+// biome-ignore lint/suspicious/noExplicitAny: a frame can be anything, and asserting on it is the point.
+export type Frame = any;
+
+export interface Served {
+	/** `127.0.0.1:PORT` */
+	host: string;
+	miniflare: Miniflare;
+	/** Puts a room's object out of memory while its sockets stay open, as sleeping does. */
+	evict(room: string): Promise<void>;
+	/** Runs SQL inside a room's object. */
+	sql(room: string, query: string): Promise<Record<string, unknown>[]>;
+	get(path: string, init?: RequestInit): Promise<Response>;
+	/** The parsed body of `GET /state`. */
+	state(room: string): Promise<Frame>;
+	close(): Promise<void>;
+}
+
+export interface ServeOptions {
+	/** The build that can be broken on purpose. */
+	faults?: boolean;
+	vars?: Record<string, string>;
+	persist?: string;
+}
+
+const root = join(import.meta.dirname, "../..");
+
+/** Starts the Worker as `npm run build` left it. */
+export async function serve({ faults = false, vars = {}, persist }: ServeOptions = {}): Promise<Served> {
+	const dist = join(root, faults ? "build/dist-faults" : "dist");
+	const wasm = readdirSync(dist).find((name) => name.endsWith(".wasm"));
+	if (wasm === undefined) throw new Error(`${dist} holds no WebAssembly. Run \`npm test\`, which builds it.`);
+	const modules = [
+		{ type: "ESModule" as const, path: "entry.js", contents: readFileSync(join(dist, "entry.js"), "utf8") },
+		{ type: "CompiledWasm" as const, path: wasm, contents: new Uint8Array(readFileSync(join(dist, wasm))) },
+	];
+	const miniflare = new Miniflare(
+		convertV4MiniflareOptions({
+			name: "roomkeep",
+			host: "127.0.0.1",
+			port: 0,
+			log: new Log(LogLevel.NONE),
+			// What a room reports belongs to the tests that break it, not into their output.
+			handleStructuredLogs: () => {},
+			modules,
+			unsafeInspectDurableObjects: true,
+			// Straight to the Worker: Miniflare's own entry would stand between a slow reader and the room.
+			unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+			compatibilityDate: "2026-11-17",
+			bindings: { PARTIES: "collaboration", ALLOW_ANONYMOUS: "true", ...vars },
+			durableObjects: { ROOMS: { className: "Room", useSQLite: true } },
+			...(persist === undefined ? {} : { resourcePersistencePath: persist }),
+		}),
+	);
+	await miniflare.ready;
+	const { host } = await miniflare.unsafeGetDirectURL("roomkeep");
+	const name = (room: string) => ({ name: `collaboration/${room}` });
+	const get = (path: string, init?: RequestInit) => fetch(`http://${host}${path}`, init);
+	return {
+		host,
+		miniflare,
+		get,
+		evict: (room) =>
+			miniflare.unsafeEvictDurableObject("roomkeep", "Room", { ...name(room), webSockets: "hibernate" }),
+		sql: async (room, query) =>
+			(await miniflare.unsafeGetDurableObjectStorage("roomkeep", "Room", name(room))).exec(query),
+		state: async (room) => (await get(`/parties/collaboration/${encodeURIComponent(room)}/state`)).json(),
+		close: () => miniflare.dispose(),
+	};
+}
+
+/** A page with the stock client, as a front-end team has it. */
+export class Page {
+	readonly frames: Frame[] = [];
+	readonly closes: { code: number; reason: string }[] = [];
+	readonly socket: PartySocket;
+	#looked = 0;
+	#wake = () => {};
+
+	constructor(host: string, room: string, options: Partial<PartySocketOptions> = {}) {
+		this.socket = new PartySocket({ host, room, party: "collaboration", ...options });
+		this.socket.addEventListener("message", (event) => {
+			this.frames.push(event.data === "pong" ? "pong" : JSON.parse(String(event.data)));
+			this.#wake();
+		});
+		this.socket.addEventListener("close", (event) => {
+			this.closes.push({ code: event.code, reason: event.reason });
+			this.#wake();
+		});
+		this.socket.addEventListener("open", () => this.#wake());
+	}
+
+	/** A page that has joined and knows the state. */
+	static async joined(host: string, room: string, userId: string, userName = userId): Promise<Page> {
+		const page = new Page(host, room);
+		page.send({ type: "user_joined", userId, userName });
+		await page.sync();
+		return page;
+	}
+
+	send(message: unknown): void {
+		this.socket.send(JSON.stringify(message));
+	}
+
+	select(field: string, value: unknown, userId: string, more: object = {}): void {
+		this.send({ type: "field_selected", selection: { field, value, userId, timestamp: Date.now() }, ...more });
+	}
+
+	/** Waits until `find` returns something. */
+	async until<T>(find: () => T | undefined | false, what: string, timeout = 5000): Promise<T> {
+		const deadline = Date.now() + timeout;
+		for (;;) {
+			const found = find();
+			if (found !== undefined && found !== false) return found as T;
+			const left = deadline - Date.now();
+			if (left <= 0) throw new Error(`waited in vain for ${what}; came: ${JSON.stringify(this.frames.slice(-5))}`);
+			await Promise.race([new Promise<void>((resolve) => (this.#wake = resolve)), sleep(Math.min(left, 200))]);
+		}
+	}
+
+	/** The next frame of this type that was not looked at before. */
+	async next(type: string, timeout?: number): Promise<Frame> {
+		return this.until(
+			() => {
+				const at = this.frames.findIndex((frame, i) => i >= this.#looked && frame.type === type);
+				if (at < 0) return undefined;
+				this.#looked = at + 1;
+				return this.frames[at];
+			},
+			type,
+			timeout,
+		);
+	}
+
+	/** Asks for the state; whatever came before the answer has come. */
+	async sync(): Promise<Frame> {
+		const before = this.frames.filter((frame) => frame.type === "sync_response").length;
+		this.send({ type: "sync_request" });
+		return this.until(
+			() => this.frames.filter((frame) => frame.type === "sync_response")[before],
+			"a sync_response",
+		);
+	}
+
+	types(): string[] {
+		return this.frames.map((frame) => frame.type);
+	}
+
+	open(): Promise<boolean> {
+		return this.until(() => this.socket.readyState === PartySocket.OPEN, "the socket to open");
+	}
+
+	closed(timeout?: number): Promise<{ code: number; reason: string }> {
+		return this.until(() => this.closes.at(-1), "a close", timeout);
+	}
+
+	/** Closes the page: no reconnecting. */
+	leave(): void {
+		this.socket.close();
+	}
+}
+
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+	const server = createServer().listen(0, "127.0.0.1");
+	await new Promise((resolve) => server.once("listening", resolve));
+	const address = server.address();
+	await new Promise((resolve) => server.close(resolve));
+	if (address === null || typeof address === "string") throw new Error("no port");
+	return address.port;
+}
+
+let rooms = 0;
+
+/** A room of its own for each test. */
+export function newRoom(): string {
+	rooms += 1;
+	return `conflict-resolution:${process.pid}-${rooms}`;
+}

@@ -1,0 +1,124 @@
+// Rooms sleep, wake as they were, and end.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { newRoom, Page, type Served, serve, sleep } from "./harness.ts";
+
+// The build with faults tells one life of the object in memory from the next.
+let server: Served;
+before(async () => {
+	server = await serve({ faults: true });
+});
+after(() => server.close());
+
+async function instance(page: Page): Promise<string> {
+	page.send({ fault: "inspect" });
+	return (await page.next("instance")).instance;
+}
+
+/** What of the state is the same after sleeping, and what of it is time. */
+const steady = ({ time: _, ...state }: any) => state;
+
+test("U8 J5 a room put to sleep with its sockets open wakes with the same state, people and epoch", async () => {
+	const room = newRoom();
+	const alice = await Page.joined(server.host, room, "alice");
+	const bob = await Page.joined(server.host, room, "bob");
+	alice.select("f", 1, "alice");
+	bob.send({ type: "user_ready", userId: "bob", isReady: true });
+	await alice.sync();
+	const before = await bob.sync();
+	const first = await instance(alice);
+	await server.evict(room);
+	const after = await bob.sync();
+	const heardNow = (s: any) => ({ ...steady(s), participants: s.participants.map((p: any) => ({ ...p, lastSeen: p.id === "bob" ? 0 : p.lastSeen })) });
+	// Bob has just asked, so he was heard later. Alice was not.
+	assert.deepEqual(heardNow(after), heardNow(before));
+	assert.notEqual(await instance(alice), first, "the object was rebuilt");
+	assert.deepEqual(alice.closes, []);
+	// Whose connection it is was remembered, so nobody has to join again.
+	alice.select("f", 2, "bob");
+	assert.equal((await alice.next("error")).code, "identity_mismatch");
+	alice.select("f", 2, "alice");
+	assert.equal((await bob.next("field_selected")).selection.value, 2);
+	await server.evict(room);
+	alice.leave();
+	assert.equal((await bob.next("user_left")).userId, "alice");
+	bob.leave();
+});
+
+test("F2 a room with open sockets really falls asleep, and pings do not wake it", async () => {
+	const room = newRoom();
+	const alice = await Page.joined(server.host, room, "alice");
+	const first = await instance(alice);
+	for (let i = 0; i < 7; i += 1) {
+		await sleep(2000);
+		alice.socket.send("ping");
+	}
+	await alice.until(() => alice.frames.filter((frame) => frame === "pong").length === 7, "seven pongs");
+	assert.notEqual(await instance(alice), first);
+	const seen = (await alice.sync()).participants[0];
+	assert.deepEqual([seen.id, seen.online], ["alice", true]);
+	alice.leave();
+});
+
+test("X3 after the last socket left, the room is gone from memory and one alarm is all that is to come", async () => {
+	const room = newRoom();
+	const alice = await Page.joined(server.host, room, "alice");
+	const bob = await Page.joined(server.host, room, "bob");
+	alice.select("f", 1, "alice");
+	await alice.sync();
+	const first = await instance(alice);
+	bob.leave();
+	await alice.next("user_left");
+	alice.leave();
+	await alice.closed();
+	const alarm = async () => (await server.sql(room, "SELECT * FROM room"))[0];
+	await sleep(12_000);
+	const later = await Page.joined(server.host, room, "carol");
+	assert.notEqual(await instance(later), first);
+	assert.equal((await later.sync()).selections.f.value, 1);
+	assert.ok((await alarm())?.epoch);
+	later.leave();
+});
+
+test("X3 U8 a room that nobody used for its time to live is deleted, and the next life has another epoch", async () => {
+	// Two seconds.
+	const brief = await serve({ vars: { ROOM_TTL_DAYS: String(2 / 86_400) } });
+	const room = newRoom();
+	const alice = await Page.joined(brief.host, room, "alice");
+	alice.select("f", 1, "alice");
+	const before = await alice.sync();
+	// While someone is there the room stays, whatever the alarm finds.
+	await sleep(3000);
+	assert.equal((await alice.sync()).selections.f.value, 1);
+	alice.leave();
+	await alice.closed();
+	const tables = () => brief.sql(room, "SELECT name FROM sqlite_master WHERE name IN ('room', 'field', 'participant')");
+	assert.equal((await tables()).length, 3);
+	const deadline = Date.now() + 10_000;
+	while ((await tables()).length > 0 && Date.now() < deadline) await sleep(200);
+	assert.deepEqual(await tables(), []);
+	const carol = await Page.joined(brief.host, room, "carol");
+	const next = await carol.sync();
+	assert.deepEqual([next.version, next.selections], [1, {}]);
+	assert.notEqual(next.epoch, before.epoch);
+	carol.leave();
+	await brief.close();
+});
+
+test("J8 a connection that pinged and then fell silent is closed, one that never pinged is not", { timeout: 240_000 }, async () => {
+	const room = newRoom();
+	const silent = await Page.joined(server.host, room, "silent");
+	const reader = await Page.joined(server.host, room, "reader");
+	silent.socket.send("ping");
+	await silent.until(() => silent.frames.includes("pong"), "pong");
+	const start = Date.now();
+	const left = await reader.next("user_left", 200_000);
+	assert.equal(left.userId, "silent");
+	assert.ok(left.lastSeen <= start, "last seen at its last ping");
+	const waited = Date.now() - start;
+	assert.ok(waited > 140_000 && waited < 165_000, `${waited}`);
+	assert.equal((await silent.closed()).code, 4408);
+	silent.leave();
+	reader.leave();
+});
