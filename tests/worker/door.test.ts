@@ -62,9 +62,13 @@ test("U6 the first subprotocol offered is chosen, at a refusal too", async () =>
 test("U1 U4 headers and a token of the client change nothing", async () => {
 	const room = newRoom();
 	const headers = { "x-partykit-room": "other", "x-roomkeep-room": "other" };
-	const response = await server.get(`/parties/collaboration/${encodeURIComponent(room)}/state?token=t&_pk=1`, { headers });
+	const response = await server.get(`/parties/collaboration/${encodeURIComponent(room)}/state?token=t&_pk=1`, {
+		headers,
+	});
 	assert.equal(response.status, 200);
-	const socket = new WebSocket(`ws://${server.host}/parties/collaboration/${room}?_pk=me&token=secret`, { headers: { "x-user": "eve" } });
+	const socket = new WebSocket(`ws://${server.host}/parties/collaboration/${room}?_pk=me&token=secret`, {
+		headers: { "x-user": "eve" },
+	});
 	const answer = await new Promise<string>((resolve, reject) => {
 		socket.on("error", reject);
 		socket.on("open", () => socket.send('{"type":"sync_request"}'));
@@ -119,7 +123,13 @@ test("H1 the state over HTTP is what a socket gets, with an ETag that follows th
 test("H5 health, other paths, other methods", async () => {
 	const health = await server.get("/health");
 	assert.deepEqual([health.status, await health.json()], [200, { status: "ok" }]);
-	for (const path of ["/nope", "/parties", "/parties/collaboration/r/nope", "/health/x", "/parties/collaboration/r/state/x"]) {
+	for (const path of [
+		"/nope",
+		"/parties",
+		"/parties/collaboration/r/nope",
+		"/health/x",
+		"/parties/collaboration/r/state/x",
+	]) {
 		assert.deepEqual(await problem(path), [404, "not_found"], path);
 	}
 	const state = "/parties/collaboration/r/state";
@@ -142,7 +152,8 @@ test("A6 without ALLOW_ANONYMOUS the Worker refuses everyone, sockets too, but t
 });
 
 test("X1 a variable that makes no sense refuses with 503 and does not guess", async () => {
-	for (const vars of [{ LIMIT_FIELDS: "many" }, { ROOM_TTL_DAYS: "-1" }]) {
+	const wrongs: Record<string, string>[] = [{ LIMIT_FIELDS: "many" }, { ROOM_TTL_DAYS: "-1" }];
+	for (const vars of wrongs) {
 		const wrong = await serve({ vars });
 		assert.deepEqual(await problem("/parties/collaboration/r/state", {}, wrong), [503, "misconfigured"]);
 		await wrong.close();

@@ -76,7 +76,9 @@ test("S7 a statement that fails leaves memory and storage as they were, and its 
 	for (const page of [alice, bob]) page.leave();
 });
 
-test("S6 J5 kill -9 in the middle of a burst: all that anyone saw is there after the restart", { timeout: 120_000 }, async () => {
+test("S6 J5 kill -9 in the middle of a burst: all that anyone saw is there after the restart", {
+	timeout: 120_000,
+}, async () => {
 	const folder = mkdtempSync(join(tmpdir(), "roomkeep-"));
 	const room = newRoom();
 	let epoch = "";

@@ -10,7 +10,6 @@ import PartySocket, { type PartySocketOptions } from "partysocket";
 export { sleep };
 
 /** Frames are data: the tests look at their members without knowing the type. */
-// biome-ignore lint/suspicious/noExplicitAny: a frame can be anything, and asserting on it is the point.
 export type Frame = any;
 
 export interface Served {
@@ -71,8 +70,7 @@ export async function serve({ faults = false, vars = {}, persist }: ServeOptions
 		host,
 		miniflare,
 		get,
-		evict: (room) =>
-			miniflare.unsafeEvictDurableObject("roomkeep", "Room", { ...name(room), webSockets: "hibernate" }),
+		evict: (room) => miniflare.unsafeEvictDurableObject("roomkeep", "Room", { ...name(room), webSockets: "hibernate" }),
 		sql: async (room, query) =>
 			(await miniflare.unsafeGetDurableObjectStorage("roomkeep", "Room", name(room))).exec(query),
 		state: async (room) => (await get(`/parties/collaboration/${encodeURIComponent(room)}/state`)).json(),
@@ -147,10 +145,7 @@ export class Page {
 	async sync(): Promise<Frame> {
 		const before = this.frames.filter((frame) => frame.type === "sync_response").length;
 		this.send({ type: "sync_request" });
-		return this.until(
-			() => this.frames.filter((frame) => frame.type === "sync_response")[before],
-			"a sync_response",
-		);
+		return this.until(() => this.frames.filter((frame) => frame.type === "sync_response")[before], "a sync_response");
 	}
 
 	types(): string[] {

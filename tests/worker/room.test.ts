@@ -235,10 +235,15 @@ test("F6 frames come in the order of their causes", async () => {
 	await bob.next("user_left");
 	const story = bob.frames.filter((f) => ["field_selected", "chat", "user_left"].includes(f.type));
 	const expected = Array.from({ length: 50 }, (_, i) => [`s${i}`, `c${i}`]).flat();
-	const told = story.map((f) => (f.type === "chat" ? `c${f.n}` : f.type === "user_left" ? "left" : `s${f.selection.value}`));
+	const told = story.map((f) =>
+		f.type === "chat" ? `c${f.n}` : f.type === "user_left" ? "left" : `s${f.selection.value}`,
+	);
 	assert.deepEqual(told, [...expected, "left"]);
 	const versions = story.filter((f) => f.version).map((f) => f.version);
-	assert.deepEqual(versions, Array.from({ length: 50 }, (_, i) => (versions[0] ?? 0) + i));
+	assert.deepEqual(
+		versions,
+		Array.from({ length: 50 }, (_, i) => (versions[0] ?? 0) + i),
+	);
 	bob.leave();
 });
 
@@ -250,7 +255,9 @@ test("Y8 a hundred people write at once and all see all", async () => {
 	const states = await Promise.all(pages.map((p) => p.sync()));
 	for (const state of states) assert.equal(Object.keys(state.selections).length, 100);
 	await Promise.all(
-		pages.map((p) => p.until(() => p.types().filter((t) => t === "field_selected").length === 99, "99 changes", 10_000)),
+		pages.map((p) =>
+			p.until(() => p.types().filter((t) => t === "field_selected").length === 99, "99 changes", 10_000),
+		),
 	);
 	for (const p of pages) p.leave();
 });

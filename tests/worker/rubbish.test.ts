@@ -125,7 +125,10 @@ test("X1 limits are kept at the edge and said clearly", async () => {
 		alice.send(message);
 		return (await alice.next("error")).code;
 	};
-	const select = (field: string, value: unknown) => ({ type: "field_selected", selection: { field, value, userId: "alice" } });
+	const select = (field: string, value: unknown) => ({
+		type: "field_selected",
+		selection: { field, value, userId: "alice" },
+	});
 	assert.equal(await refused({ type: "x", a: "x".repeat(65_536) }), "limit_message");
 	alice.send({ type: "x", id: "long", a: "x".repeat(65_536) });
 	assert.equal((await alice.next("error")).id, "long");
@@ -143,7 +146,14 @@ test("X1 limits are kept at the edge and said clearly", async () => {
 
 test("X1 limits come from the Worker's variables", async () => {
 	const small = await serve({
-		vars: { LIMIT_FIELDS: "2", LIMIT_PARTICIPANTS: "2", LIMIT_MESSAGE_BYTES: "900", LIMIT_VALUE_BYTES: "500", LIMIT_ROOM_BYTES: "700", LIMIT_NAME_BYTES: "8" },
+		vars: {
+			LIMIT_FIELDS: "2",
+			LIMIT_PARTICIPANTS: "2",
+			LIMIT_MESSAGE_BYTES: "900",
+			LIMIT_VALUE_BYTES: "500",
+			LIMIT_ROOM_BYTES: "700",
+			LIMIT_NAME_BYTES: "8",
+		},
 	});
 	const alice = await Page.joined(small.host, "r", "alice");
 	const code = async (field: string, value: unknown) => {

@@ -1,6 +1,10 @@
 // Rooms sleep, wake as they were, and end.
 
 import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { after, before, test } from "node:test";
 import { newRoom, Page, type Served, serve, sleep } from "./harness.ts";
 
@@ -24,13 +28,17 @@ test("U8 J5 a room put to sleep with its sockets open wakes with the same state,
 	const alice = await Page.joined(server.host, room, "alice");
 	const bob = await Page.joined(server.host, room, "bob");
 	alice.select("f", 1, "alice");
+	assert.equal((await bob.next("field_selected")).selection.value, 1);
 	bob.send({ type: "user_ready", userId: "bob", isReady: true });
 	await alice.sync();
 	const before = await bob.sync();
 	const first = await instance(alice);
 	await server.evict(room);
 	const after = await bob.sync();
-	const heardNow = (s: any) => ({ ...steady(s), participants: s.participants.map((p: any) => ({ ...p, lastSeen: p.id === "bob" ? 0 : p.lastSeen })) });
+	const heardNow = (s: any) => ({
+		...steady(s),
+		participants: s.participants.map((p: any) => ({ ...p, lastSeen: p.id === "bob" ? 0 : p.lastSeen })),
+	});
 	// Bob has just asked, so he was heard later. Alice was not.
 	assert.deepEqual(heardNow(after), heardNow(before));
 	assert.notEqual(await instance(alice), first, "the object was rebuilt");
@@ -62,9 +70,11 @@ test("F2 a room with open sockets really falls asleep, and pings do not wake it"
 });
 
 test("X3 after the last socket left, the room is gone from memory and one alarm is all that is to come", async () => {
+	const folder = mkdtempSync(join(tmpdir(), "roomkeep-"));
+	const kept = await serve({ faults: true, persist: folder });
 	const room = newRoom();
-	const alice = await Page.joined(server.host, room, "alice");
-	const bob = await Page.joined(server.host, room, "bob");
+	const alice = await Page.joined(kept.host, room, "alice");
+	const bob = await Page.joined(kept.host, room, "bob");
 	alice.select("f", 1, "alice");
 	await alice.sync();
 	const first = await instance(alice);
@@ -72,18 +82,23 @@ test("X3 after the last socket left, the room is gone from memory and one alarm 
 	await alice.next("user_left");
 	alice.leave();
 	await alice.closed();
-	const alarm = async () => (await server.sql(room, "SELECT * FROM room"))[0];
 	await sleep(12_000);
-	const later = await Page.joined(server.host, room, "carol");
-	assert.notEqual(await instance(later), first);
-	assert.equal((await later.sync()).selections.f.value, 1);
-	assert.ok((await alarm())?.epoch);
-	later.leave();
+	const [alarm, ...more] = alarms(folder);
+	assert.deepEqual(more, []);
+	const days = ((alarm ?? 0) - Date.now()) / 86_400_000;
+	assert.ok(days > 29.9 && days <= 30, `the alarm is in ${days} days`);
+	const carol = await Page.joined(kept.host, room, "carol");
+	assert.notEqual(await instance(carol), first);
+	assert.equal((await carol.sync()).selections.f.value, 1);
+	carol.leave();
+	await kept.close();
+	rmSync(folder, { recursive: true, force: true });
 });
 
 test("X3 U8 a room that nobody used for its time to live is deleted, and the next life has another epoch", async () => {
+	const folder = mkdtempSync(join(tmpdir(), "roomkeep-"));
 	// Two seconds.
-	const brief = await serve({ vars: { ROOM_TTL_DAYS: String(2 / 86_400) } });
+	const brief = await serve({ vars: { ROOM_TTL_DAYS: String(2 / 86_400) }, persist: folder });
 	const room = newRoom();
 	const alice = await Page.joined(brief.host, room, "alice");
 	alice.select("f", 1, "alice");
@@ -93,20 +108,38 @@ test("X3 U8 a room that nobody used for its time to live is deleted, and the nex
 	assert.equal((await alice.sync()).selections.f.value, 1);
 	alice.leave();
 	await alice.closed();
-	const tables = () => brief.sql(room, "SELECT name FROM sqlite_master WHERE name IN ('room', 'field', 'participant')");
+	assert.equal(alarms(folder).length, 1);
+	const tables = () =>
+		brief.sql(room, "SELECT name FROM sqlite_master WHERE name IN ('room', 'field', 'participant')");
 	assert.equal((await tables()).length, 3);
 	const deadline = Date.now() + 10_000;
 	while ((await tables()).length > 0 && Date.now() < deadline) await sleep(200);
 	assert.deepEqual(await tables(), []);
+	assert.deepEqual(alarms(folder), []);
 	const carol = await Page.joined(brief.host, room, "carol");
 	const next = await carol.sync();
 	assert.deepEqual([next.version, next.selections], [1, {}]);
 	assert.notEqual(next.epoch, before.epoch);
 	carol.leave();
 	await brief.close();
+	rmSync(folder, { recursive: true, force: true });
 });
 
-test("J8 a connection that pinged and then fell silent is closed, one that never pinged is not", { timeout: 240_000 }, async () => {
+/** When the alarms of all rooms in this folder are due, in milliseconds, as workerd has noted them on disk. */
+function alarms(folder: string): number[] {
+	const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+	const file = files.find((name) => name.endsWith("Room/metadata.sqlite"));
+	assert.ok(file, "workerd keeps its alarms in a file");
+	const database = new DatabaseSync(join(folder, file), { readOnly: true });
+	const rows = database.prepare("SELECT scheduled_time / 1000000 AS at FROM _cf_ALARM").all();
+	database.close();
+	// It notes nanoseconds.
+	return rows.map((row) => Number(row.at));
+}
+
+test("J8 a connection that pinged and then fell silent is closed, one that never pinged is not", {
+	timeout: 240_000,
+}, async () => {
 	const room = newRoom();
 	const silent = await Page.joined(server.host, room, "silent");
 	const reader = await Page.joined(server.host, room, "reader");

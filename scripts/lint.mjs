@@ -1,0 +1,31 @@
+// `npm run lint`: formatters, linters and the type checker, warnings denied. `npm run format` mends what can be.
+
+import { demo } from "./build.mjs";
+import { run, step } from "./lib.mjs";
+import { linters, packages, rust } from "./setup.mjs";
+
+const fix = process.argv.includes("--fix");
+const wasm = ["clippy", "--quiet", "--lib", "--target", "wasm32-unknown-unknown"];
+
+await packages();
+await rust();
+await linters();
+await demo();
+const checks = [
+	["cargo", fix ? ["fmt"] : ["fmt", "--check"]],
+	["cargo", ["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]],
+	["cargo", [...wasm, "--", "-D", "warnings"]],
+	["cargo", [...wasm, "--features", "faults", "--", "-D", "warnings"]],
+	["biome", fix ? ["check", "--write"] : ["check"]],
+	["tsc", ["--noEmit"]],
+];
+for (const [command, args] of checks) {
+	const done = step([command, ...args].join(" "));
+	try {
+		await run(command, args);
+	} catch {
+		console.error(`\n${command} found something. \`npm run format\` mends what it can.`);
+		process.exit(1);
+	}
+	done();
+}

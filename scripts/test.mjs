@@ -1,0 +1,68 @@
+// `npm test`: sets everything up, then runs every test: the core and the store on the host, the built room under
+// workerd, the demo in a browser. Arguments choose layers: host, worker, browser.
+
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { bundle } from "./build.mjs";
+import { environment, fail, root, step } from "./lib.mjs";
+import { chromium, packages, rust } from "./setup.mjs";
+
+const chosen = process.argv.slice(2);
+const runs = (layer) => chosen.length === 0 || chosen.includes(layer);
+const totals = { passed: 0, failed: 0 };
+
+await packages();
+await rust();
+if (runs("host")) {
+	await tests("the core and the store, on this machine", "cargo", ["test", "--quiet"]);
+}
+if (runs("worker") || runs("browser")) {
+	await bundle();
+}
+if (runs("worker")) {
+	await bundle({ faults: true });
+	await tests("the built room under workerd (one test waits 150 s)", "node", [...node(), ...files("tests/worker")]);
+}
+if (runs("browser")) {
+	const browser = await chromium();
+	if (browser === undefined) {
+		fail("No Chromium was found and none could be installed. Install one, or set CHROMIUM_PATH to its path.");
+	}
+	await tests("the demo in a browser", "node", [...node(), ...files("tests/browser")], { CHROMIUM_PATH: browser });
+}
+console.log(`\n${totals.passed} passed, ${totals.failed} failed`);
+process.exit(totals.failed > 0 ? 1 : 0);
+
+function node() {
+	// Three files at a time: most of their time is waiting. A test that hangs is ended and counts as failed.
+	return ["--test", "--test-reporter=spec", "--test-concurrency=3", "--test-timeout=300000", "--test-force-exit"];
+}
+
+function files(folder) {
+	const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(".test.ts"));
+	return names.sort().map((name) => join(folder, name));
+}
+
+/** Runs a test runner with its output shown, and adds its totals to ours. */
+async function tests(title, command, args, env = {}) {
+	const done = step(title);
+	const { output, code } = await new Promise((resolve, reject) => {
+		const child = spawn(command, args, { cwd: root, env: environment(env), stdio: ["ignore", "pipe", "pipe"] });
+		let output = "";
+		const take = (stream) => (data) => {
+			output += data;
+			stream.write(data);
+		};
+		child.stdout.on("data", take(process.stdout));
+		child.stderr.on("data", take(process.stderr));
+		child.on("error", reject);
+		child.on("exit", (code) => resolve({ output, code }));
+	});
+	const sum = (pattern) => [...output.matchAll(pattern)].reduce((sum, match) => sum + Number(match[1]), 0);
+	const passed = sum(/test result: \w+\. (\d+) passed/g) + sum(/^ℹ pass (\d+)/gm);
+	const failed = sum(/; (\d+) failed;/g) + sum(/^ℹ fail (\d+)/gm) + sum(/^ℹ cancelled (\d+)/gm);
+	totals.passed += passed;
+	totals.failed += Math.max(failed, code === 0 && passed > 0 ? 0 : 1);
+	done();
+}
