@@ -4,6 +4,7 @@
 //! turns all that is staged into one commit with the frames that wait for it. If that commit fails the whole `Room`
 //! is thrown away and restored from storage: memory is never patched.
 
+mod change;
 pub mod document;
 pub mod people;
 pub mod session;
@@ -12,11 +13,10 @@ pub mod turn;
 use std::collections::BTreeSet;
 
 use crate::protocol::Millis;
-use crate::protocol::json::Json;
 use crate::protocol::limits::{BadVariable, Limits};
-use crate::protocol::message::{ClientMessage, Frame, Join, MessageId, Selection};
+use crate::protocol::message::{Frame, MessageId};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
-use crate::protocol::reply::{self, ParticipantView, ServerMessage, StateView, stored_selection};
+use crate::protocol::reply::{self, ParticipantView, ServerMessage, StateView};
 
 use document::Document;
 use people::{People, Sessions};
@@ -147,11 +147,6 @@ impl Room {
         for (name, field) in stored.fields {
             room.version = room.version.max(field.version);
             room.clock = room.clock.max(field.updated_at);
-            // A change is a sign of its author. This is what is left of it when the runtime died before the author left.
-            if let Some(author) = room.people.get(&field.user_id).filter(|author| author.last_seen < field.updated_at) {
-                let author = Participant { last_seen: field.updated_at, ..author.clone() };
-                room.people.put(field.user_id.clone(), author);
-            }
             room.document.put(name, field);
         }
         for attachment in attachments {
@@ -159,7 +154,22 @@ impl Room {
             room.clock = room.clock.max(session.heard);
             room.sessions.insert(attachment.connection, session);
         }
+        room.recall_authors();
         room
+    }
+
+    /// A change is a sign of its author. When the runtime died before the author left, it is the last one there is.
+    fn recall_authors(&mut self) {
+        let here = people::present(&self.sessions);
+        let away = self.document.iter().filter(|(_, field)| !here.contains_key(field.user_id.as_str()));
+        let signs = away.map(|(_, field)| (field.user_id.clone(), field.updated_at)).collect::<Vec<_>>();
+        for (user, at) in signs {
+            if let Some(author) = self.people.get(&user).filter(|author| author.last_seen < at) {
+                let author = Participant { last_seen: at, ..author.clone() };
+                self.people.put(user.clone(), author);
+                self.staged.participants.insert(user);
+            }
+        }
     }
 
     /// The operator's settings.
@@ -226,9 +236,10 @@ impl Room {
         };
         session.heard = clock;
         self.staged.attach.insert(from);
+        self.touch();
         let mut is_change = true;
         match frame {
-            Err(refusal) => self.stage_to(from, reply::error(&refusal)),
+            Err(refusal) => self.stage_refusal(from, &refusal),
             Ok(Frame { id, message }) => {
                 is_change = message.is_change();
                 match self.apply(from, text, message) {
@@ -236,12 +247,12 @@ impl Room {
                         self.stage_ack(from, id.as_ref(), version);
                         self.staged.waiting.push(Waiting { connection: from, id });
                     }
-                    Err(refusal) => self.stage_to(from, reply::error(&refusal.answering(id))),
+                    Err(refusal) => self.stage_refusal(from, &refusal.answering(id)),
                 }
             }
         }
         // What reads or relays takes all that came before it along, so that nothing overtakes a change (F6).
-        let due = self.last_flush.map_or(now, |last| last + pause(self.sessions.len()));
+        let due = self.last_flush.map_or(now, |last| last.min(now) + pause(self.sessions.len()));
         let is_urgent = due <= now || !is_change || self.staged.changes_nothing();
         Turn { flush: Some(if is_urgent { Flush::Now } else { Flush::At(due) }), ..Turn::default() }
     }
@@ -277,6 +288,9 @@ impl Room {
 
     /// A connection is gone. `heard` is the last sign of it beside messages: its last ping, or now when it said goodbye.
     pub fn disconnect(&mut self, connection: ConnectionId, heard: Option<Millis>, now: Millis) -> Turn {
+        if !self.sessions.contains_key(&connection) {
+            return Turn::default();
+        }
         self.tick(now);
         if let Some(heard) = heard {
             self.heard(&[(connection, heard)]);
@@ -313,7 +327,8 @@ impl Room {
             if self.expires_at() <= now {
                 return Turn { erase: true, ..Turn::default() };
             }
-            return Turn { alarm: self.is_stored.then(|| self.expires_at()), ..Turn::default() };
+            let alarm = self.is_stored.then(|| self.expires_at());
+            return Turn { alarm, ..self.flush(now) };
         }
         self.touch();
         let silent = if self.sessions.len() > 1 { self.silent_since(now - SILENCE) } else { Vec::new() };
@@ -357,7 +372,7 @@ impl Room {
         ServerMessage::SyncResponse(Box::new(StateView {
             version: self.version,
             epoch: &self.meta.epoch,
-            time: now,
+            time: now.max(self.clock),
             selections: selections.collect(),
             participants: participants.collect(),
             presence: [],
@@ -377,195 +392,19 @@ impl Room {
         })
     }
 
-    /// Does what a message says. Returns the version that answers it. On an error nothing has changed.
-    fn apply(&mut self, from: ConnectionId, text: &str, message: ClientMessage) -> Result<u64, Refusal> {
-        match message {
-            ClientMessage::Join(join) => self.join(from, join),
-            ClientMessage::Ready { user_id, is_ready } => self.ready(from, &user_id, is_ready),
-            ClientMessage::Select(selection) => self.select(from, &selection),
-            ClientMessage::Clear { field, user_id } => self.clear(from, field, user_id),
-            ClientMessage::Sync { since } => {
-                // A client that names a version gets everything anew, and is told to drop what it had: what was
-                // cleared meanwhile is not in a full answer.
-                let state = self.state(since.is_some(), self.clock);
-                self.stage_to(from, state);
-                Ok(self.version)
-            }
-            ClientMessage::Relay { user_id } => {
-                if let Some(user_id) = user_id {
-                    self.check_identity(from, &user_id)?;
-                }
-                self.staged.outbox.push(Outgoing::new(Audience::Others(from), text.to_owned()));
-                Ok(self.version)
-            }
-        }
-    }
-
-    fn join(&mut self, from: ConnectionId, join: Join) -> Result<u64, Refusal> {
-        self.check_identity(from, &join.user_id)?;
-        let known = self.people.get(&join.user_id);
-        let is_news = known.is_none_or(|known| known.name != join.user_name);
-        let version = self.version + u64::from(is_news);
-        let participant = Participant {
-            name: join.user_name,
-            is_ready: known.is_some_and(|known| known.is_ready),
-            joined_at: known.map_or(self.clock, |known| known.joined_at),
-            last_seen: known.map_or(self.clock, |known| known.last_seen),
-            version: if is_news { version } else { known.map_or(version, |known| known.version) },
-            profile: join.profile,
-        };
-        let gives_way = self.room_for_participant(&join.user_id)?;
-        self.check_bytes(self.document.bytes() + self.people.bytes_with(&join.user_id, &participant))?;
-
-        let is_announced = is_news || !people::is_here(&self.sessions, &join.user_id);
-        if is_announced {
-            let announcement = ServerMessage::UserJoined {
-                user_id: &join.user_id,
-                user_name: &participant.name,
-                joined_at: participant.joined_at,
-                profile: &participant.profile,
-            };
-            self.staged.outbox.push(Outgoing::new(Audience::Others(from), announcement.encode()));
-        }
-        if let Some(user) = gives_way {
-            self.people.remove(&user);
-            self.staged.participants.insert(user);
-        }
-        if self.people.get(&join.user_id) != Some(&participant) {
-            self.people.put(join.user_id.clone(), participant);
-            self.staged.participants.insert(join.user_id.clone());
-        }
-        self.version = version;
-        self.identify(from, Identity::Joined(join.user_id));
-        Ok(version)
-    }
-
-    fn ready(&mut self, from: ConnectionId, user_id: &str, is_ready: bool) -> Result<u64, Refusal> {
-        self.check_identity(from, user_id)?;
-        let Some(known) = self.people.get(user_id) else {
-            return Err(Refusal::new(Code::NotJoined, "Send `user_joined` before `user_ready`."));
-        };
-        if known.is_ready != is_ready {
-            self.version += 1;
-            let participant = Participant { is_ready, version: self.version, ..known.clone() };
-            self.people.put(user_id.to_owned(), participant);
-            self.staged.participants.insert(user_id.to_owned());
-            let text = ServerMessage::UserReady { user_id, is_ready, version: self.version }.encode();
-            self.staged.outbox.push(Outgoing::new(Audience::Others(from), text));
-        }
-        self.bind(from, user_id.to_owned());
-        Ok(self.version)
-    }
-
-    fn select(&mut self, from: ConnectionId, selection: &Selection) -> Result<u64, Refusal> {
-        self.check_identity(from, &selection.user_id)?;
-        let limit = self.settings.limits.fields;
-        if !self.document.is_set(&selection.field) && self.document.set_count() >= limit {
-            let message = format!("The room has {limit} fields, all it takes. Clear one first.");
-            return Err(Refusal::new(Code::LimitFields, message));
-        }
-        let version = self.version + 1;
-        let stored = stored_selection(selection, version, self.clock);
-        let text = ServerMessage::FieldSelected { selection: &stored, version }.encode();
-        self.put_field(selection.field.clone(), selection.user_id.clone(), Some(stored))?;
-        self.staged.outbox.push(Outgoing::new(Audience::Others(from), text));
-        self.bind(from, selection.user_id.clone());
-        Ok(version)
-    }
-
-    fn clear(&mut self, from: ConnectionId, name: String, user_id: String) -> Result<u64, Refusal> {
-        self.check_identity(from, &user_id)?;
-        if self.document.is_set(&name) {
-            let version = self.version + 1;
-            let text = ServerMessage::FieldCleared { field: &name, user_id: &user_id, version }.encode();
-            self.put_field(name, user_id.clone(), None)?;
-            self.staged.outbox.push(Outgoing::new(Audience::Others(from), text));
-            if self.document.tombstones() > self.settings.limits.tombstones {
-                self.forget_oldest_tombstone();
-            }
-        }
-        self.bind(from, user_id);
-        Ok(self.version)
-    }
-
-    /// Makes the next version: `name` now holds `selection`, or a tombstone.
-    fn put_field(&mut self, name: String, user_id: String, selection: Option<Json>) -> Result<(), Refusal> {
-        let is_smaller = selection.is_none();
-        let field = Field { version: self.version + 1, updated_at: self.clock, user_id, selection };
-        if !is_smaller {
-            self.check_bytes(self.people.bytes() + self.document.bytes_with(&name, &field))?;
-        }
-        self.version += 1;
-        self.document.put(name.clone(), field);
-        self.staged.fields.insert(name);
-        Ok(())
-    }
-
-    fn forget_oldest_tombstone(&mut self) {
-        if let Some((name, version)) = self.document.forget_oldest_tombstone() {
-            self.meta.floor = self.meta.floor.max(version);
-            self.staged.fields.insert(name);
-            self.staged.meta = true;
-        }
-    }
-
     /// Takes a connection off the list and tells the others if a participant left with it (J4).
     fn leave(&mut self, connection: ConnectionId) {
         let Some(session) = self.sessions.remove(&connection) else { return };
         self.staged.attach.remove(&connection);
-        let Some(user) = session.identity.joined() else { return };
+        let Some(user) = session.identity.user() else { return };
         let Some(known) = self.people.get(user) else { return };
         let participant = Participant { last_seen: known.last_seen.max(session.heard), ..known.clone() };
-        if !people::is_here(&self.sessions, user) {
+        if session.identity.joined().is_some() && !people::is_here(&self.sessions, user) {
             let text = ServerMessage::UserLeft { user_id: user, last_seen: participant.last_seen }.encode();
-            self.staged.outbox.push(Outgoing { audience: Audience::Everyone, text, even_if_lost: true });
+            self.staged.outbox.push(Outgoing { audience: Audience::Others(connection), text, even_if_lost: true });
         }
         self.people.put(user.to_owned(), participant);
         self.staged.participants.insert(user.to_owned());
-    }
-
-    /// A connection belongs to one user (J2).
-    fn check_identity(&self, from: ConnectionId, user_id: &str) -> Result<(), Refusal> {
-        match self.sessions.get(&from).and_then(|session| session.identity.user()) {
-            Some(user) if user != user_id => Err(Refusal::new(
-                Code::IdentityMismatch,
-                "This connection belongs to another user. Open a connection for each user.",
-            )),
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    fn check_bytes(&self, bytes: usize) -> Result<(), Refusal> {
-        let limit = self.settings.limits.room_bytes;
-        if bytes <= limit {
-            return Ok(());
-        }
-        let message = format!("The room would keep {bytes} bytes; it takes {limit}. Clear a field first.");
-        Err(Refusal::new(Code::LimitRoom, message))
-    }
-
-    /// Who must give way so that this user can be recorded.
-    fn room_for_participant(&self, user_id: &str) -> Result<Option<String>, Refusal> {
-        let limit = self.settings.limits.participants;
-        if self.people.get(user_id).is_some() || self.people.count() < limit {
-            return Ok(None);
-        }
-        self.people.longest_offline(&self.sessions).map(Some).ok_or_else(|| {
-            Refusal::new(Code::LimitParticipants, format!("The room has {limit} participants, all online."))
-        })
-    }
-
-    /// The first write of a connection says whose it is (J3).
-    fn bind(&mut self, from: ConnectionId, user_id: String) {
-        if self.sessions.get(&from).is_some_and(|session| session.identity == Identity::Unknown) {
-            self.identify(from, Identity::Bound(user_id));
-        }
-    }
-
-    fn identify(&mut self, from: ConnectionId, identity: Identity) {
-        if let Some(session) = self.sessions.get_mut(&from) {
-            session.identity = identity;
-        }
     }
 
     fn attachment(&self, connection: ConnectionId) -> Option<(ConnectionId, Attachment)> {
@@ -576,6 +415,12 @@ impl Room {
 
     fn stage_to(&mut self, to: ConnectionId, text: String) {
         self.staged.outbox.push(Outgoing::new(Audience::One(to), text));
+    }
+
+    /// A refusal changed nothing, so it stands whatever becomes of the changes that it waits behind.
+    fn stage_refusal(&mut self, to: ConnectionId, refusal: &Refusal) {
+        let text = reply::error(refusal);
+        self.staged.outbox.push(Outgoing { audience: Audience::One(to), text, even_if_lost: true });
     }
 
     fn stage_ack(&mut self, to: ConnectionId, id: Option<&MessageId>, version: u64) {

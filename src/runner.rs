@@ -11,6 +11,9 @@ use crate::room::turn::{Audience, Flush, Turn, Write};
 use crate::room::{Room, Settings, Stored};
 use crate::store::StoreError;
 
+/// How long after an alarm found a room unreadable to look again, in milliseconds: a day.
+const RETRY_UNREADABLE: Millis = 86_400_000;
+
 /// What a room can do to the world. Every call takes effect at once and in order.
 pub trait Platform {
     /// Reads what storage holds.
@@ -27,7 +30,8 @@ pub trait Platform {
     fn erase(&mut self);
     /// What the open sockets remember.
     fn attachments(&mut self) -> Vec<Attachment>;
-    /// When each socket last pinged, for those that ever did.
+    /// When each socket last pinged, for those that ever did. Asked only after [`Platform::attachments`] has told, in
+    /// this waking, which sockets there are.
     fn pings(&mut self) -> Vec<(ConnectionId, Millis)>;
     /// Gives a socket something to remember.
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment);
@@ -127,9 +131,12 @@ impl Runner {
 
     /// The alarm rang.
     pub fn alarm(&mut self, platform: &mut impl Platform, now: Millis) {
-        let pings = platform.pings();
-        let Ok(room) = self.wake(platform, now) else { return };
-        let turn = room.alarm(&pings, now);
+        let Ok(room) = self.wake(platform, now) else {
+            // Nothing is due in a room that cannot be read, but it must not be forgotten once it can.
+            platform.set_alarm(now + RETRY_UNREADABLE);
+            return;
+        };
+        let turn = room.alarm(&platform.pings(), now);
         let _ = self.carry_out(platform, turn, now);
         self.rest();
     }
@@ -148,9 +155,8 @@ impl Runner {
     /// # Errors
     /// The room cannot be read, or changes that wait could not be stored.
     pub fn state(&mut self, platform: &mut impl Platform, now: Millis) -> Result<(String, u64, String), Refusal> {
-        let pings = platform.pings();
         let room = self.wake(platform, now)?;
-        room.heard(&pings);
+        room.heard(&platform.pings());
         if room.has_staged() {
             let turn = room.flush(now);
             self.carry_out(platform, turn, now)?;

@@ -49,8 +49,12 @@ impl People {
 
     /// What they would take with this record in place of the user's.
     pub fn bytes_with(&self, user: &str, participant: &Participant) -> usize {
-        let now = self.get(user).map_or(0, |old| size(user, old));
-        self.bytes + size(user, participant) - now
+        self.bytes + size(user, participant) - self.bytes_of(user)
+    }
+
+    /// What the user's record takes.
+    pub fn bytes_of(&self, user: &str) -> usize {
+        self.get(user).map_or(0, |participant| size(user, participant))
     }
 
     /// Puts a record in its place.
@@ -70,20 +74,21 @@ impl People {
     /// Who of those that are not here was last seen the longest ago.
     pub fn longest_offline(&self, sessions: &Sessions) -> Option<String> {
         let here = present(sessions);
+        let is_here = |user: &str| here.get(user).is_some_and(|presence| presence.connections > 0);
         self.iter()
-            .filter(|(user, _)| !here.contains_key(user.as_str()))
+            .filter(|(user, _)| !is_here(user))
             .min_by_key(|(_, participant)| participant.last_seen)
             .map(|(user, _)| user.clone())
     }
 }
 
-/// The users who are here.
+/// What the open connections tell of their users.
 pub fn present(sessions: &Sessions) -> BTreeMap<&str, Presence> {
     let mut here = BTreeMap::<&str, Presence>::new();
     for session in sessions.values() {
-        if let Some(user) = session.identity.joined() {
+        if let Some(user) = session.identity.user() {
             let presence = here.entry(user).or_default();
-            presence.connections += 1;
+            presence.connections += usize::from(session.identity.joined().is_some());
             presence.heard = presence.heard.max(Some(session.heard));
         }
     }

@@ -7,8 +7,8 @@ use crate::protocol::refusal::CloseCode;
 
 use super::session::{Attachment, ConnectionId};
 
-/// The effects of one event, in the order in which they are carried out. If the commit fails, none of those that
-/// follow it happens but the closes and what is marked [`Outgoing::even_if_lost`].
+/// The effects of one event, in the order in which they are carried out. If the commit fails, no attachment is made
+/// and of the frames only those go out that are marked [`Outgoing::even_if_lost`].
 #[must_use]
 #[derive(Debug, Default, PartialEq)]
 pub struct Turn {
@@ -55,7 +55,7 @@ pub struct Outgoing {
     pub audience: Audience,
     /// The frame.
     pub text: String,
-    /// Whether it is true although the commit failed: a connection that is gone is gone.
+    /// Whether it is true although the commit failed: a refusal changed nothing, a connection that is gone is gone.
     pub even_if_lost: bool,
 }
 

@@ -1,0 +1,52 @@
+//! What clients say, and the names by which the tests call connections.
+
+use roomkeep::room::session::ConnectionId;
+use serde_json::json;
+
+/// The connection of this name: at most 16 bytes of ASCII.
+pub fn connection(name: &str) -> ConnectionId {
+    let mut bytes = [0; 16];
+    bytes[..name.len()].copy_from_slice(name.as_bytes());
+    ConnectionId::from_random(bytes)
+}
+
+/// The name that was given to [`connection`].
+pub fn name(connection: ConnectionId) -> String {
+    let bytes = u128::from_str_radix(&connection.to_string(), 16).unwrap().to_be_bytes();
+    String::from_utf8(bytes.into_iter().filter(|byte| *byte != 0).collect()).unwrap()
+}
+
+/// Whose connection it is: `ann2` is a second tab of `ann`.
+pub fn user(connection: &str) -> &str {
+    connection.trim_end_matches(|c: char| c.is_ascii_digit())
+}
+
+pub fn join(user: &str) -> String {
+    join_as(user, &user.to_uppercase())
+}
+
+pub fn join_as(user: &str, user_name: &str) -> String {
+    json!({"type": "user_joined", "userId": user, "userName": user_name}).to_string()
+}
+
+pub fn ready(user: &str, is_ready: bool) -> String {
+    json!({"type": "user_ready", "userId": user, "isReady": is_ready}).to_string()
+}
+
+/// `value` is JSON.
+pub fn set(user: &str, field: &str, value: &str) -> String {
+    format!(r#"{{"type":"field_selected","selection":{{"field":"{field}","value":{value},"userId":"{user}"}}}}"#)
+}
+
+pub fn clear(user: &str, field: &str) -> String {
+    json!({"type": "field_cleared", "field": field, "userId": user}).to_string()
+}
+
+pub fn sync() -> String {
+    r#"{"type":"sync_request"}"#.to_owned()
+}
+
+/// The same message, for whose outcome its sender waits.
+pub fn with_id(id: &str, message: &str) -> String {
+    format!(r#"{{"id":"{id}",{}"#, &message[1..])
+}

@@ -1,0 +1,348 @@
+//! A world for a room to run in: real SQLite in memory, sockets that are lists of frames, a clock that the test
+//! moves. It can fail, sleep and crash.
+
+use std::collections::BTreeMap;
+
+use roomkeep::protocol::Millis;
+use roomkeep::protocol::limits::Limits;
+use roomkeep::protocol::refusal::CloseCode;
+use roomkeep::room::session::{Attachment, ConnectionId};
+use roomkeep::room::turn::{Audience, Write};
+use roomkeep::room::{Settings, Stored};
+use roomkeep::runner::{Platform, Runner};
+use roomkeep::store::{self, Row, Sql, Statement, StoreError, Value};
+use rusqlite::types::ValueRef;
+
+use crate::say;
+
+pub const DAY: Millis = 86_400_000;
+
+/// The defaults of the protocol.
+pub fn settings() -> Settings {
+    Settings { limits: Limits::default(), time_to_live: Settings::DEFAULT_TIME_TO_LIVE }
+}
+
+/// SQLite as the store sees it.
+pub struct Sqlite<'a>(pub &'a rusqlite::Connection);
+
+impl Sql for Sqlite<'_> {
+    fn run(&mut self, (query, parameters): &Statement) -> Result<Vec<Row>, StoreError> {
+        let sql = |error: rusqlite::Error| StoreError::Sql(error.to_string());
+        let mut statement = self.0.prepare(query).map_err(sql)?;
+        let columns = statement.column_count();
+        let parameters = parameters.iter().map(to_sqlite);
+        let mut rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(sql)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(sql)? {
+            found.push((0..columns).map(|at| from_sqlite(row.get_ref(at).unwrap())).collect::<Result<_, _>>()?);
+        }
+        Ok(found)
+    }
+}
+
+fn to_sqlite(value: &Value) -> rusqlite::types::Value {
+    match value {
+        Value::Null => rusqlite::types::Value::Null,
+        Value::Integer(integer) => rusqlite::types::Value::Integer(*integer),
+        Value::Text(text) => rusqlite::types::Value::Text(text.clone()),
+    }
+}
+
+fn from_sqlite(value: ValueRef<'_>) -> Result<Value, StoreError> {
+    match value {
+        ValueRef::Null => Ok(Value::Null),
+        ValueRef::Integer(integer) => Ok(Value::Integer(integer)),
+        ValueRef::Text(text) => Ok(Value::Text(String::from_utf8(text.to_vec()).unwrap())),
+        ValueRef::Real(_) | ValueRef::Blob(_) => Err(StoreError::Sql("neither text nor an integer".to_owned())),
+    }
+}
+
+/// SQLite with the nth statement failing.
+struct Failing<'a> {
+    sqlite: Sqlite<'a>,
+    fail_at: &'a mut Option<usize>,
+}
+
+impl Failing<'_> {
+    fn step(&mut self) -> Result<(), StoreError> {
+        match self.fail_at {
+            Some(0) => {
+                *self.fail_at = None;
+                Err(StoreError::Sql("the test's disk is full".to_owned()))
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Sql for Failing<'_> {
+    fn run(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+        self.step()?;
+        self.sqlite.run(statement)
+    }
+}
+
+/// A client's end of a connection, and what the runtime keeps with it.
+#[derive(Debug, Default)]
+pub struct Socket {
+    /// All frames that it got.
+    pub received: Vec<String>,
+    /// How many of them were looked at.
+    read: usize,
+    attachment: Option<Attachment>,
+    pinged: Option<Millis>,
+}
+
+/// What the room's platform is to it.
+pub struct World {
+    pub db: rusqlite::Connection,
+    /// The open sockets.
+    pub sockets: BTreeMap<ConnectionId, Socket>,
+    /// Those that the room closed, and with which code.
+    pub closed: BTreeMap<ConnectionId, (CloseCode, Socket)>,
+    pub alarm: Option<Millis>,
+    pub timer: Option<Millis>,
+    /// How many statements of commits still succeed before one fails; the `COMMIT` counts as one.
+    pub fail_at: Option<usize>,
+    /// How many commits failed.
+    pub failures: usize,
+    /// All that was committed.
+    pub commits: Vec<Vec<Write>>,
+    pub log: Vec<String>,
+    epochs: usize,
+    /// Whether this waking of the room has listed its sockets; before that it cannot tell when they pinged.
+    is_listed: bool,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            db: rusqlite::Connection::open_in_memory().unwrap(),
+            sockets: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            alarm: None,
+            timer: None,
+            fail_at: None,
+            failures: 0,
+            commits: Vec::new(),
+            log: Vec::new(),
+            epochs: 0,
+            is_listed: false,
+        }
+    }
+
+    /// All rows of all tables, as text.
+    pub fn dump(&self) -> Vec<String> {
+        let names = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
+        let mut dump = Vec::new();
+        for table in Sqlite(&self.db).run(&(names, Vec::new())).unwrap() {
+            let Value::Text(table) = &table[0] else { panic!("a table without a name") };
+            let mut statement = self.db.prepare(&format!("SELECT * FROM {table} ORDER BY 1")).unwrap();
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                let values = (0..columns).map(|at| format!("{:?}", row.get_ref(at).unwrap()));
+                dump.push(format!("{table}: {}", values.collect::<Vec<_>>().join(" ")));
+            }
+        }
+        dump
+    }
+}
+
+impl Platform for World {
+    fn load(&mut self) -> Result<Option<Stored>, StoreError> {
+        store::load(&mut Sqlite(&self.db))
+    }
+
+    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        self.db.execute_batch("BEGIN").unwrap();
+        let mut sql = Failing { sqlite: Sqlite(&self.db), fail_at: &mut self.fail_at };
+        let outcome = store::write(&mut sql, writes).and_then(|()| sql.step());
+        self.db.execute_batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).unwrap();
+        match &outcome {
+            Ok(()) => self.commits.push(writes.to_vec()),
+            Err(_) => self.failures += 1,
+        }
+        outcome
+    }
+
+    fn erase(&mut self) {
+        self.db = rusqlite::Connection::open_in_memory().unwrap();
+        self.alarm = None;
+    }
+
+    fn attachments(&mut self) -> Vec<Attachment> {
+        self.is_listed = true;
+        self.sockets.values().filter_map(|socket| socket.attachment.clone()).collect()
+    }
+
+    fn pings(&mut self) -> Vec<(ConnectionId, Millis)> {
+        assert!(self.is_listed, "the platform knows no sockets before it has listed them");
+        self.sockets.iter().filter_map(|(connection, socket)| Some((*connection, socket.pinged?))).collect()
+    }
+
+    fn attach(&mut self, connection: ConnectionId, attachment: &Attachment) {
+        if let Some(socket) = self.sockets.get_mut(&connection) {
+            // By way of text, as in the runtime.
+            let text = serde_json::to_string(attachment).unwrap();
+            socket.attachment = Some(serde_json::from_str(&text).unwrap());
+        }
+    }
+
+    fn send(&mut self, audience: Audience, text: &str) {
+        for (connection, socket) in &mut self.sockets {
+            let is_meant = match audience {
+                Audience::One(one) => one == *connection,
+                Audience::Others(sender) => sender != *connection,
+                Audience::Everyone => true,
+            };
+            if is_meant {
+                socket.received.push(text.to_owned());
+            }
+        }
+    }
+
+    fn close(&mut self, connection: ConnectionId, code: CloseCode) {
+        if let Some(socket) = self.sockets.remove(&connection) {
+            self.closed.insert(connection, (code, socket));
+        }
+    }
+
+    fn set_alarm(&mut self, at: Millis) {
+        self.alarm = Some(at);
+    }
+
+    fn set_flush_timer(&mut self, at: Option<Millis>) {
+        self.timer = at;
+    }
+
+    fn new_epoch(&mut self) -> String {
+        self.epochs += 1;
+        format!("epoch{}", self.epochs)
+    }
+
+    fn log(&mut self, message: &str) {
+        self.log.push(message.to_owned());
+    }
+}
+
+/// A room in its world.
+pub struct Site {
+    pub world: World,
+    pub runner: Runner,
+    pub now: Millis,
+    settings: Settings,
+}
+
+impl Site {
+    pub fn new() -> Self {
+        Self::with(settings())
+    }
+
+    pub fn with(settings: Settings) -> Self {
+        Self { world: World::new(), runner: Runner::new(settings.clone()), now: 1_000, settings }
+    }
+
+    /// Lets time pass. Timers and alarms ring on their way.
+    pub fn pass(&mut self, time: Millis) {
+        let end = self.now + time;
+        loop {
+            let timer = self.world.timer.filter(|at| *at <= end);
+            let alarm = self.world.alarm.filter(|at| *at <= end);
+            let Some(next) = timer.into_iter().chain(alarm).min() else { break };
+            self.now = self.now.max(next);
+            if timer == Some(next) {
+                self.world.timer = None;
+                self.runner.flush(&mut self.world, self.now);
+            } else {
+                self.world.alarm = None;
+                self.runner.alarm(&mut self.world, self.now);
+            }
+        }
+        self.now = end;
+    }
+
+    /// Opens a connection unless the room refuses it.
+    pub fn connect(&mut self, name: &str) {
+        let connection = say::connection(name);
+        if self.runner.admit(&mut self.world, self.now).is_ok() {
+            self.world.sockets.insert(connection, Socket::default());
+            let is_armed = self.world.alarm.is_some();
+            self.runner.connect(&mut self.world, connection, is_armed, self.now);
+        }
+    }
+
+    pub fn say(&mut self, name: &str, text: &str) {
+        self.runner.receive(&mut self.world, say::connection(name), Some(text), self.now);
+    }
+
+    /// The runtime answers a ping without the room.
+    pub fn ping(&mut self, name: &str) {
+        if let Some(socket) = self.world.sockets.get_mut(&say::connection(name)) {
+            socket.pinged = Some(self.now);
+        }
+    }
+
+    /// A page is closed.
+    pub fn leave(&mut self, name: &str) {
+        self.go(name, true);
+    }
+
+    /// A connection breaks off without a word.
+    pub fn break_off(&mut self, name: &str) {
+        self.go(name, false);
+    }
+
+    fn go(&mut self, name: &str, said_goodbye: bool) {
+        let connection = say::connection(name);
+        self.runner.disconnect(&mut self.world, connection, said_goodbye, self.now);
+        self.world.sockets.remove(&connection);
+    }
+
+    /// The runtime lets go of the room's memory, as it does with any room that is quiet and has no timer.
+    pub fn sleep(&mut self) {
+        assert_eq!(self.world.timer, None, "a room with a timer does not sleep");
+        self.lose_memory();
+    }
+
+    /// The runtime dies, and all connections with it.
+    pub fn crash(&mut self) {
+        self.world.timer = None;
+        self.world.sockets.clear();
+        self.lose_memory();
+    }
+
+    fn lose_memory(&mut self) {
+        self.world.is_listed = false;
+        self.runner = Runner::new(self.settings.clone());
+    }
+
+    /// The frames that a connection got since the last look.
+    pub fn take(&mut self, name: &str) -> Vec<String> {
+        let connection = say::connection(name);
+        let open = self.world.sockets.get_mut(&connection);
+        let socket = open.or_else(|| self.world.closed.get_mut(&connection).map(|(_, socket)| socket));
+        let socket = socket.expect("no such connection");
+        let new = socket.received[socket.read..].to_vec();
+        socket.read = socket.received.len();
+        new
+    }
+
+    /// The one frame that a connection got for saying this.
+    pub fn ask(&mut self, name: &str, text: &str) -> String {
+        self.take(name);
+        self.say(name, text);
+        let answers = self.take(name);
+        assert_eq!(answers.len(), 1, "{answers:?}");
+        answers.into_iter().next().unwrap()
+    }
+
+    /// The room's whole state as this connection is told it.
+    pub fn sync(&mut self, name: &str) -> serde_json::Value {
+        serde_json::from_str(&self.ask(name, &say::sync())).unwrap()
+    }
+}
