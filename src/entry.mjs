@@ -56,7 +56,7 @@ export class Room extends DurableObject {
 		try {
 			await watched(() => this.#room.webSocketMessage(socket, message));
 		} catch (error) {
-			socket.send(INTERNAL_ERROR);
+			if (error instanceof WebAssembly.RuntimeError) socket.send(INTERNAL_ERROR);
 			throw error;
 		}
 	}

@@ -93,6 +93,7 @@ impl DurableObject for RoomObject {
             return socket.send_with_str(answer);
         }
         self.inner.borrow_mut().event(|runner, platform, now| {
+            platform.note(attachment.connection, raw(&socket));
             runner.receive(platform, attachment.connection, text, now);
         });
         self.settle().await

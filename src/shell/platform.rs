@@ -130,6 +130,11 @@ impl Workerd {
         Ok(())
     }
 
+    /// Takes note of the socket that an event came from, so that it can be answered although the room cannot wake.
+    pub fn note(&mut self, connection: ConnectionId, socket: &JsSocket) {
+        self.sockets.entry(connection).or_insert_with(|| socket.clone());
+    }
+
     /// Lets go of a socket that is gone.
     pub fn forget(&mut self, connection: ConnectionId) {
         self.sockets.remove(&connection);

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { freePort, newRoom, Page, type Served, serve, sleep } from "./harness.ts";
+import { type Frame, freePort, newRoom, Page, type Served, serve, sleep } from "./harness.ts";
 
 let server: Served;
 before(async () => {
@@ -74,6 +74,24 @@ test("S7 a statement that fails leaves memory and storage as they were, and its 
 	assert.equal((await alice.next("ack")).version, before.version + 1);
 	assert.equal((await bob.sync()).selections.f.value, "again");
 	for (const page of [alice, bob]) page.leave();
+});
+
+test("X2 a room whose storage cannot be read is refused, kept as it is, and served again once it can be", async () => {
+	const room = newRoom();
+	const alice = await Page.joined(server.host, room, "alice");
+	alice.select("f", "kept", "alice");
+	await alice.sync();
+	await server.sql(room, "UPDATE room SET schema = 99");
+	await server.evict(room);
+	alice.send({ type: "sync_request" });
+	assert.deepEqual(await alice.closed(), { code: 4500, reason: "unavailable" });
+	alice.leave();
+	const response = await server.get(`/parties/collaboration/${encodeURIComponent(room)}/state`);
+	assert.deepEqual([response.status, ((await response.json()) as Frame).code], [503, "storage"]);
+	await server.sql(room, "UPDATE room SET schema = 1");
+	const bob = await Page.joined(server.host, room, "bob");
+	assert.equal((await bob.sync()).selections.f.value, "kept");
+	bob.leave();
 });
 
 test("S6 J5 kill -9 in the middle of a burst: all that anyone saw is there after the restart", {

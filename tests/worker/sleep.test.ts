@@ -109,8 +109,7 @@ test("X3 U8 a room that nobody used for its time to live is deleted, and the nex
 	alice.leave();
 	await alice.closed();
 	assert.equal(alarms(folder).length, 1);
-	const tables = () =>
-		brief.sql(room, "SELECT name FROM sqlite_master WHERE name IN ('room', 'field', 'participant')");
+	const tables = () => brief.sql(room, "SELECT name FROM sqlite_master WHERE name IN ('room', 'field', 'participant')");
 	assert.equal((await tables()).length, 3);
 	const deadline = Date.now() + 10_000;
 	while ((await tables()).length > 0 && Date.now() < deadline) await sleep(200);
