@@ -55,6 +55,8 @@ pub enum ClientMessage {
     Sync {
         /// The version that the client has, if it has one.
         since: Option<u64>,
+        /// The life of the room that the client knows, if it knows one (U8).
+        epoch: Option<String>,
     },
     /// Any other type: passed on to the others as it came (P2).
     Relay {
@@ -230,10 +232,8 @@ fn sync(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
             serde_json::from_str(raw.get()).ok().ok_or_else(|| bad("`since` must be a version, an integer from 0."))?,
         ),
     };
-    if reader.members.contains_key("epoch") {
-        reader.text("epoch")?;
-    }
-    Ok(ClientMessage::Sync { since })
+    let epoch = reader.members.contains_key("epoch").then(|| reader.text("epoch")).transpose()?;
+    Ok(ClientMessage::Sync { since, epoch: epoch.map(Cow::into_owned) })
 }
 
 fn message_id(raw: &RawValue) -> Option<MessageId> {

@@ -17,10 +17,11 @@ impl Room {
             ClientMessage::Ready { user_id, is_ready } => self.ready(from, &user_id, is_ready),
             ClientMessage::Select(selection) => self.select(from, &selection),
             ClientMessage::Clear { field, user_id } => self.clear(from, field, user_id),
-            ClientMessage::Sync { since } => {
-                // A client that names a version gets everything anew, and is told to drop what it had: what was
+            ClientMessage::Sync { since, epoch } => {
+                // A client that has something gets everything anew, and is told to drop what it had: what was
                 // cleared meanwhile is not in a full answer.
-                let state = self.state(since.is_some(), self.clock);
+                let is_other_life = epoch.is_some_and(|epoch| epoch != self.meta.epoch);
+                let state = self.state(since.is_some() || is_other_life, self.clock);
                 self.stage_to(from, state);
                 Ok(self.version)
             }

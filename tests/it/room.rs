@@ -887,6 +887,21 @@ fn u8_the_state_carries_the_epoch_of_the_rooms_life() {
 }
 
 #[test]
+fn u8_a_client_that_knows_another_life_is_told_to_drop_what_it_has() {
+    for (members, is_reset) in [
+        (r#""epoch":"epoch1""#, false),
+        (r#""epoch":"epoch0""#, true),
+        (r#""since":0"#, true),
+        (r#""since":9,"epoch":"epoch0""#, true),
+    ] {
+        let mut room = Room::restore(settings(), None, "epoch1".to_owned(), Vec::new(), 0);
+        let mut told = String::new();
+        run(&mut room, &format!("0 ann connects\n1 ann {{\"type\":\"sync_request\",{members}}}"), &mut told);
+        assert_eq!(told.contains(r#""reset":true"#), is_reset, "{members}");
+    }
+}
+
+#[test]
 fn h1_the_state_is_the_body_of_a_sync_response() {
     let mut room = Room::restore(settings(), None, "epoch1".to_owned(), Vec::new(), 0);
     run(&mut room, &format!("{}5 ann sets f 1", here(&["ann"])), &mut String::new());

@@ -14,11 +14,6 @@ before(async () => {
 });
 after(() => server.close());
 
-async function instance(page: Page): Promise<string> {
-	page.send({ fault: "inspect" });
-	return (await page.next("instance")).instance;
-}
-
 test("S6 a panic in one room fails that event at once, and every room goes on with what it stored", async () => {
 	const room = newRoom();
 	const alice = await Page.joined(server.host, room, "alice");
@@ -46,10 +41,10 @@ test("S6 a room that panicked sleeps again", async () => {
 	const alice = await Page.joined(server.host, newRoom(), "alice");
 	alice.send({ fault: "panic" });
 	await alice.next("error");
-	const first = await instance(alice);
-	assert.equal(await instance(alice), first);
+	const first = await alice.instance();
+	assert.equal(await alice.instance(), first);
 	await sleep(13_000);
-	assert.notEqual(await instance(alice), first, "the object was evicted while its socket stayed open");
+	assert.notEqual(await alice.instance(), first, "the object was evicted while its socket stayed open");
 	assert.equal((await alice.sync()).participants[0].online, true);
 	alice.leave();
 });

@@ -148,6 +148,12 @@ export class Page {
 		return this.until(() => this.frames.filter((frame) => frame.type === "sync_response")[before], "a sync_response");
 	}
 
+	/** Which life of the object in memory answers. The build with faults tells. */
+	async instance(): Promise<string> {
+		this.send({ fault: "inspect" });
+		return (await this.next("instance")).instance;
+	}
+
 	types(): string[] {
 		return this.frames.map((frame) => frame.type);
 	}

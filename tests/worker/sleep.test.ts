@@ -15,11 +15,6 @@ before(async () => {
 });
 after(() => server.close());
 
-async function instance(page: Page): Promise<string> {
-	page.send({ fault: "inspect" });
-	return (await page.next("instance")).instance;
-}
-
 /** What of the state is the same after sleeping, and what of it is time. */
 const steady = ({ time: _, ...state }: any) => state;
 
@@ -32,7 +27,7 @@ test("U8 J5 a room put to sleep with its sockets open wakes with the same state,
 	bob.send({ type: "user_ready", userId: "bob", isReady: true });
 	await alice.sync();
 	const before = await bob.sync();
-	const first = await instance(alice);
+	const first = await alice.instance();
 	await server.evict(room);
 	const after = await bob.sync();
 	const heardNow = (s: any) => ({
@@ -41,7 +36,7 @@ test("U8 J5 a room put to sleep with its sockets open wakes with the same state,
 	});
 	// Bob has just asked, so he was heard later. Alice was not.
 	assert.deepEqual(heardNow(after), heardNow(before));
-	assert.notEqual(await instance(alice), first, "the object was rebuilt");
+	assert.notEqual(await alice.instance(), first, "the object was rebuilt");
 	assert.deepEqual(alice.closes, []);
 	// Whose connection it is was remembered, so nobody has to join again.
 	alice.select("f", 2, "bob");
@@ -57,13 +52,13 @@ test("U8 J5 a room put to sleep with its sockets open wakes with the same state,
 test("F2 a room with open sockets really falls asleep, and pings do not wake it", async () => {
 	const room = newRoom();
 	const alice = await Page.joined(server.host, room, "alice");
-	const first = await instance(alice);
+	const first = await alice.instance();
 	for (let i = 0; i < 7; i += 1) {
 		await sleep(2000);
 		alice.socket.send("ping");
 	}
 	await alice.until(() => alice.frames.filter((frame) => frame === "pong").length === 7, "seven pongs");
-	assert.notEqual(await instance(alice), first);
+	assert.notEqual(await alice.instance(), first);
 	const seen = (await alice.sync()).participants[0];
 	assert.deepEqual([seen.id, seen.online], ["alice", true]);
 	alice.leave();
@@ -77,7 +72,7 @@ test("X3 after the last socket left, the room is gone from memory and one alarm 
 	const bob = await Page.joined(kept.host, room, "bob");
 	alice.select("f", 1, "alice");
 	await alice.sync();
-	const first = await instance(alice);
+	const first = await alice.instance();
 	bob.leave();
 	await alice.next("user_left");
 	alice.leave();
@@ -88,7 +83,7 @@ test("X3 after the last socket left, the room is gone from memory and one alarm 
 	const days = ((alarm ?? 0) - Date.now()) / 86_400_000;
 	assert.ok(days > 29.9 && days <= 30, `the alarm is in ${days} days`);
 	const carol = await Page.joined(kept.host, room, "carol");
-	assert.notEqual(await instance(carol), first);
+	assert.notEqual(await carol.instance(), first);
 	assert.equal((await carol.sync()).selections.f.value, 1);
 	carol.leave();
 	await kept.close();
