@@ -7,6 +7,7 @@
 mod change;
 pub mod document;
 pub mod people;
+mod read;
 pub mod session;
 pub mod turn;
 
@@ -16,8 +17,9 @@ use crate::protocol::Millis;
 use crate::protocol::limits::{BadVariable, Limits};
 use crate::protocol::message::{Frame, MessageId};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
-use crate::protocol::reply::{self, ParticipantView, ServerMessage, StateView};
+use crate::protocol::reply::{self, ServerMessage};
 
+use change::{Conflict, Failure};
 use document::Document;
 use people::{People, Sessions};
 use session::{Attachment, ConnectionId, Identity, Session};
@@ -243,11 +245,9 @@ impl Room {
             Ok(Frame { id, message }) => {
                 is_change = message.is_change();
                 match self.apply(from, text, message) {
-                    Ok(version) => {
-                        self.stage_ack(from, id.as_ref(), version);
-                        self.staged.waiting.push(Waiting { connection: from, id });
-                    }
-                    Err(refusal) => self.stage_refusal(from, &refusal.answering(id)),
+                    Ok(version) => self.stage_ack(from, id, version),
+                    Err(Failure::Conflict(conflict)) => self.stage_conflict(from, id, &conflict),
+                    Err(Failure::Refusal(refusal)) => self.stage_refusal(from, &refusal.answering(id)),
                 }
             }
         }
@@ -348,41 +348,6 @@ impl Room {
         turn
     }
 
-    /// The frame that answers a `sync_request`, and the body of `GET /state` (Y2, H1).
-    pub fn state(&self, reset: bool, now: Millis) -> String {
-        let here = people::present(&self.sessions);
-        let participants = self.people.iter().map(|(user, participant)| {
-            let presence = here.get(user.as_str()).copied().unwrap_or_default();
-            ParticipantView {
-                id: user,
-                name: &participant.name,
-                is_ready: participant.is_ready,
-                online: presence.connections > 0,
-                connections: presence.connections,
-                joined_at: participant.joined_at,
-                last_seen: presence.heard.map_or(participant.last_seen, |heard| heard.max(participant.last_seen)),
-                version: participant.version,
-                profile: &participant.profile,
-            }
-        });
-        let selections = self
-            .document
-            .iter()
-            .filter_map(|(name, field)| field.selection.as_ref().map(|selection| (name.as_str(), selection)));
-        ServerMessage::SyncResponse(Box::new(StateView {
-            version: self.version,
-            epoch: &self.meta.epoch,
-            time: now.max(self.clock),
-            selections: selections.collect(),
-            participants: participants.collect(),
-            presence: [],
-            requests: [],
-            permissions: [],
-            reset: reset.then_some(true),
-        }))
-        .encode()
-    }
-
     /// What storage must hold when nothing is staged. For tests of just that.
     pub fn stored(&self) -> Option<Stored> {
         self.is_stored.then(|| Stored {
@@ -423,10 +388,27 @@ impl Room {
         self.staged.outbox.push(Outgoing { audience: Audience::One(to), text, even_if_lost: true });
     }
 
-    fn stage_ack(&mut self, to: ConnectionId, id: Option<&MessageId>, version: u64) {
-        if let Some(id) = id {
+    fn stage_ack(&mut self, to: ConnectionId, id: Option<MessageId>, version: u64) {
+        if let Some(id) = &id {
             self.stage_to(to, ServerMessage::Ack { id, version }.encode());
         }
+        self.staged.waiting.push(Waiting { connection: to, id });
+    }
+
+    /// A conflict shows what may be staged itself, so it waits for that to be durable.
+    fn stage_conflict(&mut self, to: ConnectionId, id: Option<MessageId>, conflict: &Conflict) {
+        let current = self.document.get(&conflict.field).and_then(|field| field.selection.as_ref());
+        let frame = ServerMessage::Conflict {
+            id: id.as_ref(),
+            code: "E_CONFLICT",
+            field: &conflict.field,
+            client_version: conflict.client_version,
+            server_version: conflict.server_version,
+            current,
+        };
+        let text = frame.encode();
+        self.stage_to(to, text);
+        self.staged.waiting.push(Waiting { connection: to, id });
     }
 
     fn tick(&mut self, now: Millis) {

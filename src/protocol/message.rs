@@ -50,6 +50,8 @@ pub enum ClientMessage {
         field: String,
         /// Who clears it.
         user_id: String,
+        /// The field's version that the writer last saw (S4).
+        base_version: Option<u64>,
     },
     /// `sync_request`: asks for the room's state (Y1).
     Sync {
@@ -100,6 +102,8 @@ pub struct Selection {
     pub value: Json,
     /// Who chose it.
     pub user_id: String,
+    /// The field's version that the writer last saw (S4).
+    pub base_version: Option<u64>,
     /// The client's own time, a number; `None` when it gave none.
     pub timestamp: Option<Json>,
     /// Further members, kept and forwarded.
@@ -144,7 +148,11 @@ impl Frame {
                 ClientMessage::Ready { user_id: reader.id("userId")?, is_ready: reader.boolean("isReady")? }
             }
             "field_selected" => ClientMessage::Select(selection(&reader)?),
-            "field_cleared" => ClientMessage::Clear { field: reader.id("field")?, user_id: reader.id("userId")? },
+            "field_cleared" => ClientMessage::Clear {
+                field: reader.id("field")?,
+                user_id: reader.id("userId")?,
+                base_version: reader.version("baseVersion")?,
+            },
             "sync_request" => sync(&reader)?,
             "welcome" | "sync_response" | "changes" | "ack" | "conflict" | "error" | "user_left" => {
                 return Err(Refusal::new(Code::ReservedType, format!("Only the server sends `{kind}`.")));
@@ -222,16 +230,12 @@ fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
     };
     let extra = reader.extra(&["field", "value", "userId", "timestamp", "version", "updatedAt"]);
     within_value(value.text().len() + size_of_extra(&extra), frame.limits)?;
-    Ok(Selection { field, value, user_id, timestamp, extra })
+    let base_version = frame.version("baseVersion")?;
+    Ok(Selection { field, value, user_id, base_version, timestamp, extra })
 }
 
 fn sync(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
-    let since = match reader.members.get("since") {
-        None => None,
-        Some(raw) => Some(
-            serde_json::from_str(raw.get()).ok().ok_or_else(|| bad("`since` must be a version, an integer from 0."))?,
-        ),
-    };
+    let since = reader.version("since")?;
     let epoch = reader.members.contains_key("epoch").then(|| reader.text("epoch")).transpose()?;
     Ok(ClientMessage::Sync { since, epoch: epoch.map(Cow::into_owned) })
 }
@@ -283,6 +287,12 @@ impl<'a> Reader<'a> {
     fn text(&self, key: &str) -> Result<Cow<'a, str>, Refusal> {
         let raw = self.raw(key)?;
         json::string(raw.get()).ok_or_else(|| bad(format!("`{key}` of the {} must be a string.", self.what)))
+    }
+
+    fn version(&self, key: &str) -> Result<Option<u64>, Refusal> {
+        let Some(raw) = self.members.get(key) else { return Ok(None) };
+        let version = serde_json::from_str(raw.get()).ok();
+        version.map(Some).ok_or_else(|| bad(format!("`{key}` must be a version, an integer from 0.")))
     }
 
     fn boolean(&self, key: &str) -> Result<bool, Refusal> {

@@ -59,6 +59,24 @@ pub enum ServerMessage<'a> {
     },
     /// All of the room's state (Y2).
     SyncResponse(Box<StateView<'a>>),
+    /// What changed since the version that a client has (Y3).
+    Changes(Box<ChangesView<'a>>),
+    /// A write came too late: the field is not what its writer last saw (S4).
+    Conflict {
+        /// The message's `id`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a MessageId>,
+        /// `E_CONFLICT`.
+        code: &'a str,
+        /// The field.
+        field: &'a str,
+        /// The version that the writer last saw.
+        client_version: u64,
+        /// The field's version; 0 when it was never set.
+        server_version: u64,
+        /// The stored selection, or null when the field is not set.
+        current: Option<&'a Json>,
+    },
     /// A message was done (F3).
     Ack {
         /// The message's `id`.
@@ -122,6 +140,73 @@ pub struct StateView<'a> {
     /// Present, and true, when the client must drop what it had.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset: Option<bool>,
+}
+
+/// The body of `changes` (Y3).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangesView<'a> {
+    /// The version that the client has.
+    pub from: u64,
+    /// The room's version.
+    pub to: u64,
+    /// Which life of the room this is (U8).
+    pub epoch: &'a str,
+    /// What changed, the oldest first.
+    pub changes: Vec<ChangeView<'a>>,
+    /// Everyone on record.
+    pub participants: Vec<ParticipantView<'a>>,
+    /// Empty: this release keeps no presence.
+    pub presence: [(); 0],
+}
+
+/// How something stands after its last change (Y5).
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum ChangeView<'a> {
+    /// A field was set or cleared.
+    Field {
+        /// The change's version.
+        version: u64,
+        /// The field.
+        field: &'a str,
+        /// The stored selection, or null when it was cleared.
+        selection: Option<&'a Json>,
+        /// Who made the change.
+        user_id: &'a str,
+        /// When.
+        updated_at: Millis,
+    },
+    /// A participant was recorded, renamed, or became ready or not.
+    Participant {
+        /// The change's version.
+        version: u64,
+        /// The participant.
+        participant: RecordView<'a>,
+    },
+}
+
+impl ChangeView<'_> {
+    /// The change's version.
+    pub fn version(&self) -> u64 {
+        match self {
+            Self::Field { version, .. } | Self::Participant { version, .. } => *version,
+        }
+    }
+}
+
+/// What of a participant is versioned (Y5).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordView<'a> {
+    /// The user's id.
+    pub id: &'a str,
+    /// The user's name.
+    pub name: &'a str,
+    /// What the user last said of it.
+    pub is_ready: bool,
+    /// When the user first joined in this life of the room.
+    pub joined_at: Millis,
 }
 
 /// A participant (J5).

@@ -9,19 +9,37 @@ use super::session::{ConnectionId, Identity};
 use super::turn::{Audience, Field, Outgoing, Participant};
 use super::{Room, people};
 
+/// Why a message was not done.
+pub(super) enum Failure {
+    /// It may not be done, or cannot.
+    Refusal(Refusal),
+    /// It comes too late.
+    Conflict(Conflict),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
+}
+
+/// A write whose author had not seen what the field holds (S4).
+pub(super) struct Conflict {
+    pub field: String,
+    pub client_version: u64,
+    pub server_version: u64,
+}
+
 impl Room {
     /// Does what a message says. Returns the version that answers it.
-    pub(super) fn apply(&mut self, from: ConnectionId, text: &str, message: ClientMessage) -> Result<u64, Refusal> {
+    pub(super) fn apply(&mut self, from: ConnectionId, text: &str, message: ClientMessage) -> Result<u64, Failure> {
         match message {
-            ClientMessage::Join(join) => self.join(from, join),
-            ClientMessage::Ready { user_id, is_ready } => self.ready(from, &user_id, is_ready),
+            ClientMessage::Join(join) => Ok(self.join(from, join)?),
+            ClientMessage::Ready { user_id, is_ready } => Ok(self.ready(from, &user_id, is_ready)?),
             ClientMessage::Select(selection) => self.select(from, &selection),
-            ClientMessage::Clear { field, user_id } => self.clear(from, field, user_id),
+            ClientMessage::Clear { field, user_id, base_version } => self.clear(from, field, user_id, base_version),
             ClientMessage::Sync { since, epoch } => {
-                // A client that has something gets everything anew, and is told to drop what it had: what was
-                // cleared meanwhile is not in a full answer.
-                let is_other_life = epoch.is_some_and(|epoch| epoch != self.meta.epoch);
-                let state = self.state(since.is_some() || is_other_life, self.clock);
+                let state = self.answer(since, epoch.as_deref());
                 self.stage_to(from, state);
                 Ok(self.version)
             }
@@ -93,12 +111,13 @@ impl Room {
         Ok(self.version)
     }
 
-    fn select(&mut self, from: ConnectionId, selection: &Selection) -> Result<u64, Refusal> {
+    fn select(&mut self, from: ConnectionId, selection: &Selection) -> Result<u64, Failure> {
         self.check_identity(from, &selection.user_id)?;
+        self.check_base(&selection.field, selection.base_version)?;
         let limit = self.settings.limits.fields;
         if !self.document.is_set(&selection.field) && self.document.set_count() >= limit {
             let message = format!("The room has {limit} fields, all it takes. Clear one first.");
-            return Err(Refusal::new(Code::LimitFields, message));
+            return Err(Refusal::new(Code::LimitFields, message).into());
         }
         let version = self.version + 1;
         let stored = stored_selection(selection, version, self.clock);
@@ -109,8 +128,15 @@ impl Room {
         Ok(version)
     }
 
-    fn clear(&mut self, from: ConnectionId, name: String, user_id: String) -> Result<u64, Refusal> {
+    fn clear(
+        &mut self,
+        from: ConnectionId,
+        name: String,
+        user_id: String,
+        base_version: Option<u64>,
+    ) -> Result<u64, Failure> {
         self.check_identity(from, &user_id)?;
+        self.check_base(&name, base_version)?;
         if self.document.is_set(&name) {
             let version = self.version + 1;
             let text = ServerMessage::FieldCleared { field: &name, user_id: &user_id, version }.encode();
@@ -142,6 +168,17 @@ impl Room {
             self.meta.floor = self.meta.floor.max(version);
             self.staged.fields.insert(name);
             self.staged.meta = true;
+        }
+    }
+
+    /// A writer that says which version of the field it saw writes only if that is still the field's (S4).
+    fn check_base(&self, field: &str, base_version: Option<u64>) -> Result<(), Failure> {
+        let server_version = self.document.get(field).map_or(0, |field| field.version);
+        match base_version {
+            Some(client_version) if client_version != server_version => {
+                Err(Failure::Conflict(Conflict { field: field.to_owned(), client_version, server_version }))
+            }
+            Some(_) | None => Ok(()),
         }
     }
 

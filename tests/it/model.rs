@@ -36,19 +36,32 @@ enum Event {
 #[derive(Debug, Clone)]
 enum Message {
     Join { name: usize },
-    Set { field: usize, value: i64 },
-    Clear { field: usize },
+    Set { field: usize, value: i64, base: Base },
+    Clear { field: usize, base: Base },
     Ready(bool),
     Sync,
     Relay,
     Nonsense,
 }
 
+/// Which version of the field the writer says it saw.
+#[derive(Debug, Clone, Copy)]
+enum Base {
+    Unsaid,
+    Right,
+    Wrong,
+}
+
+fn base() -> impl Strategy<Value = Base> {
+    prop_oneof![4 => Just(Base::Unsaid), 2 => Just(Base::Right), 1 => Just(Base::Wrong)]
+}
+
 fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
         3 => prop_oneof![5 => Just(0), 1 => Just(1)].prop_map(|name| Message::Join { name }),
-        5 => (0..FIELDS.len(), 0..100_i64).prop_map(|(field, value)| Message::Set { field, value }),
-        3 => (0..FIELDS.len()).prop_map(|field| Message::Clear { field }),
+        5 => (0..FIELDS.len(), 0..100_i64, base())
+            .prop_map(|(field, value, base)| Message::Set { field, value, base }),
+        3 => (0..FIELDS.len(), base()).prop_map(|(field, base)| Message::Clear { field, base }),
         2 => any::<bool>().prop_map(Message::Ready),
         2 => Just(Message::Sync),
         1 => Just(Message::Relay),
@@ -95,8 +108,26 @@ struct State {
     version: u64,
     /// The stored selections.
     fields: BTreeMap<String, Value>,
+    /// The cleared fields that are remembered with their versions, the oldest first.
+    cleared: Vec<(String, u64)>,
     people: BTreeMap<String, Person>,
     connections: BTreeMap<String, Connection>,
+}
+
+impl State {
+    fn version_of(&self, field: &str) -> u64 {
+        let set = self.fields.get(field).map(|selection| selection["version"].as_u64().unwrap());
+        let cleared = self.cleared.iter().find(|(name, _)| name == field).map(|(_, version)| *version);
+        set.or(cleared).unwrap_or(0)
+    }
+
+    fn base_version(&self, field: &str, base: Base) -> Option<u64> {
+        match base {
+            Base::Unsaid => None,
+            Base::Right => Some(self.version_of(field)),
+            Base::Wrong => Some(self.version_of(field) + 1),
+        }
+    }
 }
 
 /// Who hears a frame, of those that are connected when it is told.
@@ -148,6 +179,11 @@ impl Model {
                 }
                 self.writers.push((from.to_owned(), id));
             }
+            Err("E_CONFLICT") => {
+                let frame = self.conflict(what, id.as_deref());
+                self.tell_one(from, frame);
+                self.writers.push((from.to_owned(), id));
+            }
             Err(code) => {
                 let id = id.filter(|_| !matches!(what, Message::Nonsense));
                 self.frames.push(Told { to: To::One(from.to_owned()), frame: error(code, id), is_true_anyway: true });
@@ -156,6 +192,18 @@ impl Model {
         if let Some(user) = &self.state.connections[from].user {
             self.heard.insert(user.clone(), self.now);
         }
+    }
+
+    fn conflict(&self, what: &Message, id: Option<&str>) -> Value {
+        let (Message::Set { field, base, .. } | Message::Clear { field, base }) = what else { unreachable!() };
+        let field = FIELDS[*field];
+        let mut frame = json!({"type": "conflict", "code": "E_CONFLICT", "field": field,
+            "clientVersion": self.state.base_version(field, *base), "serverVersion": self.state.version_of(field),
+            "current": self.state.fields.get(field)});
+        if let Some(id) = id {
+            frame["id"] = json!(id);
+        }
+        frame
     }
 
     fn done(&mut self, from: &str, user: &str, what: &Message, text: &str) -> Result<(), &'static str> {
@@ -168,7 +216,10 @@ impl Model {
         }
         match what {
             Message::Join { name } => self.join(from, user, &user_name(user, *name)),
-            Message::Set { field, value } => {
+            Message::Set { base: Base::Wrong, .. } | Message::Clear { base: Base::Wrong, .. } => {
+                return Err("E_CONFLICT");
+            }
+            Message::Set { field, value, .. } => {
                 let field = FIELDS[*field];
                 if !self.state.fields.contains_key(field) && self.state.fields.len() == FIELD_LIMIT {
                     return Err("limit_fields");
@@ -178,14 +229,19 @@ impl Model {
                 let selection = json!({"field": field, "value": value, "userId": user, "timestamp": null,
                     "version": version, "updatedAt": self.now});
                 self.state.fields.insert(field.to_owned(), selection.clone());
+                self.state.cleared.retain(|(name, _)| name != field);
                 let frame = json!({"type": "field_selected", "selection": selection, "version": version});
                 self.tell_others(from, frame);
             }
-            Message::Clear { field } => {
+            Message::Clear { field, .. } => {
                 let field = FIELDS[*field];
                 if self.state.fields.remove(field).is_some() {
                     self.state.version += 1;
                     let version = self.state.version;
+                    self.state.cleared.push((field.to_owned(), version));
+                    if self.state.cleared.len() > TOMBSTONE_LIMIT {
+                        self.state.cleared.remove(0);
+                    }
                     let frame = json!({"type": "field_cleared", "field": field, "userId": user, "version": version});
                     self.tell_others(from, frame);
                 }
@@ -370,7 +426,7 @@ impl Both {
             Event::Say { who, user, has_id, what } if self.is_open(NAMES[*who]) => {
                 self.ids += 1;
                 let id = has_id.then(|| self.ids.to_string());
-                let text = text(USERS[*user], what);
+                let text = text(USERS[*user], what, &self.model.state);
                 let text = id.as_ref().map_or(text.clone(), |id| say::with_id(id, &text));
                 self.model.say(NAMES[*who], USERS[*user], id, what, &text);
                 self.site.say(NAMES[*who], &text);
@@ -448,11 +504,20 @@ impl Both {
     }
 }
 
-fn text(user: &str, what: &Message) -> String {
+fn text(user: &str, what: &Message, state: &State) -> String {
+    let based = |text: String, field: &str, base: &Base| {
+        let mut frame = serde_json::from_str::<Value>(&text).unwrap();
+        if let Some(version) = state.base_version(field, *base) {
+            frame["baseVersion"] = json!(version);
+        }
+        frame.to_string()
+    };
     match what {
         Message::Join { name } => say::join_as(user, &user_name(user, *name)),
-        Message::Set { field, value } => say::set(user, FIELDS[*field], &value.to_string()),
-        Message::Clear { field } => say::clear(user, FIELDS[*field]),
+        Message::Set { field, value, base } => {
+            based(say::set(user, FIELDS[*field], &value.to_string()), FIELDS[*field], base)
+        }
+        Message::Clear { field, base } => based(say::clear(user, FIELDS[*field]), FIELDS[*field], base),
         Message::Ready(is_ready) => say::ready(user, *is_ready),
         Message::Sync => say::sync(),
         Message::Relay => json!({"type": "wave", "userId": user}).to_string(),
@@ -500,4 +565,72 @@ proptest! {
         }
         both.step(&Event::Say { who: 4, user: 2, has_id: true, what: Message::Sync });
     }
+
+    #[test]
+    fn y3_and_y5_who_resumes_from_any_version_has_what_a_full_answer_gives(
+        events in prop::collection::vec(event(), 1..60),
+    ) {
+        let mut both = Both::new(1);
+        let mut seen = BTreeMap::new();
+        for event in &events {
+            both.step(event);
+            both.site.world.fail_at = None;
+            let state = ask(&mut both.site, "");
+            seen.insert(state["version"].as_u64().unwrap(), state);
+        }
+        let now = ask(&mut both.site, "");
+        for (since, mut known) in seen {
+            let answer = ask(&mut both.site, &format!(r#","since":{since},"epoch":{}"#, known["epoch"]));
+            if answer["type"] == "changes" {
+                resume(&mut known, &answer);
+            } else {
+                prop_assert_eq!(&answer["reset"], true);
+                known = answer;
+            }
+            prop_assert_eq!(versioned(&known), versioned(&now), "since {}", since);
+        }
+    }
+}
+
+/// What a new connection hears when it asks for the state.
+fn ask(site: &mut Site, members: &str) -> Value {
+    let asker = format!("asker{}", site.now);
+    site.connect(&asker);
+    let answer = site.ask(&asker, &format!(r#"{{"type":"sync_request"{members}}}"#));
+    site.leave(&asker);
+    serde_json::from_str(&answer).unwrap()
+}
+
+/// Does to a state that a client had what the room says has changed since.
+fn resume(known: &mut Value, answer: &Value) {
+    assert_eq!(known["version"], answer["from"]);
+    known["version"] = answer["to"].clone();
+    let mut last = answer["from"].as_u64().unwrap();
+    for change in answer["changes"].as_array().unwrap() {
+        let version = change["version"].as_u64().unwrap();
+        assert!(version > last, "the oldest change comes first: {answer}");
+        last = version;
+        if change["kind"] == "field" {
+            let (field, selections) = (change["field"].as_str().unwrap(), known["selections"].as_object_mut().unwrap());
+            match &change["selection"] {
+                Value::Null => drop(selections.remove(field)),
+                selection => drop(selections.insert(field.to_owned(), selection.clone())),
+            }
+        } else {
+            let record = change["participant"].as_object().unwrap();
+            let people = known["participants"].as_array_mut().unwrap();
+            people.retain(|person| person["id"] != record["id"]);
+            people.push(json!({"version": version}));
+            people.last_mut().unwrap().as_object_mut().unwrap().extend(record.clone());
+        }
+    }
+}
+
+/// What of a state is versioned.
+fn versioned(state: &Value) -> Value {
+    let people = state["participants"].as_array().unwrap().iter().map(|person| {
+        let record = ["name", "isReady", "joinedAt", "version"].map(|key| person[key].clone());
+        (person["id"].as_str().unwrap().to_owned(), record)
+    });
+    json!([state["version"], state["selections"], people.collect::<BTreeMap<_, _>>()])
 }

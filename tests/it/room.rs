@@ -838,7 +838,7 @@ fn y1_and_y2_a_sync_request_is_answered_to_its_sender_alone() {
               to bob: {"type":"ack","id":"1","version":5}
             6 bob {"type":"sync_request","since":3,"epoch":"epoch1"}
               attach bob: joined as bob, heard 6
-              to bob: {"type":"sync_response","version":5,"epoch":"epoch1","time":6,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":3,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":6,"version":2}],"presence":[],"requests":[],"permissions":[],"reset":true}
+              to bob: {"type":"changes","from":3,"to":5,"epoch":"epoch1","changes":[{"kind":"field","version":5,"field":"g","selection":null,"userId":"ann","updatedAt":3}],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":3,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":6,"version":2}],"presence":[]}
         "#]],
     );
 }
@@ -891,14 +891,97 @@ fn u8_a_client_that_knows_another_life_is_told_to_drop_what_it_has() {
     for (members, is_reset) in [
         (r#""epoch":"epoch1""#, false),
         (r#""epoch":"epoch0""#, true),
-        (r#""since":0"#, true),
-        (r#""since":9,"epoch":"epoch0""#, true),
+        (r#""since":0"#, false),
+        (r#""since":0,"epoch":"epoch1""#, false),
+        (r#""since":0,"epoch":"epoch0""#, true),
     ] {
         let mut room = Room::restore(settings(), None, "epoch1".to_owned(), Vec::new(), 0);
         let mut told = String::new();
         run(&mut room, &format!("0 ann connects\n1 ann {{\"type\":\"sync_request\",{members}}}"), &mut told);
         assert_eq!(told.contains(r#""reset":true"#), is_reset, "{members}");
     }
+}
+
+#[test]
+fn y3_and_y5_who_has_a_version_gets_just_what_changed_since() {
+    check(
+        &format!(
+            "{}0 ann sets f 1\n1 ann sets g 1\n2 bob ready true\n3 bob clears f\n4 ann sets g 2",
+            here(&["ann", "bob"])
+        ),
+        r#"5 bob {"type":"sync_request","since":4,"epoch":"epoch1"}
+        6 bob {"type":"sync_request","since":7,"id":1}"#,
+        expect![[r#"
+            5 bob {"type":"sync_request","since":4,"epoch":"epoch1"}
+              attach bob: joined as bob, heard 5
+              to bob: {"type":"changes","from":4,"to":7,"epoch":"epoch1","changes":[{"kind":"participant","version":5,"participant":{"id":"bob","name":"BOB","isReady":true,"joinedAt":0}},{"kind":"field","version":6,"field":"f","selection":null,"userId":"bob","updatedAt":3},{"kind":"field","version":7,"field":"g","selection":{"field":"g","value":2,"userId":"ann","timestamp":null,"version":7,"updatedAt":4},"userId":"ann","updatedAt":4}],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":4,"version":1},{"id":"bob","name":"BOB","isReady":true,"online":true,"connections":1,"joinedAt":0,"lastSeen":5,"version":5}],"presence":[]}
+            6 bob {"type":"sync_request","since":7,"id":1}
+              attach bob: joined as bob, heard 6
+              to bob: {"type":"changes","from":7,"to":7,"epoch":"epoch1","changes":[],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":4,"version":1},{"id":"bob","name":"BOB","isReady":true,"online":true,"connections":1,"joinedAt":0,"lastSeen":6,"version":5}],"presence":[]}
+              to bob: {"type":"ack","id":1,"version":7}
+        "#]],
+    );
+}
+
+#[test]
+fn y3_what_is_not_known_any_more_is_answered_in_full() {
+    let setup = limited(|limits| limits.tombstones = 1);
+    let mut room = Room::restore(setup, None, "epoch1".to_owned(), Vec::new(), 0);
+    let script = format!("{}1 ann sets f 1\n1 ann sets g 1\n1 ann clears f\n1 ann clears g", here(&["ann"]));
+    run(&mut room, &script, &mut String::new());
+    // Version 4 cleared `f`, whose tombstone gave way to that of `g` at version 5.
+    for (since, is_reset) in [(0, true), (3, true), (4, false), (5, false), (6, true)] {
+        let mut told = String::new();
+        run(&mut room, &format!("2 ann {{\"type\":\"sync_request\",\"since\":{since}}}"), &mut told);
+        assert_eq!(
+            (told.contains(r#""reset":true"#), told.contains(r#""type":"changes""#)),
+            (is_reset, !is_reset),
+            "{since}"
+        );
+    }
+}
+
+#[test]
+fn s4_a_write_that_names_another_version_than_the_fields_is_a_conflict() {
+    check(
+        &format!("{}0 ann sets f 1", here(&["ann", "bob"])),
+        r#"1 bob {"type":"field_selected","baseVersion":2,"selection":{"field":"f","value":2,"userId":"bob"},"id":1}
+        2 bob {"type":"field_selected","baseVersion":3,"selection":{"field":"f","value":2,"userId":"bob"},"id":2}
+        3 ann {"type":"field_cleared","baseVersion":3,"field":"f","userId":"ann"}
+        4 ann {"type":"field_cleared","baseVersion":4,"field":"f","userId":"ann","id":4}
+        5 bob {"type":"field_selected","baseVersion":4,"selection":{"field":"f","value":3,"userId":"bob"},"id":5}
+        6 bob {"type":"field_selected","baseVersion":1,"selection":{"field":"g","value":3,"userId":"bob"},"id":6}
+        7 bob {"type":"field_selected","baseVersion":0,"selection":{"field":"g","value":3,"userId":"bob"},"id":7}"#,
+        expect![[r#"
+            1 bob {"type":"field_selected","baseVersion":2,"selection":{"field":"f","value":2,"userId":"bob"},"id":1}
+              attach bob: joined as bob, heard 1
+              to bob: {"type":"conflict","id":1,"code":"E_CONFLICT","field":"f","clientVersion":2,"serverVersion":3,"current":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":0}}
+            2 bob {"type":"field_selected","baseVersion":3,"selection":{"field":"f","value":2,"userId":"bob"},"id":2}
+              write field f v4 at 2 by bob: {"field":"f","value":2,"userId":"bob","timestamp":null,"version":4,"updatedAt":2}
+              attach bob: joined as bob, heard 2
+              to all but bob: {"type":"field_selected","selection":{"field":"f","value":2,"userId":"bob","timestamp":null,"version":4,"updatedAt":2},"version":4}
+              to bob: {"type":"ack","id":2,"version":4}
+            3 ann {"type":"field_cleared","baseVersion":3,"field":"f","userId":"ann"}
+              attach ann: joined as ann, heard 3
+              to ann: {"type":"conflict","code":"E_CONFLICT","field":"f","clientVersion":3,"serverVersion":4,"current":{"field":"f","value":2,"userId":"bob","timestamp":null,"version":4,"updatedAt":2}}
+            4 ann {"type":"field_cleared","baseVersion":4,"field":"f","userId":"ann","id":4}
+              write field f v5 at 4 by ann: cleared
+              attach ann: joined as ann, heard 4
+              to all but ann: {"type":"field_cleared","field":"f","userId":"ann","version":5}
+              to ann: {"type":"ack","id":4,"version":5}
+            5 bob {"type":"field_selected","baseVersion":4,"selection":{"field":"f","value":3,"userId":"bob"},"id":5}
+              attach bob: joined as bob, heard 5
+              to bob: {"type":"conflict","id":5,"code":"E_CONFLICT","field":"f","clientVersion":4,"serverVersion":5,"current":null}
+            6 bob {"type":"field_selected","baseVersion":1,"selection":{"field":"g","value":3,"userId":"bob"},"id":6}
+              attach bob: joined as bob, heard 6
+              to bob: {"type":"conflict","id":6,"code":"E_CONFLICT","field":"g","clientVersion":1,"serverVersion":0,"current":null}
+            7 bob {"type":"field_selected","baseVersion":0,"selection":{"field":"g","value":3,"userId":"bob"},"id":7}
+              write field g v6 at 7 by bob: {"field":"g","value":3,"userId":"bob","timestamp":null,"version":6,"updatedAt":7}
+              attach bob: joined as bob, heard 7
+              to all but bob: {"type":"field_selected","selection":{"field":"g","value":3,"userId":"bob","timestamp":null,"version":6,"updatedAt":7},"version":6}
+              to bob: {"type":"ack","id":7,"version":6}
+        "#]],
+    );
 }
 
 #[test]

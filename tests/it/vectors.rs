@@ -11,7 +11,7 @@ use crate::world::Site;
 struct Vector {
     name: String,
     frame: String,
-    /// `relay`: bob gets the frame as it is. `ok`: it is done. Else the code of an error that changes nothing.
+    /// `relay`: bob gets the frame as it is. `ok`: it is done. Else the code of the error or conflict, and nothing changes.
     expect: String,
     /// The `id` that the answer carries.
     id: Option<serde_json::Value>,
@@ -71,7 +71,7 @@ fn f1_f3_f5_and_p2_every_vector_is_answered_as_it_says() {
                 assert_eq!((to_ann.len(), to_bob.len(), steps), (1, 0, 0), "{name}: {to_bob:?}");
             }
         }
-        let outcomes = answers.iter().filter(|answer| matches!(answer.r#type.as_str(), "ack" | "error"));
+        let outcomes = answers.iter().filter(|answer| matches!(answer.r#type.as_str(), "ack" | "conflict" | "error"));
         let ids = outcomes.filter_map(|answer| answer.id.clone()).collect::<Vec<_>>();
         assert_eq!(ids, vector.id.into_iter().collect::<Vec<_>>(), "{name}: {to_ann:?}");
     }

@@ -1,0 +1,89 @@
+//! What the room answers to those who read: all of its state, or what changed since a version.
+
+use crate::protocol::Millis;
+use crate::protocol::reply::{ChangeView, ChangesView, ParticipantView, RecordView, ServerMessage, StateView};
+
+use super::{Room, people};
+
+impl Room {
+    /// The frame with all of the state, and the body of `GET /state` (Y2, H1). `reset`: the reader must drop what it had.
+    pub fn state(&self, reset: bool, now: Millis) -> String {
+        let fields = self.document.iter();
+        let selections = fields.filter_map(|(name, field)| Some((name.as_str(), field.selection.as_ref()?)));
+        ServerMessage::SyncResponse(Box::new(StateView {
+            version: self.version,
+            epoch: &self.meta.epoch,
+            time: now.max(self.clock),
+            selections: selections.collect(),
+            participants: self.participants(),
+            presence: [],
+            requests: [],
+            permissions: [],
+            reset: reset.then_some(true),
+        }))
+        .encode()
+    }
+
+    /// The frame that answers a reader who has version `since` of the life `epoch`, as far as it has something: just what
+    /// changed since, or all of the state when that is not known any more (Y3, U8).
+    pub(super) fn answer(&self, since: Option<u64>, epoch: Option<&str>) -> String {
+        let is_this_life = epoch.is_none_or(|epoch| epoch == self.meta.epoch);
+        match since {
+            Some(since) if is_this_life && (self.meta.floor..=self.version).contains(&since) => {
+                ServerMessage::Changes(Box::new(ChangesView {
+                    from: since,
+                    to: self.version,
+                    epoch: &self.meta.epoch,
+                    changes: self.changes(since),
+                    participants: self.participants(),
+                    presence: [],
+                }))
+                .encode()
+            }
+            Some(_) => self.state(true, self.clock),
+            None => self.state(!is_this_life, self.clock),
+        }
+    }
+
+    /// What changed after `since`, the oldest first, each thing as it stands now.
+    fn changes(&self, since: u64) -> Vec<ChangeView<'_>> {
+        let fields = self.document.iter().map(|(name, field)| ChangeView::Field {
+            version: field.version,
+            field: name,
+            selection: field.selection.as_ref(),
+            user_id: &field.user_id,
+            updated_at: field.updated_at,
+        });
+        let people = self.people.iter().map(|(user, person)| ChangeView::Participant {
+            version: person.version,
+            participant: RecordView {
+                id: user,
+                name: &person.name,
+                is_ready: person.is_ready,
+                joined_at: person.joined_at,
+            },
+        });
+        let mut changes = fields.chain(people).filter(|change| change.version() > since).collect::<Vec<_>>();
+        changes.sort_unstable_by_key(ChangeView::version);
+        changes
+    }
+
+    fn participants(&self) -> Vec<ParticipantView<'_>> {
+        let here = people::present(&self.sessions);
+        let participants = self.people.iter().map(|(user, participant)| {
+            let presence = here.get(user.as_str()).copied().unwrap_or_default();
+            ParticipantView {
+                id: user,
+                name: &participant.name,
+                is_ready: participant.is_ready,
+                online: presence.connections > 0,
+                connections: presence.connections,
+                joined_at: participant.joined_at,
+                last_seen: presence.heard.map_or(participant.last_seen, |heard| heard.max(participant.last_seen)),
+                version: participant.version,
+                profile: &participant.profile,
+            }
+        });
+        participants.collect()
+    }
+}
