@@ -7,7 +7,7 @@
 mod change;
 pub mod document;
 pub mod people;
-mod read;
+pub mod read;
 pub mod session;
 pub mod turn;
 

@@ -150,19 +150,18 @@ impl Runner {
         }
     }
 
-    /// The room's state for a reader without a socket: the text of a `sync_response`, the version and the epoch.
+    /// The room for a reader without a socket: awake, with the newest pings, and with all its changes stored.
     ///
     /// # Errors
     /// The room cannot be read, or changes that wait could not be stored.
-    pub fn state(&mut self, platform: &mut impl Platform, now: Millis) -> Result<(String, u64, String), Refusal> {
+    pub fn read(&mut self, platform: &mut impl Platform, now: Millis) -> Result<&Room, Refusal> {
         let room = self.wake(platform, now)?;
         room.heard(&platform.pings());
         if room.has_staged() {
             let turn = room.flush(now);
             self.carry_out(platform, turn, now)?;
         }
-        let room = self.wake(platform, now)?;
-        Ok((room.state(false, now), room.version(), room.epoch().to_owned()))
+        Ok(self.wake(platform, now)?)
     }
 
     /// Carries out a turn. When the commit fails the room is dropped, to be read anew from storage at the next event,

@@ -254,7 +254,7 @@ impl<'a> Columns<'a> {
 
     fn extra(&mut self) -> Result<Extra, StoreError> {
         let text = self.text()?;
-        let members = crate::protocol::json::members(&text).ok().ok_or_else(|| self.corrupt())?;
-        Ok(members.into_iter().map(|(key, raw)| (key.into_owned(), Json::from(raw))).collect())
+        let object = crate::protocol::json::object(&text).ok().ok_or_else(|| self.corrupt())?;
+        Ok(object.members.into_iter().map(|(key, raw)| (key.into_owned(), Json::from(raw))).collect())
     }
 }

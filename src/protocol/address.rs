@@ -27,6 +27,8 @@ pub enum Resource {
     Room,
     /// `/state`: all of its state.
     State,
+    /// `/changes`: what changed since a version or a time.
+    Changes,
 }
 
 /// Why an address names nothing that is served.
@@ -86,6 +88,7 @@ impl Address {
         let resource = match (segments.next(), segments.next()) {
             (None, _) => Resource::Room,
             (Some("state"), None) => Resource::State,
+            (Some("changes"), None) => Resource::Changes,
             (Some(_), _) => return Err(AddressError::NotFound),
         };
         Ok(Self::Room { party, room, resource })
@@ -132,7 +135,7 @@ mod tests {
     fn room(path: &str) -> Result<String, &'static str> {
         match Address::parse(path, "collaboration, chat") {
             Ok(Address::Room { party, room, resource: Resource::Room }) => Ok(format!("{party} {room}")),
-            Ok(Address::Room { party, room, resource: Resource::State }) => Ok(format!("{party} {room} state")),
+            Ok(Address::Room { party, room, resource }) => Ok(format!("{party} {room} {resource:?}")),
             Ok(Address::Health) => Ok("health".to_owned()),
             Err(error) => Err(error.code()),
         }
@@ -145,7 +148,8 @@ mod tests {
         assert_eq!(room("/parties/collaboration/conflict-resolution%3A7").as_deref(), Ok(same));
         assert_eq!(room("//parties///collaboration/conflict-resolution%3a7/").as_deref(), Ok(same));
         assert_eq!(room("/parties/collaboration/a%253Ab").as_deref(), Ok("collaboration a%3Ab"));
-        assert_eq!(room("/parties/collaboration/r/state").as_deref(), Ok("collaboration r state"));
+        assert_eq!(room("/parties/collaboration/r/state").as_deref(), Ok("collaboration r State"));
+        assert_eq!(room("/parties/collaboration/r/changes").as_deref(), Ok("collaboration r Changes"));
         assert_eq!(room(&format!("/parties/chat/{}", "ä".repeat(128))), Ok(format!("chat {}", "ä".repeat(128))));
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 const INFALLIBLE: &str = "writing to memory cannot fail, and no message has a map whose keys are not strings";
@@ -51,12 +51,32 @@ impl PartialEq for Json {
 /// The members of an object, each with its JSON as it was written.
 pub type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
+/// An object taken apart, one level deep.
+pub struct Object<'a> {
+    /// Its members. Of a key that stands there twice neither is among them.
+    pub members: Members<'a>,
+    doubled: Option<Cow<'a, str>>,
+}
+
+impl<'a> Object<'a> {
+    /// The members of an object in which every key stands once.
+    ///
+    /// # Errors
+    /// A sentence that names a key that stands there twice.
+    pub fn without_doubles(&self) -> Result<&Members<'a>, String> {
+        match &self.doubled {
+            None => Ok(&self.members),
+            Some(key) => Err(format!("The key `{key}` stands there twice.")),
+        }
+    }
+}
+
 /// Takes an object apart, one level deep.
 ///
 /// # Errors
-/// The text is no JSON, is no object, or has a key twice.
-pub fn members(text: &str) -> Result<Members<'_>, serde_json::Error> {
-    serde_json::from_str::<Object<'_>>(text).map(|object| object.0)
+/// The text is no JSON or is no object.
+pub fn object(text: &str) -> Result<Object<'_>, serde_json::Error> {
+    serde_json::from_str(text)
 }
 
 /// The string that a piece of JSON is, or `None` when it is something else.
@@ -115,30 +135,31 @@ pub fn depth(text: &str) -> usize {
     deepest
 }
 
-struct Object<'a>(Members<'a>);
-
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Collect;
         impl<'de> Visitor<'de> for Collect {
-            type Value = Members<'de>;
+            type Value = Object<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Members::new();
+                let mut object = Object { members: Members::new(), doubled: None };
                 while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                    if members.contains_key(&key) {
-                        return Err(A::Error::custom(format_args!("the key `{key}` stands there twice")));
+                    if object.doubled.as_ref() == Some(&key) {
+                        continue;
                     }
-                    members.insert(key, value);
+                    if object.members.insert(key.clone(), value).is_some() {
+                        object.members.remove(&key);
+                        object.doubled = Some(key);
+                    }
                 }
-                Ok(members)
+                Ok(object)
             }
         }
-        deserializer.deserialize_map(Collect).map(Self)
+        deserializer.deserialize_map(Collect)
     }
 }
 

@@ -59,6 +59,8 @@ pub enum ClientMessage {
         since: Option<u64>,
         /// The life of the room that the client knows, if it knows one (U8).
         epoch: Option<String>,
+        /// The user whom the message names as its author, if it names one.
+        user_id: Option<String>,
     },
     /// Any other type: passed on to the others as it came (P2).
     Relay {
@@ -123,17 +125,18 @@ impl Frame {
             let message = format!("The message has {} bytes; this room takes {}.", text.len(), limits.message_bytes);
             return Err(Refusal::new(Code::LimitMessage, message).answering(id_of_oversized(text)));
         }
-        let members = json::members(text).map_err(|error| bad(error.to_string()))?;
-        let id = members.get("id").and_then(|raw| message_id(raw));
-        Self::from_members(text, &members, id.clone(), limits).map_err(|refusal| refusal.answering(id))
+        let object = json::object(text).map_err(|error| bad(format!("The frame is no JSON object: {error}.")))?;
+        let id = object.members.get("id").and_then(|raw| message_id(raw));
+        Self::from_object(text, &object, id.clone(), limits).map_err(|refusal| refusal.answering(id))
     }
 
-    fn from_members(
+    fn from_object(
         text: &str,
-        members: &Members<'_>,
+        object: &json::Object<'_>,
         id: Option<MessageId>,
         limits: &Limits,
     ) -> Result<Self, Refusal> {
+        let members = object.without_doubles().map_err(bad)?;
         if json::has_lone_surrogate(text) {
             return Err(bad("A string holds half of a surrogate pair."));
         }
@@ -216,16 +219,21 @@ fn join(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
 }
 
 fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
-    let members =
-        json::members(frame.raw("selection")?.get()).map_err(|error| bad(format!("In `selection`: {error}")))?;
-    let reader = Reader { what: "selection", members: &members, limits: frame.limits };
+    let object = json::object(frame.raw("selection")?.get())
+        .map_err(|error| bad(format!("`selection` is no JSON object: {error}.")))?;
+    let members = object.without_doubles().map_err(bad)?;
+    let reader = Reader { what: "selection", members, limits: frame.limits };
     let field = reader.id("field")?;
     let value = Json::from(reader.raw("value")?);
     let user_id = reader.id("userId")?;
+    if frame.parsed::<String>("userId").is_some_and(|other| other != user_id) {
+        let message = "`userId` of the message is another than that of its selection.";
+        return Err(Refusal::new(Code::IdentityMismatch, message));
+    }
     let timestamp = match members.get("timestamp") {
         None => None,
         Some(raw) if raw.get() == "null" => None,
-        Some(raw) if serde_json::from_str::<f64>(raw.get()).is_ok() => Some(Json::from(*raw)),
+        Some(raw) if raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) => Some(Json::from(*raw)),
         Some(_) => return Err(bad("`timestamp` of the selection must be a number.")),
     };
     let extra = reader.extra(&["field", "value", "userId", "timestamp", "version", "updatedAt"]);
@@ -237,7 +245,7 @@ fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
 fn sync(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
     let since = reader.version("since")?;
     let epoch = reader.members.contains_key("epoch").then(|| reader.text("epoch")).transpose()?;
-    Ok(ClientMessage::Sync { since, epoch: epoch.map(Cow::into_owned) })
+    Ok(ClientMessage::Sync { since, epoch: epoch.map(Cow::into_owned), user_id: reader.parsed("userId") })
 }
 
 fn message_id(raw: &RawValue) -> Option<MessageId> {
@@ -248,8 +256,8 @@ fn message_id(raw: &RawValue) -> Option<MessageId> {
 }
 
 fn id_of_oversized(text: &str) -> Option<MessageId> {
-    let members = json::members(Some(text).filter(|text| text.len() <= ID_SEARCH_BYTES)?).ok()?;
-    members.get("id").and_then(|raw| message_id(raw))
+    let object = json::object(Some(text).filter(|text| text.len() <= ID_SEARCH_BYTES)?).ok()?;
+    object.members.get("id").and_then(|raw| message_id(raw))
 }
 
 fn size_of_extra(extra: &Extra) -> usize {
@@ -260,7 +268,8 @@ fn within_value(size: usize, limits: &Limits) -> Result<(), Refusal> {
     if size <= limits.value_bytes {
         return Ok(());
     }
-    let message = format!("The value has {size} bytes of JSON; this room takes {}.", limits.value_bytes);
+    let message =
+        format!("The value and what stands beside it have {size} bytes; this room takes {}.", limits.value_bytes);
     Err(Refusal::new(Code::LimitValue, message))
 }
 
@@ -331,8 +340,8 @@ impl<'a> Reader<'a> {
     /// The user whom a message beside the protocol gives as its author.
     fn author(&self) -> Option<String> {
         self.parsed("userId").or_else(|| {
-            let selection = json::members(self.members.get("selection")?.get()).ok()?;
-            serde_json::from_str(selection.get("userId")?.get()).ok()
+            let selection = json::object(self.members.get("selection")?.get()).ok()?;
+            serde_json::from_str(selection.members.get("userId")?.get()).ok()
         })
     }
 }

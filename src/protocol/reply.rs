@@ -160,6 +160,26 @@ pub struct ChangesView<'a> {
     pub presence: [(); 0],
 }
 
+/// The body of `GET /changes` (H2).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangesPage<'a> {
+    /// The version after which the changes come.
+    pub from: u64,
+    /// The room's version.
+    pub to: u64,
+    /// The same, as other answers call it.
+    pub version: u64,
+    /// Which life of the room this is (U8).
+    pub epoch: &'a str,
+    /// What changed, the oldest first.
+    pub changes: Vec<ChangeView<'a>>,
+    /// Everyone on record.
+    pub participants: Vec<ParticipantView<'a>>,
+    /// The server's time.
+    pub time: Millis,
+}
+
 /// How something stands after its last change (Y5).
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]

@@ -38,7 +38,10 @@ impl Room {
             ClientMessage::Ready { user_id, is_ready } => Ok(self.ready(from, &user_id, is_ready)?),
             ClientMessage::Select(selection) => self.select(from, &selection),
             ClientMessage::Clear { field, user_id, base_version } => self.clear(from, field, user_id, base_version),
-            ClientMessage::Sync { since, epoch } => {
+            ClientMessage::Sync { since, epoch, user_id } => {
+                if let Some(user_id) = user_id {
+                    self.check_identity(from, &user_id)?;
+                }
                 let state = self.answer(since, epoch.as_deref());
                 self.stage_to(from, state);
                 Ok(self.version)
@@ -58,6 +61,7 @@ impl Room {
         let known = self.people.get(&join.user_id);
         let was_here = people::is_here(&self.sessions, &join.user_id);
         let is_news = known.is_none_or(|known| known.name != join.user_name);
+        let is_announced = is_news || !was_here;
         let version = self.version + u64::from(is_news);
         let participant = Participant {
             name: join.user_name,
@@ -66,13 +70,14 @@ impl Room {
             // Written down when someone comes, so that a crash does not leave the time of the last visit.
             last_seen: known.filter(|_| was_here).map_or(self.clock, |known| known.last_seen),
             version: if is_news { version } else { known.map_or(version, |known| known.version) },
-            profile: join.profile,
+            // What is on record is what the others were told. A second tab is not told, so it changes nothing.
+            profile: known.filter(|_| !is_announced).map_or(join.profile, |known| known.profile.clone()),
         };
         let gives_way = self.room_for_participant(&join.user_id)?;
         let freed = gives_way.as_ref().map_or(0, |user| self.people.bytes_of(user));
         self.check_bytes(self.document.bytes() + self.people.bytes_with(&join.user_id, &participant) - freed)?;
 
-        if is_news || !was_here {
+        if is_announced {
             let announcement = ServerMessage::UserJoined {
                 user_id: &join.user_id,
                 user_name: &participant.name,

@@ -1,9 +1,21 @@
 //! What the room answers to those who read: all of its state, or what changed since a version.
 
 use crate::protocol::Millis;
-use crate::protocol::reply::{ChangeView, ChangesView, ParticipantView, RecordView, ServerMessage, StateView};
+use crate::protocol::json::encode;
+use crate::protocol::reply::{
+    ChangeView, ChangesPage, ChangesView, ParticipantView, RecordView, ServerMessage, StateView,
+};
 
 use super::{Room, people};
+
+/// What a reader over HTTP has already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// All up to a version, of this life of the room or of the one that it names.
+    Version(u64, Option<String>),
+    /// All from before a time.
+    Time(Millis),
+}
 
 impl Room {
     /// The frame with all of the state, and the body of `GET /state` (Y2, H1). `reset`: the reader must drop what it had.
@@ -27,22 +39,52 @@ impl Room {
     /// The frame that answers a reader who has version `since` of the life `epoch`, as far as it has something: just what
     /// changed since, or all of the state when that is not known any more (Y3, U8).
     pub(super) fn answer(&self, since: Option<u64>, epoch: Option<&str>) -> String {
-        let is_this_life = epoch.is_none_or(|epoch| epoch == self.meta.epoch);
         match since {
-            Some(since) if is_this_life && (self.meta.floor..=self.version).contains(&since) => {
-                ServerMessage::Changes(Box::new(ChangesView {
-                    from: since,
-                    to: self.version,
-                    epoch: &self.meta.epoch,
-                    changes: self.changes(since),
-                    participants: self.participants(),
-                    presence: [],
-                }))
-                .encode()
-            }
+            Some(since) if self.knows_since(since, epoch) => ServerMessage::Changes(Box::new(ChangesView {
+                from: since,
+                to: self.version,
+                epoch: &self.meta.epoch,
+                changes: self.changes(since),
+                participants: self.participants(),
+                presence: [],
+            }))
+            .encode(),
             Some(_) => self.state(true, self.clock),
-            None => self.state(!is_this_life, self.clock),
+            None => self.state(epoch.is_some_and(|epoch| epoch != self.meta.epoch), self.clock),
         }
+    }
+
+    /// The body of `GET /changes` (H2): what changed since, or all of the state with `reset` when that is not known.
+    pub fn changes_page(&self, since: &Since, now: Millis) -> String {
+        let from = match since {
+            Since::Version(version, epoch) => Some(*version).filter(|from| self.knows_since(*from, epoch.as_deref())),
+            Since::Time(time) => self.version_before(*time),
+        };
+        let Some(from) = from else { return self.state(true, now) };
+        encode(&ChangesPage {
+            from,
+            to: self.version,
+            version: self.version,
+            epoch: &self.meta.epoch,
+            changes: self.changes(from),
+            participants: self.participants(),
+            time: now.max(self.clock),
+        })
+    }
+
+    /// Whether all that changed after this version is still known.
+    fn knows_since(&self, version: u64, epoch: Option<&str>) -> bool {
+        epoch.is_none_or(|epoch| epoch == self.meta.epoch) && (self.meta.floor..=self.version).contains(&version)
+    }
+
+    /// A version after which everything comes that happened at this time or later. `None` if some of that is forgotten.
+    ///
+    /// Times never go back from one version to the next, so every field that changed before the time has a version
+    /// below all that changed later. When a participant changed is not kept, so those changes may come once more.
+    fn version_before(&self, time: Millis) -> Option<u64> {
+        let before = self.document.iter().filter(|(_, field)| field.updated_at < time);
+        let version = before.map(|(_, field)| field.version).max().unwrap_or(0);
+        Some(version).filter(|version| *version >= self.meta.floor)
     }
 
     /// What changed after `since`, the oldest first, each thing as it stands now.

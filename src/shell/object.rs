@@ -12,7 +12,8 @@ use worker::{
 
 use crate::protocol::limits::Limits;
 use crate::protocol::refusal::Refusal;
-use crate::room::Settings;
+use crate::room::read::Since;
+use crate::room::{Room, Settings};
 use crate::runner::Runner;
 
 use super::http::{answer, problem, upgraded};
@@ -78,7 +79,11 @@ impl DurableObject for RoomObject {
     async fn fetch(&self, request: Request) -> Result<Response> {
         match request.path().as_str() {
             "/connect" => self.enter(&request).await,
-            _ => self.read(&request),
+            "/changes" => {
+                let query = request.query::<ChangesQuery>()?;
+                self.read(&request, |room, now| room.changes_page(&query.since(), now))
+            }
+            _ => self.read(&request, |room, now| room.state(false, now)),
         }
     }
 
@@ -136,23 +141,27 @@ impl RoomObject {
         upgraded(request, pair)
     }
 
-    fn read(&self, request: &Request) -> Result<Response> {
+    /// Reads the room for somebody without a socket. Tagged with what is versioned: who is online and the time are in
+    /// the body and not in the tag (H1).
+    fn read(&self, request: &Request, body: impl FnOnce(&Room, i64) -> String) -> Result<Response> {
         let mut inner = self.inner.borrow_mut();
         let Inner { runner, platform } = &mut *inner;
-        let (body, version, epoch) = match runner.state(platform, now()) {
-            Ok(state) => state,
+        let now = now();
+        let room = match runner.read(platform, now) {
+            Ok(room) => room,
             Err(refusal) => return refused(&refusal),
         };
-        // Weak: who is online and the time are in the body and not in the tag (H1).
-        let tag = format!("W/\"{epoch}-{version}\"");
+        let tag = format!("\"{}-{}\"", room.epoch(), room.version());
+        // Compared weakly, as RFC 9110 asks of If-None-Match: a W/ in front makes no difference.
         let known = request.headers().get("if-none-match")?.unwrap_or_default();
-        let is_known = known.split(',').map(str::trim).any(|known| known == tag || known == "*");
+        let mut known = known.split(',').map(|known| known.trim().trim_start_matches("W/"));
+        let is_known = known.any(|known| known == tag || known == "*");
         let mut response = if is_known {
             answer(304, "application/json", String::new())?
         } else {
-            answer(200, "application/json", body)?
+            answer(200, "application/json", body(room, now))?
         };
-        response.headers_mut().set("etag", &tag)?;
+        response.headers_mut().set("etag", &format!("W/{tag}"))?;
         response.headers_mut().set("access-control-expose-headers", "etag")?;
         Ok(response)
     }
@@ -195,6 +204,23 @@ impl RoomObject {
                 Some(r#"{"type":"armed"}"#.to_owned())
             }
             Fault::Inspect => Some(format!(r#"{{"type":"instance","instance":"{}"}}"#, self.instance)),
+        }
+    }
+}
+
+/// What the router asks on behalf of a reader of `/changes`.
+#[derive(serde::Deserialize)]
+struct ChangesQuery {
+    since: Option<u64>,
+    epoch: Option<String>,
+    time: Option<i64>,
+}
+
+impl ChangesQuery {
+    fn since(&self) -> Since {
+        match self.time {
+            Some(time) => Since::Time(time),
+            None => Since::Version(self.since.unwrap_or(0), self.epoch.clone()),
         }
     }
 }

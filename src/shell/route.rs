@@ -1,6 +1,6 @@
 //! The door: which room a request means, whether it may come in, and the way to the room's object.
 
-use worker::{Env, Headers, Method, Request, RequestInit, Response, Result};
+use worker::{Env, Headers, Method, Request, RequestInit, Response, Result, Url};
 
 use crate::protocol::address::{Address, AddressError, Resource};
 use crate::protocol::refusal::CloseCode;
@@ -16,12 +16,16 @@ const FORWARDED: [&str; 3] = ["upgrade", "sec-websocket-protocol", "if-none-matc
 
 /// Answers a request.
 pub async fn serve(request: Request, env: &Env) -> Result<Response> {
-    let parties = variable(env, "PARTIES").unwrap_or_else(|| "collaboration".to_owned());
+    let parties = variable(env, "PARTIES").filter(|parties| !parties.trim().is_empty());
+    let parties = parties.unwrap_or_else(|| "collaboration".to_owned());
     let address = Address::parse(request.url()?.path(), &parties);
     if let Err(AddressError::NotFound) = address {
         return refuse(&request, &AddressError::NotFound);
     }
     if let Ok(Address::Health) = address {
+        if !is_read(&request) {
+            return only_reads();
+        }
         return answer(200, "application/json", r#"{"status":"ok"}"#.to_owned());
     }
     if variable(env, "ALLOW_ANONYMOUS").as_deref() != Some("true") {
@@ -45,18 +49,25 @@ pub fn variable(env: &Env, name: &str) -> Option<String> {
 }
 
 async fn enter(request: &Request, env: &Env, name: &str, resource: Resource) -> Result<Response> {
-    let path = match (resource, is_upgrade(request)?, request.method()) {
-        (Resource::Room, true, Method::Get) => "connect",
-        (Resource::State, false, Method::Get | Method::Head) => "state",
-        (Resource::Room, false, Method::Get | Method::Head) => {
-            return problem(426, "upgrade_required", "Open a WebSocket here, or read /state below this address.");
+    let path = match (resource, is_upgrade(request)?, is_read(request)) {
+        (Resource::Room, true, true) => "connect".to_owned(),
+        (Resource::State, false, true) => "state".to_owned(),
+        (Resource::Changes, false, true) => match changes_query(&request.url()?) {
+            Some(query) => format!("changes?{query}"),
+            None => {
+                let detail = "`since` must be a version, an integer from 0, or an ISO 8601 time.";
+                return problem(400, "bad_request", detail);
+            }
+        },
+        (Resource::Room, false, true) => {
+            return problem(
+                426,
+                "upgrade_required",
+                "Open a WebSocket here, or read /state or /changes below this address.",
+            );
         }
-        (Resource::State, true, _) => return refuse(request, &AddressError::NotFound),
-        (Resource::Room | Resource::State, _, _) => {
-            let mut response = problem(405, "method_not_allowed", "Use GET here.")?;
-            response.headers_mut().set("allow", "GET, HEAD")?;
-            return Ok(response);
-        }
+        (Resource::State | Resource::Changes, true, true) => return refuse(request, &AddressError::NotFound),
+        (Resource::Room | Resource::State | Resource::Changes, _, false) => return only_reads(),
     };
     let headers = Headers::new();
     for header in FORWARDED {
@@ -75,6 +86,39 @@ async fn enter(request: &Request, env: &Env, name: &str, resource: Resource) -> 
             problem(503, "unavailable", "The room did not answer. Try again.")
         }
     }
+}
+
+/// Whether the method is one that only reads. Asked of the request itself: the crate takes a method it does not know
+/// for GET.
+fn is_read(request: &Request) -> bool {
+    matches!(request.inner().method().as_str(), "GET" | "HEAD")
+}
+
+fn only_reads() -> Result<Response> {
+    let mut response = problem(405, "method_not_allowed", "Use GET here.")?;
+    response.headers_mut().set("allow", "GET, HEAD")?;
+    Ok(response)
+}
+
+/// What of the query of `GET /changes` is for the room: a version with the epoch it belongs to, or a time.
+fn changes_query(url: &Url) -> Option<String> {
+    let parameter = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let since = parameter("since")?;
+    let mut to_room = Url::parse("https://room/changes").ok()?;
+    let mut query = to_room.query_pairs_mut();
+    if since.bytes().all(|byte| byte.is_ascii_digit()) {
+        query.append_pair("since", &since.parse::<u64>().ok()?.to_string());
+        if let Some(epoch) = parameter("epoch") {
+            query.append_pair("epoch", &epoch);
+        }
+    } else {
+        // JavaScript takes many forms for a date; ISO 8601 begins with the year.
+        let is_iso = since.len() >= 10 && since.bytes().take(4).all(|byte| byte.is_ascii_digit());
+        let time = js_sys::Date::parse(Some(since.as_str()).filter(|_| is_iso)?);
+        query.append_pair("time", &(Some(time).filter(|time| time.is_finite())? as i64).to_string());
+    }
+    drop(query);
+    to_room.query().map(str::to_owned)
 }
 
 fn refuse(request: &Request, error: &AddressError) -> Result<Response> {

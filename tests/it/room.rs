@@ -6,6 +6,7 @@ use expect_test::{Expect, expect};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::message::Frame;
+use roomkeep::room::read::Since;
 use roomkeep::room::session::{ConnectionId, Identity};
 use roomkeep::room::turn::{Audience, Flush, Turn, Write};
 use roomkeep::room::{Room, Settings};
@@ -705,7 +706,7 @@ fn f6_a_crowded_room_gathers_changes_and_keeps_their_order() {
               to bob: {"type":"ack","id":"2","version":5}
               to all but ann: {"type":"field_selected","selection":{"field":"g","value":3,"userId":"ann","timestamp":null,"version":6,"updatedAt":111},"version":6}
               to ann: {"type":"ack","id":"3","version":6}
-              to bob: {"type":"error","code":"bad_message","message":"expected ident at line 1 column 2"}
+              to bob: {"type":"error","code":"bad_message","message":"The frame is no JSON object: expected ident at line 1 column 2."}
         "#]],
     );
 }
@@ -942,6 +943,32 @@ fn y3_what_is_not_known_any_more_is_answered_in_full() {
 }
 
 #[test]
+fn h2_a_reader_gets_what_changed_since_a_version_or_a_time() {
+    let mut room = Room::restore(limited(|limits| limits.tombstones = 1), None, "epoch1".to_owned(), Vec::new(), 0);
+    run(&mut room, &format!("{}10 ann sets f 1\n20 ann sets g 1\n30 ann clears f", here(&["ann"])), &mut String::new());
+    let page = |room: &Room, since: Since| {
+        let page = serde_json::from_str::<serde_json::Value>(&room.changes_page(&since, 40)).unwrap();
+        let versions =
+            page["changes"].as_array().map(|all| all.iter().map(|c| c["version"].as_u64().unwrap()).collect());
+        versions.unwrap_or_else(|| vec![u64::from(page["reset"] == true) + 100])
+    };
+    let version = |version| Since::Version(version, None);
+    assert_eq!(page(&room, version(0)), [1, 3, 4]);
+    assert_eq!(page(&room, version(3)), [4]);
+    assert_eq!(page(&room, version(4)), [0; 0]);
+    assert_eq!(page(&room, version(5)), [101]);
+    assert_eq!(page(&room, Since::Version(3, Some("epoch1".to_owned()))), [4]);
+    assert_eq!(page(&room, Since::Version(3, Some("epoch0".to_owned()))), [101]);
+    for (time, expected) in [(-5, vec![1, 3, 4]), (20, vec![1, 3, 4]), (21, vec![4]), (30, vec![4]), (31, vec![])] {
+        assert_eq!(page(&room, Since::Time(time)), expected, "{time}");
+    }
+    // The tombstone of `f` is forgotten for that of `g`: from before version 4 there is no telling any more.
+    run(&mut room, "40 ann clears g", &mut String::new());
+    assert_eq!((page(&room, Since::Time(30)), page(&room, Since::Time(41))), (vec![101], vec![]));
+    expect![[r#"{"from":4,"to":5,"version":5,"epoch":"epoch1","changes":[{"kind":"field","version":5,"field":"g","selection":null,"userId":"ann","updatedAt":40}],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":40,"version":1}],"time":50}"#]].assert_eq(&room.changes_page(&version(4), 50));
+}
+
+#[test]
 fn s4_a_write_that_names_another_version_than_the_fields_is_a_conflict() {
     check(
         &format!("{}0 ann sets f 1", here(&["ann", "bob"])),
@@ -1045,7 +1072,7 @@ fn x1_a_message_a_value_and_names_at_their_limits_and_one_past() {
               to ann: {"type":"ack","id":"4","version":4}
             5 ann #5 sets f "x*32767"
               attach ann: joined as ann, heard 5
-              to ann: {"type":"error","code":"limit_value","message":"The value has 32769 bytes of JSON; this room takes 32768.","id":"5"}
+              to ann: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 32769 bytes; this room takes 32768.","id":"5"}
             6 ann #6 joins x*256
               write participant ann v5 "x*256" ready false joined 0 seen 0 {}
               attach ann: joined as ann, heard 6
@@ -1087,7 +1114,7 @@ fn x1_extra_members_count_as_part_of_the_value() {
               to ann: {"type":"ack","id":1,"version":2}
             2 ann {"type":"field_selected","id":2,"selection":{"field":"f","value":"12345","userId":"ann","a":100}}
               attach ann: joined as ann, heard 2
-              to ann: {"type":"error","code":"limit_value","message":"The value has 11 bytes of JSON; this room takes 10.","id":2}
+              to ann: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 11 bytes; this room takes 10.","id":2}
             3 ann {"type":"user_joined","id":3,"userId":"ann","userName":"Ann","color":"red"}
               write participant ann v3 "Ann" ready false joined 0 seen 0 {"color": Json(RawValue("red"))}
               attach ann: joined as ann, heard 3
@@ -1095,7 +1122,7 @@ fn x1_extra_members_count_as_part_of_the_value() {
               to ann: {"type":"ack","id":3,"version":3}
             4 ann {"type":"user_joined","id":4,"userId":"ann","userName":"Ann","color":"pink"}
               attach ann: joined as ann, heard 4
-              to ann: {"type":"error","code":"limit_value","message":"The value has 11 bytes of JSON; this room takes 10.","id":4}
+              to ann: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 11 bytes; this room takes 10.","id":4}
         "#]],
     );
 }

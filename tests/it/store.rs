@@ -60,7 +60,8 @@ fn parsed(frames: &[String]) -> Vec<Value> {
 fn a_fresh_storage_holds_no_room_and_reading_it_creates_none() {
     let mut site = Site::new();
     assert_eq!(load(&site), Ok(None));
-    let (state, version, _) = site.runner.state(&mut site.world, 5).unwrap();
+    let room = site.runner.read(&mut site.world, 5).unwrap();
+    let (state, version) = (room.state(false, 5), room.version());
     assert_eq!(version, 0, "{state}");
     site.say("nobody", &say::sync());
     assert_eq!(site.world.dump(), Vec::<String>::new());
@@ -252,13 +253,15 @@ fn a_reading_of_the_state_stores_first_what_waits() {
     let mut site = crowded(98);
     site.say("ann", &say::set("ann", "f", "0"));
     site.say("ann", &say::set("ann", "f", "1"));
-    let (state, version, _) = site.runner.state(&mut site.world, site.now).unwrap();
+    let room = site.runner.read(&mut site.world, site.now).unwrap();
+    let (state, version) = (room.state(false, site.now), room.version());
     assert!(state.contains(r#""value":1"#), "{state}");
     assert_eq!((version, load(&site).unwrap().unwrap().fields[0].1.version), (4, 4));
     site.say("ann", &say::set("ann", "f", "2"));
     site.world.fail_at = Some(0);
-    site.runner.state(&mut site.world, site.now).unwrap_err();
-    assert!(site.runner.state(&mut site.world, site.now).unwrap().0.contains(r#""value":1"#));
+    site.runner.read(&mut site.world, site.now).unwrap_err();
+    let room = site.runner.read(&mut site.world, site.now).unwrap();
+    assert!(room.state(false, site.now).contains(r#""value":1"#));
 }
 
 /// Tells the same story with and without sleep between its events. Returns all that everyone heard.
@@ -403,7 +406,7 @@ fn j8_and_j6_a_room_that_slept_knows_the_pings_of_its_sleep() {
     site.pass(500);
     site.ping("ann");
     site.sleep();
-    let (state, ..) = site.runner.state(&mut site.world, site.now).unwrap();
+    let state = site.runner.read(&mut site.world, site.now).unwrap().state(false, site.now);
     assert!(state.contains(r#""lastSeen":2500"#), "{state}");
     site.sleep();
     site.pass(150_000);
@@ -547,4 +550,28 @@ fn x1_who_gives_way_makes_room_in_bytes_too() {
     site.connect("bob");
     let answer = site.ask("bob", &say::with_id("1", &say::join_as("bob", "Bobbino")));
     assert!(answer.contains("ack"), "{answer}");
+}
+
+#[test]
+fn j1_the_profile_on_record_is_what_the_others_were_told() {
+    let mut site = site();
+    let join = |color: &str| format!(r#"{{"type":"user_joined","userId":"ann","userName":"ann"{color}}}"#);
+    let color = |site: &mut Site| site.sync("bob")["participants"][0]["color"].clone();
+    site.leave("ann");
+    site.connect("ann2");
+    site.say("ann2", &join(r#","color":"red""#));
+    assert!(site.take("bob").last().unwrap().contains("red"));
+    assert_eq!(color(&mut site), "red");
+    // A second tab is not told, and neither erases nor changes anything.
+    site.connect("ann3");
+    for other in ["", r#","color":"blue""#] {
+        site.say("ann3", &join(other));
+        assert_eq!(color(&mut site), "red");
+    }
+    site.leave("ann3");
+    site.leave("ann2");
+    site.connect("ann4");
+    site.say("ann4", &join(r#","color":"black""#));
+    assert!(site.take("bob").last().unwrap().contains("black"));
+    assert_eq!(color(&mut site), "black");
 }

@@ -108,8 +108,10 @@ test("H1 the state over HTTP is what a socket gets, with an ETag that follows th
 	assert.ok(body.time >= time);
 	body.participants[0].lastSeen = frame.participants[0].lastSeen;
 	assert.deepEqual({ ...body, time }, { ...frame, time });
-	const known = await server.get(path, { headers: { "if-none-match": `"x", ${tag}` } });
-	assert.deepEqual([known.status, await known.text(), known.headers.get("etag")], [304, "", tag]);
+	for (const header of [tag, `"x", ${tag}`, tag.slice(2), "*"]) {
+		const known = await server.get(path, { headers: { "if-none-match": header } });
+		assert.deepEqual([known.status, await known.text(), known.headers.get("etag")], [304, "", tag], header);
+	}
 	alice.select("f", 2, "alice");
 	await alice.sync();
 	const changed = await server.get(path, { headers: { "if-none-match": tag } });
@@ -117,6 +119,41 @@ test("H1 the state over HTTP is what a socket gets, with an ETag that follows th
 	assert.notEqual(changed.headers.get("etag"), tag);
 	assert.equal(changed.headers.get("access-control-allow-origin"), "*");
 	assert.equal((await server.get(path, { method: "HEAD" })).status, 200);
+	alice.leave();
+});
+
+test("H2 what changed since a version or a time, over HTTP", async () => {
+	const room = newRoom();
+	const path = (query: string) => `/parties/collaboration/${encodeURIComponent(room)}/changes${query}`;
+	const read = async (query: string) => (await server.get(path(query))).json() as Promise<any>;
+	const alice = await Page.joined(server.host, room, "alice");
+	alice.select("f", 1, "alice");
+	alice.select("g", 2, "alice");
+	const { epoch } = await alice.sync();
+	const page = await read(`?since=2&epoch=${epoch}&token=t`);
+	assert.deepEqual([page.from, page.to, page.version, page.epoch], [2, 3, 3, epoch]);
+	assert.deepEqual(
+		page.changes.map((change: any) => [change.kind, change.version, change.field, change.selection.value]),
+		[["field", 3, "g", 2]],
+	);
+	assert.equal(page.participants[0].id, "alice");
+	const yesterday = new Date(Date.now() - 86_400_000).toISOString();
+	assert.equal((await read(`?since=${yesterday}`)).changes.length, 3);
+	const tomorrow = new Date(Date.now() + 86_400_000).toISOString().replace("Z", "+00:00");
+	assert.equal((await read(`?since=${encodeURIComponent(tomorrow)}`)).changes.length, 0);
+	assert.equal((await read("?since=2&epoch=other")).reset, true);
+	assert.equal((await read("?since=4")).reset, true);
+	for (const query of [
+		"",
+		"?since=",
+		"?since=-1",
+		"?since=1.5",
+		"?since=soon",
+		"?since=Jan%201%202026",
+		"?since=2026-99-99",
+	]) {
+		assert.deepEqual(await problem(path(query)), [400, "bad_request"], query);
+	}
 	alice.leave();
 });
 
@@ -133,8 +170,9 @@ test("H5 health, other paths, other methods", async () => {
 		assert.deepEqual(await problem(path), [404, "not_found"], path);
 	}
 	const state = "/parties/collaboration/r/state";
-	for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+	for (const method of ["POST", "PUT", "DELETE", "PATCH", "PROPFIND", "NONSENSE"]) {
 		assert.deepEqual(await problem(state, { method }), [405, "method_not_allowed"], method);
+		assert.deepEqual(await problem("/health", { method }), [405, "method_not_allowed"], method);
 	}
 	assert.deepEqual(await problem("/parties/collaboration/r"), [426, "upgrade_required"]);
 });

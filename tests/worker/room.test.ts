@@ -79,6 +79,29 @@ test("S2 S3 S8 a change is stored with the room's version and sent to the others
 	for (const p of [alice, bob]) p.leave();
 });
 
+test("S4 Y3 a writer who lost a race is told what won, and one who was away gets what he missed", async () => {
+	const room = newRoom();
+	const alice = await page(room, "alice");
+	const bob = await page(room, "bob");
+	alice.select("price", 1, "alice");
+	const { version, selection } = await bob.next("field_selected");
+	bob.select("price", 2, "bob", { baseVersion: selection.version, id: "b" });
+	assert.equal((await bob.next("ack")).version, version + 1);
+	alice.select("price", 3, "alice", { baseVersion: selection.version, id: "a" });
+	const conflict = await alice.next("conflict");
+	assert.deepEqual(
+		[conflict.id, conflict.code, conflict.field, conflict.clientVersion, conflict.serverVersion],
+		["a", "E_CONFLICT", "price", version, version + 1],
+	);
+	assert.equal(conflict.current.value, 2);
+	const { epoch } = await bob.sync();
+	bob.send({ type: "sync_request", since: version, epoch });
+	const missed = await bob.next("changes");
+	assert.deepEqual([missed.from, missed.to, missed.epoch, missed.changes.length], [version, version + 1, epoch, 1]);
+	assert.equal(missed.changes[0].selection.value, 2);
+	for (const p of [alice, bob]) p.leave();
+});
+
 test("J1 J4 J5 a refresh loses nothing, and the others see the coming and going", async () => {
 	const room = newRoom();
 	const bob = await page(room, "bob");
