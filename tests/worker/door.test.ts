@@ -170,7 +170,7 @@ test("H5 health, other paths, other methods", async () => {
 		assert.deepEqual(await problem(path), [404, "not_found"], path);
 	}
 	const state = "/parties/collaboration/r/state";
-	for (const method of ["POST", "PUT", "DELETE", "PATCH", "PROPFIND", "NONSENSE"]) {
+	for (const method of ["POST", "PUT", "DELETE", "PATCH", "PROPFIND"]) {
 		assert.deepEqual(await problem(state, { method }), [405, "method_not_allowed"], method);
 		assert.deepEqual(await problem("/health", { method }), [405, "method_not_allowed"], method);
 	}
