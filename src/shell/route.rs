@@ -19,28 +19,35 @@ pub async fn serve(request: Request, env: &Env) -> Result<Response> {
     let parties = variable(env, "PARTIES").filter(|parties| !parties.trim().is_empty());
     let parties = parties.unwrap_or_else(|| "collaboration".to_owned());
     let address = Address::parse(request.url()?.path(), &parties);
-    if let Err(AddressError::NotFound) = address {
-        return refuse(&request, &AddressError::NotFound);
+    match address {
+        // Told to everyone, whoever may enter a room.
+        Err(AddressError::NotFound) => refuse(&request, &AddressError::NotFound),
+        Ok(Address::Health) if is_read(&request) => answer(200, "application/json", r#"{"status":"ok"}"#.to_owned()),
+        Ok(Address::Health) => only_reads(),
+        Ok(Address::Room { party, room, resource }) => match closed(env)? {
+            Some(refusal) => Ok(refusal),
+            None => enter(&request, env, &format!("{party}/{room}"), resource).await,
+        },
+        Err(error) => match closed(env)? {
+            Some(refusal) => Ok(refusal),
+            None => refuse(&request, &error),
+        },
     }
-    if let Ok(Address::Health) = address {
-        if !is_read(&request) {
-            return only_reads();
-        }
-        return answer(200, "application/json", r#"{"status":"ok"}"#.to_owned());
-    }
+}
+
+/// Why nobody may enter any room of this Worker, if that is so: the operator has not said who may (A6), or has set a
+/// variable that makes no sense.
+fn closed(env: &Env) -> Result<Option<Response>> {
     if variable(env, "ALLOW_ANONYMOUS").as_deref() != Some("true") {
         let detail = "No access is configured. Set the variable ALLOW_ANONYMOUS to \"true\" to let everyone in.";
-        return problem(503, "auth_not_configured", detail);
+        return problem(503, "auth_not_configured", detail).map(Some);
     }
     if let Err(error) = Settings::from_vars(|name| variable(env, name)) {
         worker::console_error!("{error}");
-        return problem(503, "misconfigured", "The server is not set up properly. Its log says which variable.");
+        let detail = "The server is not set up properly. Its log says which variable.";
+        return problem(503, "misconfigured", detail).map(Some);
     }
-    match address {
-        Ok(Address::Room { party, room, resource }) => enter(&request, env, &format!("{party}/{room}"), resource).await,
-        Ok(Address::Health) => refuse(&request, &AddressError::NotFound),
-        Err(error) => refuse(&request, &error),
-    }
+    Ok(None)
 }
 
 /// What an operator set, if anything.
