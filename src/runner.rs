@@ -161,7 +161,7 @@ impl Runner {
             let turn = room.flush(now);
             self.carry_out(platform, turn, now)?;
         }
-        Ok(self.wake(platform, now)?)
+        self.wake(platform, now).map(|room| &*room)
     }
 
     /// Carries out a turn. When the commit fails the room is dropped, to be read anew from storage at the next event,

@@ -109,7 +109,7 @@ pub fn has_lone_surrogate(text: &str) -> bool {
     false
 }
 
-/// The number of `\uXXXX` at the start of `escape`.
+/// The number that stands in a `\u` escape at the start of `escape`.
 fn utf16_unit(escape: &[u8]) -> Option<u16> {
     let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

@@ -39,17 +39,13 @@ impl Room {
             ClientMessage::Select(selection) => self.select(from, &selection),
             ClientMessage::Clear { field, user_id, base_version } => self.clear(from, field, user_id, base_version),
             ClientMessage::Sync { since, epoch, user_id } => {
-                if let Some(user_id) = user_id {
-                    self.check_identity(from, &user_id)?;
-                }
+                user_id.map_or(Ok(()), |user_id| self.check_identity(from, &user_id))?;
                 let state = self.answer(since, epoch.as_deref());
                 self.stage_to(from, state);
                 Ok(self.version)
             }
             ClientMessage::Relay { user_id } => {
-                if let Some(user_id) = user_id {
-                    self.check_identity(from, &user_id)?;
-                }
+                user_id.map_or(Ok(()), |user_id| self.check_identity(from, &user_id))?;
                 self.staged.outbox.push(Outgoing::new(Audience::Others(from), text.to_owned()));
                 Ok(self.version)
             }
