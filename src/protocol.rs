@@ -9,6 +9,9 @@ pub mod message;
 pub mod refusal;
 pub mod reply;
 
+/// The version of the protocol, which a client gives in its `hello` (Y4). What is on the wire changes only with it.
+pub const PROTOCOL: u64 = 1;
+
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
 

@@ -4,26 +4,33 @@
 //! turns all that is staged into one commit with the frames that wait for it. If that commit fails the whole `Room`
 //! is thrown away and restored from storage: memory is never patched.
 
+mod answer;
 mod change;
+pub mod clients;
 pub mod document;
 pub mod people;
 pub mod read;
+pub mod request;
 pub mod session;
+mod staged;
 pub mod turn;
 
 use std::collections::BTreeSet;
 
 use crate::protocol::Millis;
 use crate::protocol::limits::{BadVariable, Limits};
-use crate::protocol::message::{Frame, MessageId};
+use crate::protocol::message::{ClientMessage, Frame};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
-use crate::protocol::reply::{self, ServerMessage};
+use crate::protocol::reply::ServerMessage;
 
-use change::{Conflict, Failure};
+use answer::Answer;
+use change::{Failure, Writer};
+use clients::{Client, Clients, KeyedWrite, Keys};
 use document::Document;
-use people::{People, Sessions};
-use session::{Attachment, ConnectionId, Identity, Session};
-use turn::{Audience, Closing, Field, Flush, Meta, Outgoing, Participant, Turn, Waiting, Write};
+use people::People;
+use session::{Attachment, ConnectionId, Session, Sessions};
+use staged::Staged;
+use turn::{Audience, Field, Meta, Outgoing, Participant, Turn};
 
 /// A connection that pinged before is taken for dead after this long without a sign, in milliseconds. Browsers
 /// throttle the timers of hidden tabs to one a minute, so a page that pings every 25 s may be heard once a minute (J8).
@@ -70,6 +77,10 @@ pub struct Stored {
     pub fields: Vec<(String, Field)>,
     /// Everyone on record.
     pub participants: Vec<(String, Participant)>,
+    /// Clients that have numbered a message, by `clientId`.
+    pub clients: Vec<(String, Client)>,
+    /// What was asked with an idempotency key, by user and key.
+    pub keys: Vec<((String, String), KeyedWrite)>,
 }
 
 /// A room that is awake.
@@ -84,33 +95,17 @@ pub struct Room {
     clock: Millis,
     document: Document,
     people: People,
+    clients: Clients,
+    keys: Keys,
     sessions: Sessions,
     staged: Staged,
+    /// The version up to which those who have said `hello` were told, or will be by what is staged (Y7).
+    told: u64,
     last_flush: Option<Millis>,
+    /// When presence was last told.
+    last_presence: Option<Millis>,
     /// When silent connections must be looked for, as far as this waking knows.
     next_sweep: Option<Millis>,
-}
-
-/// What waits for the next flush.
-#[derive(Debug, Clone, Default)]
-struct Staged {
-    meta: bool,
-    fields: BTreeSet<String>,
-    participants: BTreeSet<String>,
-    attach: BTreeSet<ConnectionId>,
-    waiting: Vec<Waiting>,
-    outbox: Vec<Outgoing>,
-}
-
-impl Staged {
-    fn is_empty(&self) -> bool {
-        !self.meta
-            && self.fields.is_empty()
-            && self.participants.is_empty()
-            && self.attach.is_empty()
-            && self.waiting.is_empty()
-            && self.outbox.is_empty()
-    }
 }
 
 impl Room {
@@ -127,6 +122,8 @@ impl Room {
             meta: Meta { epoch: new_epoch, floor: 0, touched: now },
             fields: Vec::new(),
             participants: Vec::new(),
+            clients: Vec::new(),
+            keys: Vec::new(),
         });
         let mut room = Self {
             settings,
@@ -136,9 +133,13 @@ impl Room {
             is_stored,
             document: Document::default(),
             people: People::default(),
-            sessions: Sessions::new(),
+            clients: Clients::default(),
+            keys: Keys::default(),
+            sessions: Sessions::default(),
             staged: Staged::default(),
+            told: 0,
             last_flush: None,
+            last_presence: None,
             next_sweep: None,
         };
         for (user, participant) in stored.participants {
@@ -151,11 +152,19 @@ impl Room {
             room.clock = room.clock.max(field.updated_at);
             room.document.put(name, field);
         }
-        for attachment in attachments {
-            let session = Session { identity: attachment.identity, heard: attachment.heard, pings: false };
-            room.clock = room.clock.max(session.heard);
-            room.sessions.insert(attachment.connection, session);
+        for (id, client) in stored.clients {
+            room.clock = room.clock.max(client.seen);
+            room.clients.put(id, client);
         }
+        for (of, write) in stored.keys {
+            room.clock = room.clock.max(write.at);
+            room.keys.put(of, write);
+        }
+        for attachment in attachments {
+            room.clock = room.clock.max(attachment.heard);
+            room.sessions.insert(attachment.connection, Session::from(attachment));
+        }
+        room.told = room.version;
         room.recall_authors();
         room
     }
@@ -194,11 +203,6 @@ impl Room {
         self.sessions.is_empty() && self.staged.is_empty()
     }
 
-    /// Whether changes wait for a flush.
-    pub fn has_staged(&self) -> bool {
-        !self.staged.is_empty()
-    }
-
     /// Whether another connection may come in.
     ///
     /// # Errors
@@ -214,11 +218,11 @@ impl Room {
     /// A connection opened. `armed` tells whether an alarm is set.
     pub fn connect(&mut self, connection: ConnectionId, armed: bool, now: Millis) -> Turn {
         self.tick(now);
-        let session = Session { identity: Identity::Unknown, heard: self.clock, pings: false };
-        self.sessions.insert(connection, session);
+        self.sessions.insert(connection, Session::new(self.clock));
         self.touch();
         let mut turn = self.flush(now);
-        turn.attach.extend(self.attachment(connection));
+        let attachment = self.sessions.get(connection).map(|session| session.attachment(connection));
+        turn.attach.extend(attachment.map(|attachment| (connection, attachment)));
         turn.alarm = match self.sessions.len() {
             1 if armed => None,
             1 => Some(self.expires_at()),
@@ -230,65 +234,49 @@ impl Room {
     }
 
     /// A frame came. `text` is the frame as it came, `frame` what it says.
-    pub fn receive(&mut self, from: ConnectionId, text: &str, frame: Result<Frame, Refusal>, now: Millis) -> Turn {
+    pub fn receive(&mut self, from: ConnectionId, text: &str, frame: Frame, now: Millis) -> Turn {
         self.tick(now);
         let clock = self.clock;
-        let Some(session) = self.sessions.get_mut(&from) else {
+        let Some(session) = self.sessions.get_mut(from) else {
             return Turn::default();
         };
         session.heard = clock;
+        let (client, user) = (session.client().map(str::to_owned), session.identity.user().map(str::to_owned));
         self.staged.attach.insert(from);
         self.touch();
-        let mut is_change = true;
-        match frame {
-            Err(refusal) => self.stage_refusal(from, &refusal),
-            Ok(Frame { id, message }) => {
-                is_change = message.is_change();
-                match self.apply(from, text, message) {
-                    Ok(version) => self.stage_ack(from, id, version),
-                    Err(Failure::Conflict(conflict)) => self.stage_conflict(from, id, &conflict),
-                    Err(Failure::Refusal(refusal)) => self.stage_refusal(from, &refusal.answering(id)),
-                }
+        let Frame { tag, message } = frame;
+        let message = match message {
+            Ok(ClientMessage::Hello(hello)) => return self.hello(from, hello, tag, now),
+            Ok(ClientMessage::OtherProtocol) => {
+                self.shut(from, CloseCode::Protocol);
+                return self.flush(now);
             }
-        }
-        // What reads or relays takes all that came before it along, so that nothing overtakes a change (F6).
-        let due = self.last_flush.map_or(now, |last| last.min(now) + pause(self.sessions.len()));
-        let is_urgent = due <= now || !is_change || self.staged.changes_nothing();
-        Turn { flush: Some(if is_urgent { Flush::Now } else { Flush::At(due) }), ..Turn::default() }
-    }
-
-    /// Turns all that is staged into one commit and the frames that wait for it.
-    pub fn flush(&mut self, now: Millis) -> Turn {
-        self.last_flush = Some(now);
-        let staged = std::mem::take(&mut self.staged);
-        let mut commit = Vec::new();
-        if staged.meta {
-            if !self.is_stored {
-                commit.push(Write::Create);
-                self.is_stored = true;
+            Ok(message) => Ok(message),
+            Err(refusal) => Err(Failure::Refusal(refusal)),
+        };
+        let is_silent = matches!(message, Ok(ClientMessage::Presence { .. })) && tag.is_empty();
+        let author = user.or_else(|| message.as_ref().ok()?.author().map(str::to_owned));
+        let writer = Writer { connection: Some(from), client };
+        let answer = match (tag.number, &writer.client) {
+            (None, _) => message.and_then(|message| self.apply(from, &writer, text, message)).into(),
+            (Some(_), None) => {
+                let refusal = Refusal::new(Code::BadMessage, "Say `hello` before the first `seq`.");
+                Answer::from(Err(Failure::Refusal(refusal)))
             }
-            commit.push(Write::Meta(self.meta.clone()));
+            (Some(number), Some(client)) => self.once(client, author.as_deref(), number, |room| {
+                message.and_then(|message| room.apply(from, &writer, text, message))
+            }),
+        };
+        // A presence that is kept is no news to its sender.
+        if !is_silent || answer.outcome.is_err() {
+            self.answer(from, &tag, answer);
         }
-        commit.extend(staged.fields.into_iter().map(|name| match self.document.get(&name) {
-            Some(field) => Write::Field(name, field.clone()),
-            None => Write::ForgetField(name),
-        }));
-        commit.extend(staged.participants.into_iter().map(|user| match self.people.get(&user) {
-            Some(participant) => Write::Participant(user, participant.clone()),
-            None => Write::ForgetParticipant(user),
-        }));
-        Turn {
-            commit,
-            waiting: staged.waiting,
-            attach: staged.attach.into_iter().filter_map(|connection| self.attachment(connection)).collect(),
-            outbox: staged.outbox,
-            ..Turn::default()
-        }
+        Turn { flush: self.next_flush(now), ..Turn::default() }
     }
 
     /// A connection is gone. `heard` is the last sign of it beside messages: its last ping, or now when it said goodbye.
     pub fn disconnect(&mut self, connection: ConnectionId, heard: Option<Millis>, now: Millis) -> Turn {
-        if !self.sessions.contains_key(&connection) {
+        if self.sessions.get(connection).is_none() {
             return Turn::default();
         }
         self.tick(now);
@@ -307,7 +295,7 @@ impl Room {
     /// Pings, which the runtime answers without waking the room, as pairs of connection and time.
     pub fn heard(&mut self, pings: &[(ConnectionId, Millis)]) {
         for (connection, at) in pings {
-            if let Some(session) = self.sessions.get_mut(connection) {
+            if let Some(session) = self.sessions.get_mut(*connection) {
                 session.pings = true;
                 session.heard = session.heard.max(*at);
             }
@@ -331,14 +319,15 @@ impl Room {
             return Turn { alarm, ..self.flush(now) };
         }
         self.touch();
+        self.forget_unseen();
         let silent = if self.sessions.len() > 1 { self.silent_since(now - SILENCE) } else { Vec::new() };
-        for connection in &silent {
-            self.leave(*connection);
+        for connection in silent {
+            self.shut(connection, CloseCode::Silent);
         }
         let mut turn = self.flush(now);
-        turn.close = silent.into_iter().map(|connection| Closing { connection, code: CloseCode::Silent }).collect();
         let next = if self.sessions.len() > 1 {
-            let due = self.sessions.values().filter(|session| session.pings).map(|session| session.heard + SILENCE);
+            let due = self.sessions.iter().filter(|(_, session)| session.pings);
+            let due = due.map(|(_, session)| session.heard + SILENCE);
             let next = due.fold(now + SILENCE, Millis::min);
             self.sweep_at(next)
         } else {
@@ -354,65 +343,50 @@ impl Room {
             meta: self.meta.clone(),
             fields: self.document.iter().map(|(name, field)| (name.clone(), field.clone())).collect(),
             participants: self.people.iter().map(|(user, person)| (user.clone(), person.clone())).collect(),
+            clients: self.clients.iter().map(|(id, client)| (id.clone(), client.clone())).collect(),
+            keys: self.keys.iter().map(|(of, write)| (of.clone(), write.clone())).collect(),
         })
     }
 
     /// Takes a connection off the list and tells the others if a participant left with it (J4).
     fn leave(&mut self, connection: ConnectionId) {
-        let Some(session) = self.sessions.remove(&connection) else { return };
+        let Some(session) = self.sessions.remove(connection) else { return };
         self.staged.attach.remove(&connection);
+        self.staged.acks.remove(&connection);
+        if session.presence.is_some() {
+            self.staged.presence.insert(connection, session.identity.user().map(str::to_owned));
+        }
+        if session.client().is_some_and(|client| self.clients.see(client, self.clock)) {
+            self.staged.clients.extend(session.client().map(str::to_owned));
+        }
         let Some(user) = session.identity.user() else { return };
         let Some(known) = self.people.get(user) else { return };
         let participant = Participant { last_seen: known.last_seen.max(session.heard), ..known.clone() };
         if session.identity.joined().is_some() && !people::is_here(&self.sessions, user) {
             let text = ServerMessage::UserLeft { user_id: user, last_seen: participant.last_seen }.encode();
+            self.close_segment();
             self.staged.outbox.push(Outgoing { audience: Audience::Others(connection), text, even_if_lost: true });
         }
         self.people.put(user.to_owned(), participant);
         self.staged.participants.insert(user.to_owned());
     }
 
-    fn attachment(&self, connection: ConnectionId) -> Option<(ConnectionId, Attachment)> {
-        let session = self.sessions.get(&connection)?;
-        let identity = session.identity.clone();
-        Some((connection, Attachment { connection, identity, heard: session.heard }))
-    }
-
-    fn stage_to(&mut self, to: ConnectionId, text: String) {
-        self.staged.outbox.push(Outgoing::new(Audience::One(to), text));
-    }
-
-    /// A refusal changed nothing, so it stands whatever becomes of the changes that it waits behind.
-    fn stage_refusal(&mut self, to: ConnectionId, refusal: &Refusal) {
-        let text = reply::error(refusal);
-        self.staged.outbox.push(Outgoing { audience: Audience::One(to), text, even_if_lost: true });
-    }
-
-    fn stage_ack(&mut self, to: ConnectionId, id: Option<MessageId>, version: u64) {
-        if let Some(id) = &id {
-            self.stage_to(to, ServerMessage::Ack { id, version }.encode());
-        }
-        self.staged.waiting.push(Waiting { connection: to, id });
-    }
-
-    /// A conflict shows what may be staged itself, so it waits for that to be durable.
-    fn stage_conflict(&mut self, to: ConnectionId, id: Option<MessageId>, conflict: &Conflict) {
-        let current = self.document.get(&conflict.field).and_then(|field| field.selection.as_ref());
-        let frame = ServerMessage::Conflict {
-            id: id.as_ref(),
-            code: "E_CONFLICT",
-            field: &conflict.field,
-            client_version: conflict.client_version,
-            server_version: conflict.server_version,
-            current,
-        };
-        let text = frame.encode();
-        self.stage_to(to, text);
-        self.staged.waiting.push(Waiting { connection: to, id });
-    }
-
     fn tick(&mut self, now: Millis) {
         self.clock = self.clock.max(now);
+        // A clock that was put back must not hold presence up until it has caught up.
+        self.last_presence = self.last_presence.map(|last| last.min(now));
+    }
+
+    /// Forgets clients that were away for too long, and idempotency keys that have served their time.
+    fn forget_unseen(&mut self) {
+        let here = self.sessions.iter().filter_map(|(_, session)| session.client()).collect::<BTreeSet<_>>();
+        let away = self.clients.iter().map(|(id, _)| id).filter(|id| !here.contains(id.as_str()));
+        for id in away.cloned().collect::<Vec<_>>() {
+            if self.clients.forget_if_unseen(&id, self.clock) {
+                self.staged.clients.insert(id);
+            }
+        }
+        self.forget_old_keys();
     }
 
     /// Notes that the room is in use, in storage too once the note there is a thirtieth of the time to live old.
@@ -443,19 +417,6 @@ impl Room {
 
     fn silent_since(&self, limit: Millis) -> Vec<ConnectionId> {
         let silent = self.sessions.iter().filter(|(_, session)| session.pings && session.heard <= limit);
-        silent.map(|(connection, _)| *connection).collect()
+        silent.map(|(connection, _)| connection).collect()
     }
-}
-
-impl Staged {
-    /// Whether a flush would send and attach, and commit nothing: then there is nothing to wait for.
-    fn changes_nothing(&self) -> bool {
-        !self.meta && self.fields.is_empty() && self.participants.is_empty()
-    }
-}
-
-/// How long to gather changes between two flushes, in milliseconds, so that sending takes a bounded share of the
-/// processor: about 0.16 ms for each connection, at most 250 (Y8).
-fn pause(connections: usize) -> Millis {
-    Millis::try_from(connections).unwrap_or(Millis::MAX).saturating_mul(16).saturating_div(100).min(250)
 }

@@ -3,9 +3,10 @@
 //! and SQLite as a [`Platform`]; the tests give it real SQLite and sockets made of vectors.
 
 use crate::protocol::Millis;
-use crate::protocol::message::Frame;
+use crate::protocol::message::{ClientMessage, Frame};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::reply;
+use crate::room::request::{WriteRequest, Written};
 use crate::room::session::{Attachment, ConnectionId};
 use crate::room::turn::{Audience, Flush, Turn, Write};
 use crate::room::{Room, Settings, Stored};
@@ -97,9 +98,9 @@ impl Runner {
         };
         let frame = match text {
             Some(text) => Frame::decode(text, &room.settings().limits),
-            None => Err(Refusal::new(Code::BadMessage, "Frames are JSON text; this one was binary.")),
+            None => Frame::refused(Refusal::new(Code::BadMessage, "Frames are JSON text; this one was binary.")),
         };
-        if matches!(&frame, Ok(frame) if frame.message.reads_people()) {
+        if frame.message.as_ref().is_ok_and(ClientMessage::reads_people) {
             room.heard(&platform.pings());
         }
         let turn = room.receive(from, text.unwrap_or_default(), frame, now);
@@ -164,6 +165,23 @@ impl Runner {
         self.wake(platform, now).map(|room| &*room)
     }
 
+    /// Makes a change for somebody without a socket. The answer holds once this returns.
+    ///
+    /// # Errors
+    /// The room cannot be read, or the change could not be stored.
+    pub fn write(
+        &mut self,
+        platform: &mut impl Platform,
+        request: WriteRequest,
+        now: Millis,
+    ) -> Result<Written, Refusal> {
+        let room = self.wake(platform, now)?;
+        let (written, turn) = room.write(request, now);
+        let outcome = self.carry_out(platform, turn, now);
+        self.rest();
+        outcome.map(|()| written)
+    }
+
     /// Carries out a turn. When the commit fails the room is dropped, to be read anew from storage at the next event,
     /// and everyone whose change was in it is told.
     fn carry_out(&mut self, platform: &mut impl Platform, turn: Turn, now: Millis) -> Result<(), Refusal> {
@@ -173,10 +191,8 @@ impl Runner {
             platform.log(&format!("a commit failed: {error}"));
             self.room = None;
             for writer in &turn.waiting {
-                platform.send(
-                    Audience::One(writer.connection),
-                    &reply::error(&storage_refusal().answering(writer.id.clone())),
-                );
+                let text = reply::error(&storage_refusal(), &writer.tag, false);
+                platform.send(Audience::One(writer.connection), &text);
             }
         } else {
             for (connection, attachment) in &turn.attach {

@@ -1,14 +1,17 @@
 //! What a room keeps, as SQL: the schema and its migrations, writes to statements, rows to a [`Stored`]. Runs
 //! nothing; the host's SQLite and workerd's are told the same.
 //!
-//! One row a field, a participant and the room itself. Tables are `WITHOUT ROWID`, since the index behind a text key
+//! One row a field, a participant, a client, an idempotency key and the room itself. Tables are `WITHOUT ROWID`, since the index behind a text key
 //! would be a second row to pay for. There is no log: what changed since a version is seen from the rows' versions.
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
+
 use crate::protocol::json::{Json, encode};
 use crate::protocol::message::Extra;
 use crate::room::Stored;
+use crate::room::clients::{Client, KeyedWrite};
 use crate::room::turn::{Field, Meta, Participant, Write};
 
 /// A value in a row or a parameter of a statement.
@@ -71,15 +74,24 @@ impl fmt::Display for StoreError {
 impl std::error::Error for StoreError {}
 
 /// Forward migrations. Entry `n` takes a room from schema `n` to `n + 1`. Entries are added and never changed.
-const MIGRATIONS: &[&[&str]] = &[&[
-    "CREATE TABLE room (one INTEGER PRIMARY KEY CHECK (one = 1), schema INTEGER NOT NULL, epoch TEXT NOT NULL, \
+const MIGRATIONS: &[&[&str]] = &[
+    &[
+        "CREATE TABLE room (one INTEGER PRIMARY KEY CHECK (one = 1), schema INTEGER NOT NULL, epoch TEXT NOT NULL, \
      floor INTEGER NOT NULL, touched INTEGER NOT NULL)",
-    "CREATE TABLE field (name TEXT PRIMARY KEY, version INTEGER NOT NULL, updated_at INTEGER NOT NULL, \
+        "CREATE TABLE field (name TEXT PRIMARY KEY, version INTEGER NOT NULL, updated_at INTEGER NOT NULL, \
      user_id TEXT NOT NULL, selection TEXT) WITHOUT ROWID",
-    "CREATE TABLE participant (user_id TEXT PRIMARY KEY, name TEXT NOT NULL, is_ready INTEGER NOT NULL, \
+        "CREATE TABLE participant (user_id TEXT PRIMARY KEY, name TEXT NOT NULL, is_ready INTEGER NOT NULL, \
      joined_at INTEGER NOT NULL, last_seen INTEGER NOT NULL, version INTEGER NOT NULL, profile TEXT NOT NULL) \
      WITHOUT ROWID",
-]];
+    ],
+    &[
+        "ALTER TABLE field ADD COLUMN client_id TEXT",
+        "CREATE TABLE client (client_id TEXT PRIMARY KEY, user_id TEXT, last_seq INTEGER, seen INTEGER NOT NULL, \
+         outcomes TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE idempotency_key (user_id TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, \
+         outcome TEXT NOT NULL, PRIMARY KEY (user_id, name)) WITHOUT ROWID",
+    ],
+];
 
 /// The schema that this build reads and writes.
 pub fn schema_version() -> i64 {
@@ -100,12 +112,14 @@ pub fn statements(write: &Write) -> Vec<Statement> {
             ],
         )],
         Write::Field(name, field) => vec![(
-            "INSERT OR REPLACE INTO field (name, version, updated_at, user_id, selection) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO field (name, version, updated_at, user_id, client_id, selection) \
+             VALUES (?, ?, ?, ?, ?, ?)",
             vec![
                 Value::Text(name.clone()),
                 version(field.version),
                 Value::Integer(field.updated_at),
                 Value::Text(field.user_id.clone()),
+                text_or_null(field.client_id.as_ref()),
                 field.selection.as_ref().map_or(Value::Null, |json| Value::Text(json.text().to_owned())),
             ],
         )],
@@ -126,6 +140,30 @@ pub fn statements(write: &Write) -> Vec<Statement> {
         Write::ForgetParticipant(user) => {
             vec![("DELETE FROM participant WHERE user_id = ?", vec![Value::Text(user.clone())])]
         }
+        Write::Client(id, client) => vec![(
+            "INSERT OR REPLACE INTO client (client_id, user_id, last_seq, seen, outcomes) VALUES (?, ?, ?, ?, ?)",
+            vec![
+                Value::Text(id.clone()),
+                text_or_null(client.user_id.as_ref()),
+                client.last_seq.map_or(Value::Null, version),
+                Value::Integer(client.seen),
+                Value::Text(encode(&client.outcomes)),
+            ],
+        )],
+        Write::ForgetClient(id) => vec![("DELETE FROM client WHERE client_id = ?", vec![Value::Text(id.clone())])],
+        Write::Key(user, name, write) => vec![(
+            "INSERT OR REPLACE INTO idempotency_key (user_id, name, at, outcome) VALUES (?, ?, ?, ?)",
+            vec![
+                Value::Text(user.clone()),
+                Value::Text(name.clone()),
+                Value::Integer(write.at),
+                Value::Text(encode(&write.outcome)),
+            ],
+        )],
+        Write::ForgetKey(user, name) => vec![(
+            "DELETE FROM idempotency_key WHERE user_id = ? AND name = ?",
+            vec![Value::Text(user.clone()), Value::Text(name.clone())],
+        )],
     }
 }
 
@@ -166,13 +204,17 @@ pub fn load(sql: &mut impl Sql) -> Result<Option<Stored>, StoreError> {
     let row = rows.first().ok_or(StoreError::CorruptRow { table: "room" })?;
     let mut columns = Columns::of("room", row);
     let meta = Meta { epoch: columns.text()?, floor: columns.version()?, touched: columns.integer()? };
-    let fields = sql.run(&("SELECT name, version, updated_at, user_id, selection FROM field", Vec::new()))?;
-    let people = "SELECT user_id, name, is_ready, joined_at, last_seen, version, profile FROM participant";
-    let people = sql.run(&(people, Vec::new()))?;
+    let mut all = |query| sql.run(&(query, Vec::new()));
+    let fields = all("SELECT name, version, updated_at, user_id, client_id, selection FROM field")?;
+    let people = all("SELECT user_id, name, is_ready, joined_at, last_seen, version, profile FROM participant")?;
+    let clients = all("SELECT client_id, user_id, last_seq, seen, outcomes FROM client")?;
+    let keys = all("SELECT user_id, name, at, outcome FROM idempotency_key")?;
     Ok(Some(Stored {
         meta,
         fields: fields.iter().map(field).collect::<Result<_, _>>()?,
         participants: people.iter().map(participant).collect::<Result<_, _>>()?,
+        clients: clients.iter().map(client).collect::<Result<_, _>>()?,
+        keys: keys.iter().map(key).collect::<Result<_, _>>()?,
     }))
 }
 
@@ -188,6 +230,7 @@ fn field(row: &Row) -> Result<(String, Field), StoreError> {
         version: columns.version()?,
         updated_at: columns.integer()?,
         user_id: columns.text()?,
+        client_id: columns.text_or_null()?,
         selection: columns.json_or_null()?,
     };
     Ok((name, field))
@@ -205,6 +248,28 @@ fn participant(row: &Row) -> Result<(String, Participant), StoreError> {
         profile: columns.extra()?,
     };
     Ok((user, participant))
+}
+
+fn client(row: &Row) -> Result<(String, Client), StoreError> {
+    let mut columns = Columns::of("client", row);
+    let id = columns.text()?;
+    let client = Client {
+        user_id: columns.text_or_null()?,
+        last_seq: columns.version_or_null()?,
+        seen: columns.integer()?,
+        outcomes: columns.parsed()?,
+    };
+    Ok((id, client))
+}
+
+fn key(row: &Row) -> Result<((String, String), KeyedWrite), StoreError> {
+    let mut columns = Columns::of("idempotency_key", row);
+    let of = (columns.text()?, columns.text()?);
+    Ok((of, KeyedWrite { at: columns.integer()?, outcome: columns.parsed()? }))
+}
+
+fn text_or_null(text: Option<&String>) -> Value {
+    text.map_or(Value::Null, |text| Value::Text(text.clone()))
 }
 
 fn version(version: u64) -> Value {
@@ -226,10 +291,14 @@ impl<'a> Columns<'a> {
         StoreError::CorruptRow { table: self.table }
     }
 
+    fn next(&mut self) -> Result<&'a Value, StoreError> {
+        self.rest.next().ok_or_else(|| self.corrupt())
+    }
+
     fn integer(&mut self) -> Result<i64, StoreError> {
-        match self.rest.next() {
-            Some(Value::Integer(integer)) => Ok(*integer),
-            Some(Value::Null | Value::Text(_)) | None => Err(self.corrupt()),
+        match self.next()? {
+            Value::Integer(integer) => Ok(*integer),
+            Value::Null | Value::Text(_) => Err(self.corrupt()),
         }
     }
 
@@ -237,19 +306,33 @@ impl<'a> Columns<'a> {
         u64::try_from(self.integer()?).ok().ok_or_else(|| self.corrupt())
     }
 
+    fn version_or_null(&mut self) -> Result<Option<u64>, StoreError> {
+        match self.rest.as_slice().first() {
+            Some(Value::Null) => self.next().map(|_| None),
+            Some(Value::Integer(_) | Value::Text(_)) | None => self.version().map(Some),
+        }
+    }
+
     fn text(&mut self) -> Result<String, StoreError> {
-        match self.rest.next() {
-            Some(Value::Text(text)) => Ok(text.clone()),
-            Some(Value::Null | Value::Integer(_)) | None => Err(self.corrupt()),
+        self.text_or_null()?.ok_or_else(|| self.corrupt())
+    }
+
+    fn text_or_null(&mut self) -> Result<Option<String>, StoreError> {
+        match self.next()? {
+            Value::Null => Ok(None),
+            Value::Text(text) => Ok(Some(text.clone())),
+            Value::Integer(_) => Err(self.corrupt()),
         }
     }
 
     fn json_or_null(&mut self) -> Result<Option<Json>, StoreError> {
-        match self.rest.next() {
-            Some(Value::Null) => Ok(None),
-            Some(Value::Text(text)) => Json::parse(text.clone()).ok().map(Some).ok_or_else(|| self.corrupt()),
-            Some(Value::Integer(_)) | None => Err(self.corrupt()),
-        }
+        let json = self.text_or_null()?.map(Json::parse).transpose();
+        json.ok().ok_or_else(|| self.corrupt())
+    }
+
+    fn parsed<T: DeserializeOwned>(&mut self) -> Result<T, StoreError> {
+        let text = self.text()?;
+        serde_json::from_str(&text).ok().ok_or_else(|| self.corrupt())
     }
 
     fn extra(&mut self) -> Result<Extra, StoreError> {

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 const INFALLIBLE: &str = "writing to memory cannot fail, and no message has a map whose keys are not strings";
 
 /// Any JSON, kept as the text in which it came, so that no number loses a digit on its way through the room.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Json(Box<RawValue>);
 
@@ -41,6 +41,8 @@ impl From<&RawValue> for Json {
         Self(raw.to_owned())
     }
 }
+
+impl Eq for Json {}
 
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {

@@ -5,8 +5,11 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// How much one room takes before it answers with a `limit_…` error.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Limits {
     /// Longest frame, in bytes of UTF-8. `LIMIT_MESSAGE_BYTES`.
     pub message_bytes: usize,
@@ -16,10 +19,21 @@ pub struct Limits {
     pub name_bytes: usize,
     /// Longest user name, in bytes of UTF-8.
     pub user_name_bytes: usize,
+    /// Longest data of a presence, in bytes of JSON. `LIMIT_PRESENCE_BYTES`, up to 6,144, since it is kept with the
+    /// socket, where the runtime takes 16,384 bytes.
+    pub presence_bytes: usize,
+    /// Changes in one batch (S9).
+    pub batch: usize,
     /// Fields that are set at one time. `LIMIT_FIELDS`.
     pub fields: usize,
     /// Participants on record; the longest offline gives way to a newcomer. `LIMIT_PARTICIPANTS`.
     pub participants: usize,
+    /// Clients whose numbers are known; the one that was away the longest is forgotten.
+    pub clients: usize,
+    /// Answers that are kept for each client, so that a message may be sent again (E4).
+    pub outcomes: usize,
+    /// Idempotency keys that are remembered.
+    pub idempotency_keys: usize,
     /// Cleared fields that are remembered; past it the oldest is forgotten.
     pub tombstones: usize,
     /// All that a room keeps, in bytes of text. `LIMIT_ROOM_BYTES`.
@@ -35,8 +49,13 @@ impl Default for Limits {
             value_bytes: 32 * 1024,
             name_bytes: 128,
             user_name_bytes: 256,
+            presence_bytes: 4 * 1024,
+            batch: 100,
             fields: 1_000,
             participants: 1_000,
+            clients: 2_000,
+            outcomes: 64,
+            idempotency_keys: 4_000,
             tombstones: 1_000,
             room_bytes: 4 * 1024 * 1024,
             connections: 500,
@@ -44,6 +63,10 @@ impl Default for Limits {
     }
 }
 
+/// What an attachment holds of a presence, with 2 bytes for each of its characters and the rest of the attachment.
+const PRESENCE_BYTES_AT_MOST: usize = 6 * 1024;
+/// Longest `Idempotency-Key`, in bytes.
+pub const IDEMPOTENCY_KEY_BYTES: usize = 256;
 /// Longest room name, in bytes of UTF-8 after percent-decoding (U2).
 pub const ROOM_NAME_BYTES: usize = 256;
 /// Longest text `id` of a message, in characters (F3).
@@ -85,19 +108,19 @@ impl Limits {
             ("LIMIT_MESSAGE_BYTES", &mut limits.message_bytes),
             ("LIMIT_VALUE_BYTES", &mut limits.value_bytes),
             ("LIMIT_NAME_BYTES", &mut limits.name_bytes),
+            ("LIMIT_PRESENCE_BYTES", &mut limits.presence_bytes),
             ("LIMIT_FIELDS", &mut limits.fields),
             ("LIMIT_PARTICIPANTS", &mut limits.participants),
             ("LIMIT_ROOM_BYTES", &mut limits.room_bytes),
             ("LIMIT_CONNECTIONS", &mut limits.connections),
         ] {
             if let Some(text) = var(name) {
-                *limit = text
-                    .trim()
-                    .parse()
-                    .ok()
-                    .filter(|n| *n > 0)
-                    .ok_or(BadVariable { name, expected: "a whole number of 1 or more" })?;
+                let number = text.trim().parse().ok().filter(|n| *n > 0);
+                *limit = number.ok_or(BadVariable { name, expected: "a whole number of 1 or more" })?;
             }
+        }
+        if limits.presence_bytes > PRESENCE_BYTES_AT_MOST {
+            return Err(BadVariable { name: "LIMIT_PRESENCE_BYTES", expected: "a whole number from 1 to 6144" });
         }
         Ok(limits)
     }
@@ -113,6 +136,8 @@ mod tests {
             |name: &'static str, value: &'static str| Limits::from_vars(move |n| (n == name).then(|| value.to_owned()));
         assert_eq!(with("LIMIT_FIELDS", "3").map(|l| l.fields), Ok(3));
         assert_eq!(with("LIMIT_OTHER", "x"), Ok(Limits::default()));
+        assert!(with("LIMIT_PRESENCE_BYTES", "6144").is_ok());
+        assert!(with("LIMIT_PRESENCE_BYTES", "6145").is_err());
         for rubbish in ["0", "-1", "1.5", "many", ""] {
             let error = with("LIMIT_FIELDS", rubbish).map(|l| l.fields).map_err(|e| e.to_string());
             let expected = "the variable LIMIT_FIELDS must be a whole number of 1 or more";

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::PROTOCOL;
 use super::json::{self, Json, Members};
 use super::limits::{ID_SEARCH_BYTES, Limits, MESSAGE_ID_CHARS, NESTING};
 use super::refusal::{Code, Refusal};
@@ -21,13 +22,38 @@ pub enum MessageId {
     Text(String),
 }
 
-/// A message and the `id` that waits for its outcome.
+/// The number that a client gave its message, and a mark of what the message says (E1, E2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number {
+    /// 1 for the first message of a `clientId`, one more for each.
+    pub seq: u64,
+    /// Equal for messages that say the same.
+    pub content: u32,
+}
+
+/// By what a client knows the answer to its message: what it gave of `id` and `seq`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tag {
+    /// Any name, for any message (F3).
+    pub id: Option<MessageId>,
+    /// The place in the client's outbox (E1).
+    pub number: Option<Number>,
+}
+
+impl Tag {
+    /// Whether there is nothing to answer by.
+    pub fn is_empty(&self) -> bool {
+        self.id.is_none() && self.number.is_none()
+    }
+}
+
+/// A frame as read: what it says, or why it says nothing, and how to answer it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
-    /// Present when the client wants to be told the outcome.
-    pub id: Option<MessageId>,
-    /// The message itself.
-    pub message: ClientMessage,
+    /// What the answer must carry.
+    pub tag: Tag,
+    /// The message, or the refusal that F1, F5 or X1 ask for.
+    pub message: Result<ClientMessage, Refusal>,
 }
 
 /// All that a client can say.
@@ -42,16 +68,20 @@ pub enum ClientMessage {
         /// The new flag.
         is_ready: bool,
     },
-    /// `field_selected`: sets a field (S2).
-    Select(Selection),
-    /// `field_cleared`: removes a field (S5).
-    Clear {
-        /// The field.
-        field: String,
-        /// Who clears it.
-        user_id: String,
-        /// The field's version that the writer last saw (S4).
-        base_version: Option<u64>,
+    /// `field_selected` or `field_cleared`: sets or removes a field (S2, S5).
+    Change(FieldChange),
+    /// `batch`: all of these changes or none (S9).
+    Batch(Vec<FieldChange>),
+    /// `hello`: the client speaks the whole protocol from here on (Y4).
+    Hello(Hello),
+    /// `hello` with another protocol than this one.
+    OtherProtocol,
+    /// `presence`: what the person at this connection is looking at (P1).
+    Presence {
+        /// The page's own words, or `None` for `null`: nothing to tell any more.
+        data: Option<Json>,
+        /// The user whom the message names as its author, if it names one.
+        user_id: Option<String>,
     },
     /// `sync_request`: asks for the room's state (Y1).
     Sync {
@@ -73,15 +103,82 @@ impl ClientMessage {
     /// Whether the message may change the room, and so may wait for other changes to be flushed with it.
     pub fn is_change(&self) -> bool {
         match self {
-            Self::Join(_) | Self::Ready { .. } | Self::Select(_) | Self::Clear { .. } => true,
-            Self::Sync { .. } | Self::Relay { .. } => false,
+            Self::Join(_) | Self::Ready { .. } | Self::Change(_) | Self::Batch(_) => true,
+            Self::Sync { .. } | Self::Relay { .. } | Self::Hello(_) | Self::OtherProtocol | Self::Presence { .. } => {
+                false
+            }
         }
     }
 
     /// Whether the answer tells when people were last seen, for which the newest pings are needed.
     pub fn reads_people(&self) -> bool {
-        matches!(self, Self::Sync { .. })
+        matches!(self, Self::Sync { .. } | Self::Hello(_))
     }
+
+    /// The user whom the message names as its author.
+    pub fn author(&self) -> Option<&str> {
+        match self {
+            Self::Join(join) => Some(&join.user_id),
+            Self::Ready { user_id, .. } => Some(user_id),
+            Self::Change(change) => Some(change.user_id()),
+            Self::Batch(changes) => changes.first().map(FieldChange::user_id),
+            Self::Sync { user_id, .. } | Self::Relay { user_id } | Self::Presence { user_id, .. } => user_id.as_deref(),
+            Self::Hello(_) | Self::OtherProtocol => None,
+        }
+    }
+}
+
+/// A field that is set or cleared.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FieldChange {
+    /// `field_selected`.
+    Select(Selection),
+    /// `field_cleared`.
+    Clear {
+        /// The field.
+        field: String,
+        /// Who clears it.
+        user_id: String,
+        /// The field's version that the writer last saw (S4).
+        base_version: Option<u64>,
+    },
+}
+
+impl FieldChange {
+    /// The field.
+    pub fn field(&self) -> &str {
+        match self {
+            Self::Select(selection) => &selection.field,
+            Self::Clear { field, .. } => field,
+        }
+    }
+
+    /// Who changes it.
+    pub fn user_id(&self) -> &str {
+        match self {
+            Self::Select(selection) => &selection.user_id,
+            Self::Clear { user_id, .. } => user_id,
+        }
+    }
+
+    /// The field's version that the writer last saw (S4).
+    pub fn base_version(&self) -> Option<u64> {
+        match self {
+            Self::Select(selection) => selection.base_version,
+            Self::Clear { base_version, .. } => *base_version,
+        }
+    }
+}
+
+/// `hello`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// The client's outbox, by a name of its own choice (E1).
+    pub client_id: String,
+    /// The version that the client has, if it has one.
+    pub since: Option<u64>,
+    /// The life of the room that the client knows, if it knows one (U8).
+    pub epoch: Option<String>,
 }
 
 /// `user_joined`.
@@ -117,75 +214,71 @@ pub type Extra = BTreeMap<String, Json>;
 
 impl Frame {
     /// Reads one text frame.
-    ///
-    /// # Errors
-    /// A refusal with the code that F1, F5 or X1 ask for, answering the frame's `id` where that could be read.
-    pub fn decode(text: &str, limits: &Limits) -> Result<Self, Refusal> {
+    pub fn decode(text: &str, limits: &Limits) -> Self {
         if text.len() > limits.message_bytes {
             let message = format!("The message has {} bytes; this room takes {}.", text.len(), limits.message_bytes);
-            return Err(Refusal::new(Code::LimitMessage, message).answering(id_of_oversized(text)));
+            return Self { tag: tag_of_oversized(text), message: Err(Refusal::new(Code::LimitMessage, message)) };
         }
-        let object = json::object(text).map_err(|error| bad(format!("The frame is no JSON object: {error}.")))?;
-        let id = object.members.get("id").and_then(|raw| message_id(raw));
-        Self::from_object(text, &object, id.clone(), limits).map_err(|refusal| refusal.answering(id))
+        match json::object(text) {
+            Err(error) => Self::refused(bad(format!("The frame is no JSON object: {error}."))),
+            Ok(object) => {
+                let message = message(text, &object, limits);
+                // What a page sends beside the protocol is its own: there a `seq` is none of ours.
+                let is_relayed = matches!(message, Ok(ClientMessage::Relay { .. }));
+                let tag = if is_relayed { Tag { number: None, ..tag(&object) } } else { tag(&object) };
+                Self { tag, message }
+            }
+        }
     }
 
-    fn from_object(
-        text: &str,
-        object: &json::Object<'_>,
-        id: Option<MessageId>,
-        limits: &Limits,
-    ) -> Result<Self, Refusal> {
-        let members = object.without_doubles().map_err(bad)?;
-        if json::has_lone_surrogate(text) {
-            return Err(bad("A string holds half of a surrogate pair."));
-        }
-        if json::depth(text) > NESTING {
-            return Err(Refusal::new(Code::LimitDepth, format!("The message is nested deeper than {NESTING} levels.")));
-        }
-        let reader = Reader { what: "message", members, limits };
-        let kind = reader.text("type")?;
-        let message = match kind.as_ref() {
-            "user_joined" => join(&reader)?,
-            "user_ready" => {
-                ClientMessage::Ready { user_id: reader.id("userId")?, is_ready: reader.boolean("isReady")? }
-            }
-            "field_selected" => ClientMessage::Select(selection(&reader)?),
-            "field_cleared" => ClientMessage::Clear {
-                field: reader.id("field")?,
-                user_id: reader.id("userId")?,
-                base_version: reader.version("baseVersion")?,
-            },
-            "sync_request" => sync(&reader)?,
-            "welcome" | "sync_response" | "changes" | "ack" | "conflict" | "error" | "user_left" => {
-                return Err(Refusal::new(Code::ReservedType, format!("Only the server sends `{kind}`.")));
-            }
-            _ if is_for_a_later_release(&kind, &reader) => {
-                return Err(Refusal::new(Code::NotSupported, format!("This server does not serve `{kind}` yet.")));
-            }
-            // Whatever a page sends beside the protocol is its own: an `id` of another form is no `id` of ours.
-            _ => return Ok(Self { id, message: ClientMessage::Relay { user_id: reader.author() } }),
-        };
-        if members.contains_key("id") && id.is_none() {
-            return Err(bad("`id` must be an integer or a string of 1 to 64 characters."));
-        }
-        Ok(Self { id, message })
+    /// A frame of which nothing could be read.
+    pub fn refused(refusal: Refusal) -> Self {
+        Self { tag: Tag::default(), message: Err(refusal) }
     }
+}
+
+fn message(text: &str, object: &json::Object<'_>, limits: &Limits) -> Result<ClientMessage, Refusal> {
+    let members = object.without_doubles().map_err(bad)?;
+    if json::has_lone_surrogate(text) {
+        return Err(bad("A string holds half of a surrogate pair."));
+    }
+    if json::depth(text) > NESTING {
+        return Err(Refusal::new(Code::LimitDepth, format!("The message is nested deeper than {NESTING} levels.")));
+    }
+    let reader = Reader { what: "message", members, limits };
+    let kind = reader.text("type")?;
+    let message = match kind.as_ref() {
+        "user_joined" => join(&reader)?,
+        "user_ready" => ClientMessage::Ready { user_id: reader.id("userId")?, is_ready: reader.boolean("isReady")? },
+        "field_selected" | "field_cleared" => ClientMessage::Change(field_change(&kind, &reader)?),
+        "batch" => batch(&reader)?,
+        "sync_request" => sync(&reader)?,
+        "hello" if reader.is_integer("protocol") => hello(&reader)?,
+        "presence" if members.contains_key("data") => presence(&reader)?,
+        "welcome" | "sync_response" | "changes" | "ack" | "conflict" | "error" | "user_left" => {
+            return Err(Refusal::new(Code::ReservedType, format!("Only the server sends `{kind}`.")));
+        }
+        _ if is_for_a_later_release(&kind, &reader) => {
+            return Err(Refusal::new(Code::NotSupported, format!("This server does not serve `{kind}` yet.")));
+        }
+        // An `id` of another form is the page's own business too.
+        _ => return Ok(ClientMessage::Relay { user_id: reader.author() }),
+    };
+    if members.get("id").is_some_and(|raw| message_id(raw).is_none()) {
+        return Err(bad("`id` must be an integer or a string of 1 to 64 characters."));
+    }
+    if members.get("seq").is_some_and(|raw| seq(raw).is_none()) {
+        return Err(bad("`seq` must be an integer from 1."));
+    }
+    Ok(message)
 }
 
 /// Types that the protocol has and this release does not serve. They are kept from being relayed from the first
 /// release on, so that no page comes to lean on that (F5).
 fn is_for_a_later_release(kind: &str, reader: &Reader<'_>) -> bool {
     match kind {
-        "hello" => reader.parsed::<i64>("protocol").is_some(),
-        "presence" => reader.members.contains_key("data"),
         "auth" => reader.parsed::<String>("token").is_some(),
-        "batch"
-        | "permission_request"
-        | "permission_response"
-        | "permission_cancelled"
-        | "permission_revoked"
-        | "kick" => true,
+        "permission_request" | "permission_response" | "permission_cancelled" | "permission_revoked" | "kick" => true,
         _ => false,
     }
 }
@@ -218,6 +311,60 @@ fn join(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
     Ok(ClientMessage::Join(Join { user_id, user_name: user_name.into_owned(), profile }))
 }
 
+fn field_change(kind: &str, reader: &Reader<'_>) -> Result<FieldChange, Refusal> {
+    if kind == "field_selected" {
+        return selection(reader).map(FieldChange::Select);
+    }
+    Ok(FieldChange::Clear {
+        field: reader.id("field")?,
+        user_id: reader.id("userId")?,
+        base_version: reader.version("baseVersion")?,
+    })
+}
+
+fn batch(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
+    let raw = reader.raw("changes")?;
+    let changes = serde_json::from_str::<Vec<&RawValue>>(raw.get());
+    let changes = changes.map_err(|error| bad(format!("`changes` must be an array: {error}.")))?;
+    if changes.len() > reader.limits.batch {
+        let message = format!("The batch has {} changes; a room takes {} at once.", changes.len(), reader.limits.batch);
+        return Err(Refusal::new(Code::LimitBatch, message));
+    }
+    let changes = changes.iter().map(|raw| {
+        let object = json::object(raw.get());
+        let object = object.map_err(|error| bad(format!("A change of the batch is no JSON object: {error}.")))?;
+        let reader = Reader { what: "change", members: object.without_doubles().map_err(bad)?, limits: reader.limits };
+        if reader.members.contains_key("id") || reader.members.contains_key("seq") {
+            return Err(bad("`id` and `seq` belong to the batch and not to a change in it."));
+        }
+        match reader.text("type")?.as_ref() {
+            kind @ ("field_selected" | "field_cleared") => field_change(kind, &reader),
+            kind => Err(bad(format!("A batch is of `field_selected` and `field_cleared`, not of `{kind}`."))),
+        }
+    });
+    changes.collect::<Result<_, _>>().map(ClientMessage::Batch)
+}
+
+fn hello(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
+    if reader.parsed::<u64>("protocol") != Some(PROTOCOL) {
+        return Ok(ClientMessage::OtherProtocol);
+    }
+    let (client_id, since, epoch) = (reader.id("clientId")?, reader.version("since")?, reader.optional_text("epoch")?);
+    // Taken along by clients that have one. Nobody is asked for it yet.
+    reader.optional_text("token")?;
+    Ok(ClientMessage::Hello(Hello { client_id, since, epoch }))
+}
+
+fn presence(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
+    let data = Some(reader.raw("data")?).filter(|raw| raw.get() != "null").map(Json::from);
+    let (size, limit) = (data.as_ref().map_or(0, |data| data.text().len()), reader.limits.presence_bytes);
+    if size > limit {
+        let message = format!("`data` has {size} bytes; this room takes {limit}.");
+        return Err(Refusal::new(Code::LimitPresence, message));
+    }
+    Ok(ClientMessage::Presence { data, user_id: reader.parsed("userId") })
+}
+
 fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
     let object = json::object(frame.raw("selection")?.get())
         .map_err(|error| bad(format!("`selection` is no JSON object: {error}.")))?;
@@ -244,8 +391,7 @@ fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
 
 fn sync(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
     let since = reader.version("since")?;
-    let epoch = reader.members.contains_key("epoch").then(|| reader.text("epoch")).transpose()?;
-    Ok(ClientMessage::Sync { since, epoch: epoch.map(Cow::into_owned), user_id: reader.parsed("userId") })
+    Ok(ClientMessage::Sync { since, epoch: reader.optional_text("epoch")?, user_id: reader.parsed("userId") })
 }
 
 fn message_id(raw: &RawValue) -> Option<MessageId> {
@@ -255,9 +401,66 @@ fn message_id(raw: &RawValue) -> Option<MessageId> {
     })
 }
 
-fn id_of_oversized(text: &str) -> Option<MessageId> {
-    let object = json::object(Some(text).filter(|text| text.len() <= ID_SEARCH_BYTES)?).ok()?;
-    object.members.get("id").and_then(|raw| message_id(raw))
+/// A number on the wire is one that JavaScript holds exactly.
+fn seq(raw: &RawValue) -> Option<u64> {
+    serde_json::from_str(raw.get()).ok().filter(|seq| (1..1 << 53).contains(seq))
+}
+
+fn tag(object: &json::Object<'_>) -> Tag {
+    let member = |key: &str| object.members.get(key);
+    let number = |seq| Number { seq, content: content(&object.members) };
+    Tag { id: member("id").and_then(|raw| message_id(raw)), number: member("seq").and_then(|raw| seq(raw)).map(number) }
+}
+
+fn tag_of_oversized(text: &str) -> Tag {
+    let readable = Some(text).filter(|text| text.len() <= ID_SEARCH_BYTES);
+    readable.and_then(|text| json::object(text).ok()).map(|object| tag(&object)).unwrap_or_default()
+}
+
+/// A mark of what a message says: its kind, field, value and base version, in whatever layout they are written. Two
+/// that say something else have the same mark once in four thousand million times; it finds a client's mistake (E2).
+fn content(members: &Members<'_>) -> u32 {
+    let selection = members.get("selection").and_then(|raw| json::object(raw.get()).ok());
+    let member = |key: &str| {
+        let selected = selection.as_ref().and_then(|selection| selection.members.get(key));
+        selected.or_else(|| members.get(key)).map_or("", |raw| raw.get())
+    };
+    let mut hash = Fnv::default();
+    for key in ["type", "field", "value", "baseVersion", "isReady", "userName", "changes"] {
+        hash.json(member(key));
+    }
+    hash.0
+}
+
+/// The hash FNV-1a of 32 bits (RFC 9923). Kept in storage, so it must stay the same from one build to the next.
+struct Fnv(u32);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0x811c_9dc5)
+    }
+}
+
+impl Fnv {
+    /// Takes JSON in without the white space between its tokens, and a mark of its end.
+    fn json(&mut self, text: &str) {
+        let (mut in_string, mut escaped) = (false, false);
+        for byte in text.bytes() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = in_string,
+                b'"' => in_string = !in_string,
+                b' ' | b'\n' | b'\r' | b'\t' if !in_string => continue,
+                _ => {}
+            }
+            self.byte(byte);
+        }
+        self.byte(0);
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.0 = (self.0 ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    }
 }
 
 fn size_of_extra(extra: &Extra) -> usize {
@@ -296,6 +499,19 @@ impl<'a> Reader<'a> {
     fn text(&self, key: &str) -> Result<Cow<'a, str>, Refusal> {
         let raw = self.raw(key)?;
         json::string(raw.get()).ok_or_else(|| bad(format!("`{key}` of the {} must be a string.", self.what)))
+    }
+
+    fn optional_text(&self, key: &str) -> Result<Option<String>, Refusal> {
+        if !self.members.contains_key(key) {
+            return Ok(None);
+        }
+        self.text(key).map(|text| Some(text.into_owned()))
+    }
+
+    /// Whether the member is an integer, of whatever size.
+    fn is_integer(&self, key: &str) -> bool {
+        let digits = self.members.get(key).map(|raw| raw.get().trim_start_matches('-'));
+        digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
     }
 
     fn version(&self, key: &str) -> Result<Option<u64>, Refusal> {

@@ -1,9 +1,10 @@
 //! Why the room says no: the stable codes of errors and the codes with which connections are closed.
 
-use super::message::MessageId;
+use serde::{Deserialize, Serialize};
 
 /// The stable `code` of an `error` frame and of a problem over HTTP (F4, H5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The frame is not what its type asks for.
     BadMessage,
@@ -15,6 +16,14 @@ pub enum Code {
     IdentityMismatch,
     /// The user has never joined this room (J3).
     NotJoined,
+    /// The number leaves some out (E2).
+    OutOfOrder,
+    /// The number was used for something else before (E2).
+    SeqReused,
+    /// The number was answered so long ago that nobody knows how (E4).
+    OutcomeForgotten,
+    /// The `Idempotency-Key` was used for something else before (H3).
+    IdempotencyKeyReused,
     /// The frame is too long.
     LimitMessage,
     /// The value is too long.
@@ -23,6 +32,12 @@ pub enum Code {
     LimitName,
     /// The frame is nested too deeply.
     LimitDepth,
+    /// A batch has too many changes.
+    LimitBatch,
+    /// The data of a presence is too long.
+    LimitPresence,
+    /// The room remembers all the idempotency keys it takes.
+    LimitKeys,
     /// The room has all the fields it takes.
     LimitFields,
     /// The room has all the participants it takes, and all are online.
@@ -44,10 +59,17 @@ impl Code {
             Self::NotSupported => "not_supported",
             Self::IdentityMismatch => "identity_mismatch",
             Self::NotJoined => "not_joined",
+            Self::OutOfOrder => "out_of_order",
+            Self::SeqReused => "seq_reused",
+            Self::OutcomeForgotten => "outcome_forgotten",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::LimitMessage => "limit_message",
             Self::LimitValue => "limit_value",
             Self::LimitName => "limit_name",
             Self::LimitDepth => "limit_depth",
+            Self::LimitBatch => "limit_batch",
+            Self::LimitPresence => "limit_presence",
+            Self::LimitKeys => "limit_keys",
             Self::LimitFields => "limit_fields",
             Self::LimitParticipants => "limit_participants",
             Self::LimitRoom => "limit_room",
@@ -59,16 +81,21 @@ impl Code {
     /// Whether the same message may succeed when it is sent again later.
     pub fn may_pass(self) -> bool {
         match self {
-            Self::Storage | Self::LimitConnections => true,
+            Self::Storage | Self::LimitConnections | Self::LimitKeys | Self::OutOfOrder => true,
             Self::BadMessage
             | Self::ReservedType
             | Self::NotSupported
             | Self::IdentityMismatch
             | Self::NotJoined
+            | Self::SeqReused
+            | Self::OutcomeForgotten
+            | Self::IdempotencyKeyReused
             | Self::LimitMessage
             | Self::LimitValue
             | Self::LimitName
             | Self::LimitDepth
+            | Self::LimitBatch
+            | Self::LimitPresence
             | Self::LimitFields
             | Self::LimitParticipants
             | Self::LimitRoom => false,
@@ -76,27 +103,27 @@ impl Code {
     }
 }
 
-/// A message that was not done: its code, a sentence for people, and the `id` that waits for an answer.
+/// A message that was not done: its code and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Stable, for programs.
     pub code: Code,
     /// For people; says what to do.
     pub message: String,
-    /// The `id` of the refused message, where it could be read.
-    pub id: Option<MessageId>,
+    /// With [`Code::OutOfOrder`]: the number that the room waits for.
+    pub expected: Option<u64>,
 }
 
 impl Refusal {
-    /// A refusal that answers no particular `id` yet.
+    /// A refusal with a sentence of its own.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), id: None }
+        Self { code, message: message.into(), expected: None }
     }
 
-    /// The same refusal as the answer to `id`.
-    #[must_use]
-    pub fn answering(self, id: Option<MessageId>) -> Self {
-        Self { id, ..self }
+    /// The client sent a number before the one that is next (E2).
+    pub fn out_of_order(expected: u64) -> Self {
+        let message = format!("The room waits for the message with the `seq` {expected}. Send from there again.");
+        Self { expected: Some(expected), ..Self::new(Code::OutOfOrder, message) }
     }
 }
 
@@ -107,6 +134,10 @@ pub enum CloseCode {
     Misuse = 4400,
     /// No such kind of room. Do not retry.
     UnknownParty = 4404,
+    /// A newer connection of the same client took its place (E6). Do not retry.
+    Replaced = 4410,
+    /// The client speaks another protocol (Y4). Do not retry.
+    Protocol = 4426,
     /// Silent for too long. Retry.
     Silent = 4408,
     /// The room's storage cannot be read. Retry later.
@@ -126,9 +157,23 @@ impl CloseCode {
         match self {
             Self::Misuse => "misuse",
             Self::UnknownParty => "unknown_party",
+            Self::Replaced => "replaced",
+            Self::Protocol => "protocol",
             Self::Silent => "silent",
             Self::Unavailable => "unavailable",
             Self::SlowReader => "slow_reader",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f4_a_code_is_stored_by_the_name_it_has_on_the_wire() {
+        for code in [Code::BadMessage, Code::SeqReused, Code::LimitRoom, Code::IdempotencyKeyReused] {
+            assert_eq!(crate::protocol::json::encode(&code), format!("\"{}\"", code.as_str()));
         }
     }
 }

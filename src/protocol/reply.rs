@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::Millis;
 use super::json::{Json, encode};
-use super::message::{Extra, MessageId, Selection};
+use super::limits::Limits;
+use super::message::{Extra, MessageId, Selection, Tag};
 use super::refusal::Refusal;
 
 /// A frame from the room.
@@ -59,30 +60,45 @@ pub enum ServerMessage<'a> {
     },
     /// All of the room's state (Y2).
     SyncResponse(Box<StateView<'a>>),
-    /// What changed since the version that a client has (Y3).
+    /// What changed since the version that a client has (Y3, Y6).
     Changes(Box<ChangesView<'a>>),
+    /// The answer to `hello` (Y4).
+    Welcome(Box<WelcomeView<'a>>),
+    /// What people are looking at, as far as that is new (P1).
+    Presence {
+        /// One entry a connection.
+        presence: Vec<PresenceView<'a>>,
+    },
     /// A write came too late: the field is not what its writer last saw (S4).
     Conflict {
         /// The message's `id`.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a MessageId>,
+        /// The message's `seq`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<u64>,
         /// `E_CONFLICT`.
         code: &'a str,
-        /// The field.
-        field: &'a str,
-        /// The version that the writer last saw.
-        client_version: u64,
-        /// The field's version; 0 when it was never set.
-        server_version: u64,
-        /// The stored selection, or null when the field is not set.
-        current: Option<&'a Json>,
+        /// What lost, and to what.
+        #[serde(flatten)]
+        conflict: ConflictView<'a>,
+        /// Present, and true, when this was answered before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duplicate: Option<bool>,
     },
-    /// A message was done (F3).
+    /// A message was done (F3, E3).
     Ack {
         /// The message's `id`.
-        id: &'a MessageId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a MessageId>,
+        /// The message's `seq`: it and all before it are answered.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<u64>,
         /// The version that the message made, or the room's when it changed nothing.
         version: u64,
+        /// Present, and true, when this was answered before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duplicate: Option<bool>,
     },
     /// A message was not done (F4).
     Error {
@@ -93,9 +109,18 @@ pub enum ServerMessage<'a> {
         /// The message's `id`.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a MessageId>,
+        /// The message's `seq`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<u64>,
         /// Present, and true, when the same message may succeed later.
         #[serde(skip_serializing_if = "Option::is_none")]
         retry: Option<bool>,
+        /// The `seq` that the room waits for, with the code `out_of_order`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expected: Option<u64>,
+        /// Present, and true, when this was answered before.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duplicate: Option<bool>,
     },
 }
 
@@ -106,15 +131,68 @@ impl ServerMessage<'_> {
     }
 }
 
-/// The frame that tells a client of a refusal.
-pub fn error(refusal: &Refusal) -> String {
+/// The frame that tells a client of a refusal. `is_duplicate`: the message was refused before.
+pub fn error(refusal: &Refusal, tag: &Tag, is_duplicate: bool) -> String {
     ServerMessage::Error {
         code: refusal.code.as_str(),
         message: &refusal.message,
-        id: refusal.id.as_ref(),
+        id: tag.id.as_ref(),
+        seq: tag.number.map(|number| number.seq),
         retry: refusal.code.may_pass().then_some(true),
+        expected: refusal.expected,
+        duplicate: is_duplicate.then_some(true),
     }
     .encode()
+}
+
+/// What a writer who came too late must know (S4).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConflictView<'a> {
+    /// The field.
+    pub field: &'a str,
+    /// The version that the writer last saw.
+    pub client_version: u64,
+    /// The field's version; 0 when it was never set.
+    pub server_version: u64,
+    /// The stored selection, or null when the field is not set.
+    pub current: Option<&'a Json>,
+}
+
+/// The body of `welcome` (Y4).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WelcomeView<'a> {
+    /// The protocol that the room speaks.
+    pub protocol: u64,
+    /// The room's name for this connection (U5).
+    pub connection_id: String,
+    /// The connection's user, once known.
+    pub user_id: Option<&'a str>,
+    /// What the user may do.
+    pub role: &'a str,
+    /// The room's version.
+    pub version: u64,
+    /// Which life of the room this is (U8).
+    pub epoch: &'a str,
+    /// The last number of this client that was answered; 0 for a new client, null for a forgotten one (E4).
+    pub last_seq: Option<u64>,
+    /// The server's time.
+    pub time: Millis,
+    /// What the room takes.
+    pub limits: &'a Limits,
+}
+
+/// What the person at a connection is looking at (P1).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PresenceView<'a> {
+    /// The connection.
+    pub connection_id: String,
+    /// Its user, once known.
+    pub user_id: Option<&'a str>,
+    /// The page's own words; null when there is nothing to tell any more.
+    pub data: Option<&'a Json>,
 }
 
 /// The body of a `sync_response`.
@@ -131,8 +209,8 @@ pub struct StateView<'a> {
     pub selections: BTreeMap<&'a str, &'a Json>,
     /// Everyone on record.
     pub participants: Vec<ParticipantView<'a>>,
-    /// Empty: this release keeps no presence.
-    pub presence: [(); 0],
+    /// What people are looking at.
+    pub presence: Vec<PresenceView<'a>>,
     /// Empty: this release takes no permission requests.
     pub requests: [(); 0],
     /// Empty: this release grants no permissions.
@@ -142,22 +220,24 @@ pub struct StateView<'a> {
     pub reset: Option<bool>,
 }
 
-/// The body of `changes` (Y3).
+/// The body of `changes` (Y3, Y6).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangesView<'a> {
     /// The version that the client has.
     pub from: u64,
-    /// The room's version.
+    /// The version that it has with these changes.
     pub to: u64,
     /// Which life of the room this is (U8).
     pub epoch: &'a str,
     /// What changed, the oldest first.
     pub changes: Vec<ChangeView<'a>>,
-    /// Everyone on record.
-    pub participants: Vec<ParticipantView<'a>>,
-    /// Empty: this release keeps no presence.
-    pub presence: [(); 0],
+    /// Everyone on record, for a client that comes back. Not in a live frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub participants: Option<Vec<ParticipantView<'a>>>,
+    /// What people are looking at, for a client that comes back. Not in a live frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub presence: Option<Vec<PresenceView<'a>>>,
 }
 
 /// The body of `GET /changes` (H2).

@@ -1,7 +1,9 @@
 //! What each message changes. On an error nothing has changed: every check stands before the first assignment.
 
+use std::collections::BTreeSet;
+
 use crate::protocol::json::Json;
-use crate::protocol::message::{ClientMessage, Join, Selection};
+use crate::protocol::message::{ClientMessage, FieldChange, Join, Selection};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::{ServerMessage, stored_selection};
 
@@ -17,6 +19,20 @@ pub(super) enum Failure {
     Conflict(Conflict),
 }
 
+/// What a batch that cannot be done as a whole goes back to.
+struct Checkpoint {
+    version: u64,
+    /// How many frames were staged.
+    frames: usize,
+    fields: Vec<SavedField>,
+}
+
+struct SavedField {
+    name: String,
+    field: Option<Field>,
+    is_staged: bool,
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refusal(refusal)
@@ -24,30 +40,123 @@ impl From<Refusal> for Failure {
 }
 
 /// A write whose author had not seen what the field holds (S4).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Conflict {
     pub field: String,
     pub client_version: u64,
-    pub server_version: u64,
+}
+
+/// Where a message comes from.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Writer {
+    /// The connection, or `None` over HTTP.
+    pub connection: Option<ConnectionId>,
+    /// The `clientId`, if it has one.
+    pub client: Option<String>,
 }
 
 impl Room {
     /// Does what a message says. Returns the version that answers it.
-    pub(super) fn apply(&mut self, from: ConnectionId, text: &str, message: ClientMessage) -> Result<u64, Failure> {
+    pub(super) fn apply(
+        &mut self,
+        from: ConnectionId,
+        writer: &Writer,
+        text: &str,
+        message: ClientMessage,
+    ) -> Result<u64, Failure> {
         match message {
             ClientMessage::Join(join) => Ok(self.join(from, join)?),
             ClientMessage::Ready { user_id, is_ready } => Ok(self.ready(from, &user_id, is_ready)?),
-            ClientMessage::Select(selection) => self.select(from, &selection),
-            ClientMessage::Clear { field, user_id, base_version } => self.clear(from, field, user_id, base_version),
+            ClientMessage::Change(change) => self.change(writer, std::slice::from_ref(&change)),
+            ClientMessage::Batch(changes) => self.change(writer, &changes),
             ClientMessage::Sync { since, epoch, user_id } => {
-                user_id.map_or(Ok(()), |user_id| self.check_identity(from, &user_id))?;
-                let state = self.answer(since, epoch.as_deref());
-                self.stage_to(from, state);
+                self.check_author(from, user_id.as_deref())?;
+                self.tell(from, self.sync_answer(since, epoch.as_deref()));
                 Ok(self.version)
             }
+            ClientMessage::Presence { data, user_id } => {
+                self.check_author(from, user_id.as_deref())?;
+                Ok(self.show(from, data)?)
+            }
             ClientMessage::Relay { user_id } => {
-                user_id.map_or(Ok(()), |user_id| self.check_identity(from, &user_id))?;
+                self.check_author(from, user_id.as_deref())?;
+                self.close_segment();
                 self.staged.outbox.push(Outgoing::new(Audience::Others(from), text.to_owned()));
+                self.staged.is_urgent = true;
                 Ok(self.version)
+            }
+            // Both change what the connection is and are done before it comes to what the room holds.
+            ClientMessage::Hello(_) | ClientMessage::OtherProtocol => Ok(self.version),
+        }
+    }
+
+    /// Keeps what a person is looking at, for those who have said `hello` as well (P1).
+    fn show(&mut self, from: ConnectionId, data: Option<Json>) -> Result<u64, Refusal> {
+        match self.sessions.get_mut(from) {
+            Some(session) if session.client().is_some() => {
+                session.presence = data;
+                self.staged.presence.insert(from, None);
+                Ok(self.version)
+            }
+            Some(_) | None => Err(Refusal::new(Code::BadMessage, "Say `hello` before the first `presence`.")),
+        }
+    }
+
+    /// Makes all of these changes or none (S9).
+    pub(super) fn change(&mut self, from: &Writer, changes: &[FieldChange]) -> Result<u64, Failure> {
+        let Some(user_id) = changes.first().map(FieldChange::user_id) else { return Ok(self.version) };
+        self.check_user(from, user_id)?;
+        if changes.iter().any(|change| change.user_id() != user_id) {
+            return Err(Refusal::new(Code::IdentityMismatch, "The changes of a batch are one user's.").into());
+        }
+        // A writer cannot know the versions that its own batch makes, so all bases are of before it.
+        for change in changes {
+            self.check_base(from, change)?;
+        }
+        let before = self.checkpoint(changes);
+        for change in changes {
+            let done = match change {
+                FieldChange::Select(selection) => self.select(from, selection),
+                FieldChange::Clear { field, user_id, .. } => self.clear(from, field, user_id),
+            };
+            if let Err(refusal) = done {
+                self.go_back(before);
+                return Err(refusal.into());
+            }
+        }
+        let version = self.version;
+        while self.document.tombstones() > self.settings.limits.tombstones {
+            self.forget_oldest_tombstone();
+        }
+        if let Some(connection) = from.connection {
+            self.bind(connection, user_id.to_owned());
+        }
+        Ok(version)
+    }
+
+    /// What these changes may change.
+    fn checkpoint(&self, changes: &[FieldChange]) -> Checkpoint {
+        // A single change fails before it does anything.
+        let several = if changes.len() > 1 { changes } else { &[] };
+        let names = several.iter().map(FieldChange::field).collect::<BTreeSet<_>>();
+        let fields = names.into_iter().map(|name| SavedField {
+            name: name.to_owned(),
+            field: self.document.get(name).cloned(),
+            is_staged: self.staged.fields.contains(name),
+        });
+        Checkpoint { version: self.version, frames: self.staged.outbox.len(), fields: fields.collect() }
+    }
+
+    fn go_back(&mut self, to: Checkpoint) {
+        self.version = to.version;
+        self.staged.outbox.truncate(to.frames);
+        for SavedField { name, field, is_staged } in to.fields {
+            if !is_staged {
+                self.staged.fields.remove(&name);
+            }
+            match field {
+                Some(field) => self.document.put(name, field),
+                None => drop(self.document.remove(&name)),
             }
         }
     }
@@ -73,15 +182,15 @@ impl Room {
         let freed = gives_way.as_ref().map_or(0, |user| self.people.bytes_of(user));
         self.check_bytes(self.document.bytes() + self.people.bytes_with(&join.user_id, &participant) - freed)?;
 
-        if is_announced {
+        let announced = is_announced.then(|| {
             let announcement = ServerMessage::UserJoined {
                 user_id: &join.user_id,
                 user_name: &participant.name,
                 joined_at: participant.joined_at,
                 profile: &participant.profile,
             };
-            self.staged.outbox.push(Outgoing::new(Audience::Others(from), announcement.encode()));
-        }
+            announcement.encode()
+        });
         if let Some(user) = gives_way {
             self.people.remove(&user);
             self.staged.participants.insert(user);
@@ -92,6 +201,10 @@ impl Room {
         }
         self.version = version;
         self.identify(from, Identity::Joined(join.user_id));
+        if let Some(text) = announced {
+            self.close_segment();
+            self.staged.outbox.push(Outgoing::new(Audience::Others(from), text));
+        }
         Ok(version)
     }
 
@@ -105,66 +218,64 @@ impl Room {
             let participant = Participant { is_ready, version: self.version, ..known.clone() };
             self.people.put(user_id.to_owned(), participant);
             self.staged.participants.insert(user_id.to_owned());
-            let text = ServerMessage::UserReady { user_id, is_ready, version: self.version }.encode();
-            self.staged.outbox.push(Outgoing::new(Audience::Others(from), text));
+            let version = self.version;
+            self.tell_plain(Some(from), || ServerMessage::UserReady { user_id, is_ready, version }.encode());
         }
         self.bind(from, user_id.to_owned());
         Ok(self.version)
     }
 
-    fn select(&mut self, from: ConnectionId, selection: &Selection) -> Result<u64, Failure> {
-        self.check_identity(from, &selection.user_id)?;
-        self.check_base(&selection.field, selection.base_version)?;
+    fn select(&mut self, from: &Writer, selection: &Selection) -> Result<(), Refusal> {
         let limit = self.settings.limits.fields;
         if !self.document.is_set(&selection.field) && self.document.set_count() >= limit {
             let message = format!("The room has {limit} fields, all it takes. Clear one first.");
-            return Err(Refusal::new(Code::LimitFields, message).into());
+            return Err(Refusal::new(Code::LimitFields, message));
         }
         let version = self.version + 1;
         let stored = stored_selection(selection, version, self.clock);
-        let text = ServerMessage::FieldSelected { selection: &stored, version }.encode();
-        self.put_field(selection.field.clone(), selection.user_id.clone(), Some(stored))?;
-        self.staged.outbox.push(Outgoing::new(Audience::Others(from), text));
-        self.bind(from, selection.user_id.clone());
-        Ok(version)
-    }
-
-    fn clear(
-        &mut self,
-        from: ConnectionId,
-        name: String,
-        user_id: String,
-        base_version: Option<u64>,
-    ) -> Result<u64, Failure> {
-        self.check_identity(from, &user_id)?;
-        self.check_base(&name, base_version)?;
-        if self.document.is_set(&name) {
-            let version = self.version + 1;
-            let text = ServerMessage::FieldCleared { field: &name, user_id: &user_id, version }.encode();
-            self.put_field(name, user_id.clone(), None)?;
-            self.staged.outbox.push(Outgoing::new(Audience::Others(from), text));
-            if self.document.tombstones() > self.settings.limits.tombstones {
-                self.forget_oldest_tombstone();
-            }
-        }
-        self.bind(from, user_id);
-        Ok(self.version)
-    }
-
-    /// Makes the next version: `name` now holds `selection`, or a tombstone.
-    fn put_field(&mut self, name: String, user_id: String, selection: Option<Json>) -> Result<(), Refusal> {
-        let is_smaller = selection.is_none();
-        let field = Field { version: self.version + 1, updated_at: self.clock, user_id, selection };
-        if !is_smaller {
-            self.check_bytes(self.people.bytes() + self.document.bytes_with(&name, &field))?;
-        }
-        self.version += 1;
-        self.document.put(name.clone(), field);
-        self.staged.fields.insert(name);
+        self.put_field(from, &selection.field, &selection.user_id, Some(stored.clone()))?;
+        self.tell_plain(from.connection, || ServerMessage::FieldSelected { selection: &stored, version }.encode());
         Ok(())
     }
 
+    fn clear(&mut self, from: &Writer, name: &str, user_id: &str) -> Result<(), Refusal> {
+        if self.document.is_set(name) {
+            self.put_field(from, name, user_id, None)?;
+            let version = self.version;
+            self.tell_plain(from.connection, || ServerMessage::FieldCleared { field: name, user_id, version }.encode());
+        }
+        Ok(())
+    }
+
+    /// Makes the next version: `name` now holds `selection`, or a tombstone.
+    fn put_field(&mut self, from: &Writer, name: &str, user_id: &str, selection: Option<Json>) -> Result<(), Refusal> {
+        let is_smaller = selection.is_none();
+        let field = Field {
+            version: self.version + 1,
+            updated_at: self.clock,
+            user_id: user_id.to_owned(),
+            client_id: from.client.clone(),
+            selection,
+        };
+        if !is_smaller {
+            self.check_bytes(self.people.bytes() + self.document.bytes_with(name, &field))?;
+        }
+        self.version += 1;
+        self.document.put(name.to_owned(), field);
+        self.staged.fields.insert(name.to_owned());
+        Ok(())
+    }
+
+    /// A frame for the plain clients, who hear of each change by itself; made only if there are any.
+    fn tell_plain(&mut self, but: Option<ConnectionId>, text: impl FnOnce() -> String) {
+        if self.sessions.plain_but(but) > 0 {
+            self.staged.outbox.push(Outgoing::new(Audience::Plain { but }, text()));
+        }
+    }
+
     fn forget_oldest_tombstone(&mut self) {
+        // That the field was cleared must be told while it is known.
+        self.close_segment();
         if let Some((name, version)) = self.document.forget_oldest_tombstone() {
             self.meta.floor = self.meta.floor.max(version);
             self.staged.fields.insert(name);
@@ -172,20 +283,29 @@ impl Room {
         }
     }
 
-    /// A writer that says which version of the field it saw writes only if that is still the field's (S4).
-    fn check_base(&self, field: &str, base_version: Option<u64>) -> Result<(), Failure> {
-        let server_version = self.document.get(field).map_or(0, |field| field.version);
-        match base_version {
-            Some(client_version) if client_version != server_version => {
-                Err(Failure::Conflict(Conflict { field: field.to_owned(), client_version, server_version }))
-            }
-            Some(_) | None => Ok(()),
+    /// A writer that says which version of the field it saw writes only if that is still the field's, or if the newer
+    /// one is its own (S4).
+    fn check_base(&self, from: &Writer, change: &FieldChange) -> Result<(), Failure> {
+        let (name, field) = (change.field(), self.document.get(change.field()));
+        let Some(client_version) = change.base_version() else { return Ok(()) };
+        let is_own = from.client.is_some() && field.is_some_and(|field| field.client_id == from.client);
+        if is_own || field.map_or(0, |field| field.version) == client_version {
+            return Ok(());
         }
+        Err(Failure::Conflict(Conflict { field: name.to_owned(), client_version }))
+    }
+
+    fn check_author(&self, from: ConnectionId, user_id: Option<&str>) -> Result<(), Refusal> {
+        user_id.map_or(Ok(()), |user_id| self.check_identity(from, user_id))
+    }
+
+    fn check_user(&self, from: &Writer, user_id: &str) -> Result<(), Refusal> {
+        from.connection.map_or(Ok(()), |connection| self.check_identity(connection, user_id))
     }
 
     /// A connection belongs to one user (J2).
     fn check_identity(&self, from: ConnectionId, user_id: &str) -> Result<(), Refusal> {
-        match self.sessions.get(&from).and_then(|session| session.identity.user()) {
+        match self.sessions.get(from).and_then(|session| session.identity.user()) {
             Some(user) if user != user_id => Err(Refusal::new(
                 Code::IdentityMismatch,
                 "This connection belongs to another user. Open a connection for each user.",
@@ -216,13 +336,17 @@ impl Room {
 
     /// The first write of a connection says whose it is (J3).
     fn bind(&mut self, from: ConnectionId, user_id: String) {
-        if self.sessions.get(&from).is_some_and(|session| session.identity == Identity::Unknown) {
+        if self.sessions.get(from).is_some_and(|session| session.identity == Identity::Unknown) {
             self.identify(from, Identity::Bound(user_id));
         }
     }
 
     fn identify(&mut self, from: ConnectionId, identity: Identity) {
-        if let Some(session) = self.sessions.get_mut(&from) {
+        if let Some(session) = self.sessions.get_mut(from) {
+            // Whoever was told of the presence does not know yet whose it is.
+            if session.presence.is_some() && session.identity.user() != identity.user() {
+                self.staged.presence.insert(from, None);
+            }
             session.identity = identity;
         }
     }

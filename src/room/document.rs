@@ -65,7 +65,8 @@ impl Document {
         Some((name, version))
     }
 
-    fn remove(&mut self, name: &str) -> Option<Field> {
+    /// Takes a field or a tombstone out.
+    pub fn remove(&mut self, name: &str) -> Option<Field> {
         let field = self.fields.remove(name)?;
         self.set -= usize::from(field.selection.is_some());
         self.bytes -= size(name, &field);
@@ -74,5 +75,8 @@ impl Document {
 }
 
 fn size(name: &str, field: &Field) -> usize {
-    name.len() + field.user_id.len() + field.selection.as_ref().map_or(0, |selection| selection.text().len())
+    name.len()
+        + field.user_id.len()
+        + field.client_id.as_ref().map_or(0, String::len)
+        + field.selection.as_ref().map_or(0, |selection| selection.text().len())
 }

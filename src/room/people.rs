@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::protocol::Millis;
 
-use super::session::{ConnectionId, Session};
+use super::session::Sessions;
 use super::turn::Participant;
-
-/// The open connections.
-pub type Sessions = BTreeMap<ConnectionId, Session>;
 
 /// Everyone on record by user id.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -85,7 +82,7 @@ impl People {
 /// What the open connections tell of their users.
 pub fn present(sessions: &Sessions) -> BTreeMap<&str, Presence> {
     let mut here = BTreeMap::<&str, Presence>::new();
-    for session in sessions.values() {
+    for (_, session) in sessions.iter() {
         if let Some(user) = session.identity.user() {
             let presence = here.entry(user).or_default();
             presence.connections += usize::from(session.identity.joined().is_some());
@@ -97,7 +94,7 @@ pub fn present(sessions: &Sessions) -> BTreeMap<&str, Presence> {
 
 /// Whether a joined connection of the user is open.
 pub fn is_here(sessions: &Sessions, user: &str) -> bool {
-    sessions.values().any(|session| session.identity.joined() == Some(user))
+    sessions.iter().any(|(_, session)| session.identity.joined() == Some(user))
 }
 
 fn size(user: &str, participant: &Participant) -> usize {

@@ -3,9 +3,10 @@
 use crate::protocol::Millis;
 use crate::protocol::json::encode;
 use crate::protocol::reply::{
-    ChangeView, ChangesPage, ChangesView, ParticipantView, RecordView, ServerMessage, StateView,
+    ChangeView, ChangesPage, ChangesView, ParticipantView, PresenceView, RecordView, ServerMessage, StateView,
 };
 
+use super::turn::{Field, Participant};
 use super::{Room, people};
 
 /// What a reader over HTTP has already.
@@ -28,7 +29,7 @@ impl Room {
             time: now.max(self.clock),
             selections: selections.collect(),
             participants: self.participants(),
-            presence: [],
+            presence: self.presence(),
             requests: [],
             permissions: [],
             reset: reset.then_some(true),
@@ -38,15 +39,15 @@ impl Room {
 
     /// The frame that answers a reader who has version `since` of the life `epoch`, as far as it has something: just what
     /// changed since, or all of the state when that is not known any more (Y3, U8).
-    pub(super) fn answer(&self, since: Option<u64>, epoch: Option<&str>) -> String {
+    pub(super) fn sync_answer(&self, since: Option<u64>, epoch: Option<&str>) -> String {
         match since {
             Some(since) if self.knows_since(since, epoch) => ServerMessage::Changes(Box::new(ChangesView {
                 from: since,
                 to: self.version,
                 epoch: &self.meta.epoch,
                 changes: self.changes(since),
-                participants: self.participants(),
-                presence: [],
+                participants: Some(self.participants()),
+                presence: Some(self.presence()),
             }))
             .encode(),
             Some(_) => self.state(true, self.clock),
@@ -89,25 +90,19 @@ impl Room {
 
     /// What changed after `since`, the oldest first, each thing as it stands now.
     fn changes(&self, since: u64) -> Vec<ChangeView<'_>> {
-        let fields = self.document.iter().map(|(name, field)| ChangeView::Field {
-            version: field.version,
-            field: name,
-            selection: field.selection.as_ref(),
-            user_id: &field.user_id,
-            updated_at: field.updated_at,
-        });
-        let people = self.people.iter().map(|(user, person)| ChangeView::Participant {
-            version: person.version,
-            participant: RecordView {
-                id: user,
-                name: &person.name,
-                is_ready: person.is_ready,
-                joined_at: person.joined_at,
-            },
-        });
+        let fields = self.document.iter().map(|(name, field)| ChangeView::of_field(name, field));
+        let people = self.people.iter().map(|(user, person)| ChangeView::of_participant(user, person));
         let mut changes = fields.chain(people).filter(|change| change.version() > since).collect::<Vec<_>>();
         changes.sort_unstable_by_key(ChangeView::version);
         changes
+    }
+
+    fn presence(&self) -> Vec<PresenceView<'_>> {
+        let shown = self.sessions.iter().filter_map(|(connection, session)| {
+            let (connection_id, user_id) = (connection.to_string(), session.identity.user());
+            Some(PresenceView { connection_id, user_id, data: Some(session.presence.as_ref()?) })
+        });
+        shown.collect()
     }
 
     fn participants(&self) -> Vec<ParticipantView<'_>> {
@@ -127,5 +122,24 @@ impl Room {
             }
         });
         participants.collect()
+    }
+}
+
+impl<'a> ChangeView<'a> {
+    /// How a field stands.
+    pub(super) fn of_field(name: &'a str, field: &'a Field) -> Self {
+        Self::Field {
+            version: field.version,
+            field: name,
+            selection: field.selection.as_ref(),
+            user_id: &field.user_id,
+            updated_at: field.updated_at,
+        }
+    }
+
+    /// How a participant stands.
+    pub(super) fn of_participant(user: &'a str, person: &'a Participant) -> Self {
+        let (name, is_ready, joined_at) = (person.name.as_str(), person.is_ready, person.joined_at);
+        Self::Participant { version: person.version, participant: RecordView { id: user, name, is_ready, joined_at } }
     }
 }

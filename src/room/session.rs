@@ -1,11 +1,13 @@
 //! What the room knows of a connection, and what of that is kept with the socket while the room sleeps.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::Millis;
+use crate::protocol::json::Json;
 
 /// A connection's random name, made by the room (U5). 32 hexadecimal digits in text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,10 +84,111 @@ impl Identity {
 pub struct Session {
     /// Who is there.
     pub identity: Identity,
+    /// The `clientId` of its `hello`; `None` for a plain client (Y4).
+    client: Option<String>,
+    /// What it last said in a `presence` (P1).
+    pub presence: Option<Json>,
     /// When the server last heard from it, pings included as far as they were looked up.
     pub heard: Millis,
     /// Whether it ever pinged; one that never did is not expected to (J8).
     pub pings: bool,
+}
+
+impl Session {
+    /// A connection that has just opened.
+    pub fn new(now: Millis) -> Self {
+        Self { identity: Identity::Unknown, client: None, presence: None, heard: now, pings: false }
+    }
+
+    /// The `clientId` of its `hello`; `None` for a plain client.
+    pub fn client(&self) -> Option<&str> {
+        self.client.as_deref()
+    }
+
+    /// What shall stay with the socket of this name.
+    pub fn attachment(&self, connection: ConnectionId) -> Attachment {
+        Attachment {
+            connection,
+            identity: self.identity.clone(),
+            client: self.client.clone(),
+            presence: self.presence.clone(),
+            heard: self.heard,
+        }
+    }
+}
+
+impl From<Attachment> for Session {
+    fn from(attachment: Attachment) -> Self {
+        let Attachment { connection: _, identity, client, presence, heard } = attachment;
+        Self { identity, client, presence, heard, pings: false }
+    }
+}
+
+/// The open connections.
+#[derive(Debug, Clone, Default)]
+pub struct Sessions {
+    by_id: BTreeMap<ConnectionId, Session>,
+    greeted: usize,
+}
+
+impl Sessions {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// How many have said `hello`.
+    pub fn greeted(&self) -> usize {
+        self.greeted
+    }
+
+    /// How many of the plain ones are not this one.
+    pub fn plain_but(&self, connection: Option<ConnectionId>) -> usize {
+        let one = connection.and_then(|connection| self.get(connection));
+        let is_plain = one.is_some_and(|session| session.client.is_none());
+        self.len() - self.greeted - usize::from(is_plain)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Session)> {
+        self.by_id.iter().map(|(connection, session)| (*connection, session))
+    }
+
+    /// A connection.
+    pub fn get(&self, connection: ConnectionId) -> Option<&Session> {
+        self.by_id.get(&connection)
+    }
+
+    /// A connection, to be changed.
+    pub fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Session> {
+        self.by_id.get_mut(&connection)
+    }
+
+    /// Adds a connection.
+    pub fn insert(&mut self, connection: ConnectionId, session: Session) {
+        self.greeted += usize::from(session.client.is_some());
+        self.by_id.insert(connection, session);
+    }
+
+    /// A connection has said `hello`.
+    pub fn greet(&mut self, connection: ConnectionId, client: String) {
+        if let Some(session) = self.by_id.get_mut(&connection) {
+            self.greeted += usize::from(session.client.is_none());
+            session.client = Some(client);
+        }
+    }
+
+    /// Takes a connection off the list.
+    pub fn remove(&mut self, connection: ConnectionId) -> Option<Session> {
+        let session = self.by_id.remove(&connection)?;
+        self.greeted -= usize::from(session.client.is_some());
+        Some(session)
+    }
 }
 
 /// What stays with the socket while the room sleeps. The runtime takes 16,384 bytes at most.
@@ -95,6 +198,12 @@ pub struct Attachment {
     pub connection: ConnectionId,
     /// Who is there.
     pub identity: Identity,
+    /// The `clientId` of its `hello`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// What it last said in a `presence`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence: Option<Json>,
     /// When the last message came.
     pub heard: Millis,
 }

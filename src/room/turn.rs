@@ -2,9 +2,10 @@
 
 use crate::protocol::Millis;
 use crate::protocol::json::Json;
-use crate::protocol::message::{Extra, MessageId};
+use crate::protocol::message::{Extra, Tag};
 use crate::protocol::refusal::CloseCode;
 
+use super::clients::{Client, KeyedWrite};
 use super::session::{Attachment, ConnectionId};
 
 /// The effects of one event, in the order in which they are carried out. If the commit fails, no attachment is made
@@ -44,8 +45,8 @@ pub enum Flush {
 pub struct Waiting {
     /// Its connection.
     pub connection: ConnectionId,
-    /// The `id` that it gave.
-    pub id: Option<MessageId>,
+    /// By what it knows the answer.
+    pub tag: Tag,
 }
 
 /// A frame on its way out.
@@ -73,8 +74,13 @@ pub enum Audience {
     One(ConnectionId),
     /// All connections but this one.
     Others(ConnectionId),
-    /// All connections.
-    Everyone,
+    /// All connections that never said `hello`, but this one.
+    Plain {
+        /// The author of what they hear.
+        but: Option<ConnectionId>,
+    },
+    /// All connections that have said `hello`.
+    Greeted,
 }
 
 /// A connection to be closed by the room.
@@ -101,6 +107,14 @@ pub enum Write {
     Participant(String, Participant),
     /// A participant who gave way.
     ForgetParticipant(String),
+    /// A client and its last answers, by its `clientId`.
+    Client(String, Client),
+    /// A client whose very name is forgotten.
+    ForgetClient(String),
+    /// The answer to a request with an idempotency key, by user and key.
+    Key(String, String, KeyedWrite),
+    /// A key that has served its time.
+    ForgetKey(String, String),
 }
 
 /// What the room keeps of itself.
@@ -124,6 +138,8 @@ pub struct Field {
     pub updated_at: Millis,
     /// Who made it.
     pub user_id: String,
+    /// The `clientId` with which it came, if it had one (S4).
+    pub client_id: Option<String>,
     /// The stored selection, or `None` for a tombstone.
     pub selection: Option<Json>,
 }

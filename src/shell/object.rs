@@ -98,7 +98,7 @@ impl DurableObject for RoomObject {
             return socket.send_with_str(answer);
         }
         self.inner.borrow_mut().event(|runner, platform, now| {
-            platform.note(attachment.connection, raw(&socket));
+            platform.note(&attachment, raw(&socket));
             runner.receive(platform, attachment.connection, text, now);
         });
         self.settle().await

@@ -85,10 +85,17 @@ extern "C" {
 /// milliseconds; one that is stuck for this long has lost its WebAssembly instance to a panic.
 const EVENT_TIMEOUT_MS: f64 = 10_000.0;
 
+/// The other end of a connection.
+struct Peer {
+    socket: JsSocket,
+    /// Whether it has said `hello`.
+    is_greeted: bool,
+}
+
 /// The Durable Object's state, sockets and timer.
 pub struct Workerd {
     state: JsState,
-    sockets: BTreeMap<ConnectionId, JsSocket>,
+    sockets: BTreeMap<ConnectionId, Peer>,
     flush_timer: Option<AbortHandle>,
     object: Weak<RefCell<Inner>>,
     /// Promises of the storage, for the event to wait on when the room has done its part.
@@ -126,13 +133,14 @@ impl Workerd {
     /// Takes a new socket on, such that it outlives the room's sleep.
     pub fn accept(&mut self, connection: ConnectionId, socket: JsSocket) -> Result<(), JsValue> {
         self.state.accept_web_socket(&socket)?;
-        self.sockets.insert(connection, socket);
+        self.sockets.insert(connection, Peer { socket, is_greeted: false });
         Ok(())
     }
 
     /// Takes note of the socket that an event came from, so that it can be answered although the room cannot wake.
-    pub fn note(&mut self, connection: ConnectionId, socket: &JsSocket) {
-        self.sockets.entry(connection).or_insert_with(|| socket.clone());
+    pub fn note(&mut self, attachment: &Attachment, socket: &JsSocket) {
+        let peer = || Peer { socket: socket.clone(), is_greeted: attachment.client.is_some() };
+        self.sockets.entry(attachment.connection).or_insert_with(peer);
     }
 
     /// Lets go of a socket that is gone.
@@ -141,13 +149,31 @@ impl Workerd {
     }
 
     fn send_to(&mut self, connection: ConnectionId, text: &JsString) {
-        let Some(socket) = self.sockets.get(&connection) else { return };
+        let Some(Peer { socket, .. }) = self.sockets.get(&connection) else { return };
         if socket.buffered_amount().is_some_and(|bytes| bytes > f64::from(UNSENT_BYTES)) {
             self.overdue.push(connection);
             self.close(connection, CloseCode::SlowReader);
         } else {
             // A socket that breaks in this moment takes nothing any more; its close event follows.
             let _ = socket.send(text);
+        }
+    }
+}
+
+impl Workerd {
+    /// Does all of this to the storage or nothing.
+    fn transaction<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let storage = self.state.storage();
+        let (mut act, mut outcome) = (Some(act), None);
+        let transaction = storage.transaction_sync(&mut || {
+            outcome = act.take().map(|act| act(self));
+            // Throwing is how a transaction is rolled back.
+            if matches!(outcome, Some(Ok(_))) { Ok(JsValue::UNDEFINED) } else { Err(JsValue::from_str("rolled back")) }
+        });
+        match outcome {
+            Some(Ok(done)) => transaction.map(|_| done).map_err(|error| sql_error(&error)),
+            Some(Err(error)) => Err(error),
+            None => Err(StoreError::Sql("the transaction did not begin".to_owned())),
         }
     }
 }
@@ -204,23 +230,19 @@ fn sql_error(error: &JsValue) -> StoreError {
 
 impl Platform for Workerd {
     fn load(&mut self) -> Result<Option<Stored>, StoreError> {
-        store::load(self)
+        // A migration happens as a whole or not at all.
+        self.transaction(store::load)
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
-        let storage = self.state.storage();
-        let mut outcome = Ok(());
-        let transaction = storage.transaction_sync(&mut || {
-            outcome = store::write(self, writes);
+        self.transaction(|platform| {
+            store::write(platform, writes)?;
             #[cfg(feature = "faults")]
-            if std::mem::take(&mut self.fail_commit) {
-                outcome = self.run(&("INSERT INTO no_such_table VALUES (1)", Vec::new())).map(|_| ());
+            if std::mem::take(&mut platform.fail_commit) {
+                platform.run(&("INSERT INTO no_such_table VALUES (1)", Vec::new()))?;
             }
-            // Throwing is how a transaction is rolled back.
-            if outcome.is_ok() { Ok(JsValue::UNDEFINED) } else { Err(JsValue::from_str("rolled back")) }
-        });
-        outcome?;
-        transaction.map(|_| ()).map_err(|error| sql_error(&error))
+            Ok(())
+        })
     }
 
     fn erase(&mut self) {
@@ -233,41 +255,47 @@ impl Platform for Workerd {
     fn attachments(&mut self) -> Vec<Attachment> {
         let sockets = self.state.get_web_sockets().unwrap_or_default();
         let known = sockets.into_iter().filter_map(|socket| Some((connection_of(&socket)?, socket)));
-        let (attachments, sockets) =
-            known.map(|(attachment, socket)| (attachment.clone(), (attachment.connection, socket))).unzip();
-        self.sockets = sockets;
-        attachments
+        let known = known.collect::<Vec<_>>();
+        self.sockets.clear();
+        for (attachment, socket) in &known {
+            self.note(attachment, socket);
+        }
+        known.into_iter().map(|(attachment, _)| attachment).collect()
     }
 
     fn pings(&mut self) -> Vec<(ConnectionId, Millis)> {
-        let ping = |socket| self.state.auto_response_timestamp(socket).ok().flatten();
-        let pings = self.sockets.iter().filter_map(|(connection, socket)| Some((*connection, ping(socket)?)));
+        let ping = |peer: &Peer| self.state.auto_response_timestamp(&peer.socket).ok().flatten();
+        let pings = self.sockets.iter().filter_map(|(connection, peer)| Some((*connection, ping(peer)?)));
         pings.map(|(connection, at)| (connection, at.get_time() as Millis)).collect()
     }
 
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment) {
-        if let Some(socket) = self.sockets.get(&connection)
-            && let Err(error) = socket.serialize_attachment(&JsValue::from_str(&encode(attachment)))
-        {
+        let Some(peer) = self.sockets.get_mut(&connection) else { return };
+        peer.is_greeted = attachment.client.is_some();
+        if let Err(error) = peer.socket.serialize_attachment(&JsValue::from_str(&encode(attachment))) {
             worker::console_error!("a socket's attachment was not kept: {error:?}");
         }
     }
 
     fn send(&mut self, audience: Audience, text: &str) {
         let text = JsString::from(text);
-        match audience {
-            Audience::One(connection) => self.send_to(connection, &text),
-            Audience::Others(_) | Audience::Everyone => {
-                let all = self.sockets.keys().copied().collect::<Vec<_>>();
-                for connection in all.into_iter().filter(|to| audience != Audience::Others(*to)) {
-                    self.send_to(connection, &text);
-                }
-            }
+        let is_meant = |connection: ConnectionId, peer: &Peer| match audience {
+            Audience::One(one) => one == connection,
+            Audience::Others(sender) => sender != connection,
+            Audience::Plain { but } => !peer.is_greeted && but != Some(connection),
+            Audience::Greeted => peer.is_greeted,
+        };
+        if let Audience::One(connection) = audience {
+            return self.send_to(connection, &text);
+        }
+        let meant = self.sockets.iter().filter(|(connection, peer)| is_meant(**connection, peer));
+        for connection in meant.map(|(connection, _)| *connection).collect::<Vec<_>>() {
+            self.send_to(connection, &text);
         }
     }
 
     fn close(&mut self, connection: ConnectionId, code: CloseCode) {
-        if let Some(socket) = self.sockets.remove(&connection) {
+        if let Some(Peer { socket, .. }) = self.sockets.remove(&connection) {
             // Without an attachment it is nobody's, and what it still sends is dropped (F7).
             let _ = socket.serialize_attachment(&JsValue::NULL);
             let _ = socket.close(Some(code.number()), Some(code.reason()));

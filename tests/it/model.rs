@@ -534,6 +534,8 @@ fn assert_rows_are_distinct(commit: &[Write]) {
         Write::Meta(_) => "room".to_owned(),
         Write::Field(name, _) | Write::ForgetField(name) => format!("field {name}"),
         Write::Participant(user, _) | Write::ForgetParticipant(user) => format!("participant {user}"),
+        Write::Client(id, _) | Write::ForgetClient(id) => format!("client {id}"),
+        Write::Key(user, key, _) | Write::ForgetKey(user, key) => format!("key {user} {key}"),
     });
     assert_eq!(rows.collect::<BTreeSet<_>>().len(), commit.len(), "{commit:?}");
 }

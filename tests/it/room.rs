@@ -11,6 +11,7 @@ use expect_test::{Expect, expect};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::message::Frame;
+use roomkeep::room::clients::{Client, Outcome, Verdict};
 use roomkeep::room::read::Since;
 use roomkeep::room::session::{ConnectionId, Identity};
 use roomkeep::room::turn::{Audience, Flush, Turn, Write};
@@ -99,13 +100,18 @@ fn tell(turn: &Turn, told: &mut String) {
             Identity::Bound(user) => format!("bound to {user}"),
             Identity::Joined(user) => format!("joined as {user}"),
         };
-        writeln!(told, "  attach {}: {identity}, heard {}", name(attachment.connection), attachment.heard).unwrap();
+        let client = attachment.client.as_ref().map_or(String::new(), |client| format!(", client {client}"));
+        let shows = attachment.presence.as_ref().map_or(String::new(), |data| format!(", shows {}", data.text()));
+        let (of, heard) = (name(attachment.connection), attachment.heard);
+        writeln!(told, "  attach {of}: {identity}{client}{shows}, heard {heard}").unwrap();
     }
     for frame in &turn.outbox {
         let audience = match frame.audience {
             Audience::One(one) => name(one),
             Audience::Others(sender) => format!("all but {}", name(sender)),
-            Audience::Everyone => "all".to_owned(),
+            Audience::Plain { but: None } => "all plain".to_owned(),
+            Audience::Plain { but: Some(sender) } => format!("all plain but {}", name(sender)),
+            Audience::Greeted => "all greeted".to_owned(),
         };
         writeln!(told, "  to {audience}: {}", short(&frame.text)).unwrap();
     }
@@ -137,6 +143,28 @@ fn row(write: &Write) -> String {
             person.version, person.name, person.is_ready, person.joined_at, person.last_seen, person.profile
         ),
         Write::ForgetParticipant(user) => format!("no participant {user}"),
+        Write::Client(id, client) => format!(
+            "client {id} of {} at {} seen {} {}",
+            client.user_id.as_deref().unwrap_or("nobody"),
+            client.last_seq.map_or("forgotten".to_owned(), |seq| seq.to_string()),
+            time(client.seen),
+            verdicts(client)
+        ),
+        Write::ForgetClient(id) => format!("no client {id}"),
+        Write::Key(user, key, write) => format!("key {user} {key} at {}: {}", write.at, verdict(&write.outcome)),
+        Write::ForgetKey(user, key) => format!("no key {user} {key}"),
+    }
+}
+
+fn verdicts(client: &Client) -> String {
+    client.outcomes.iter().map(verdict).collect::<Vec<_>>().join(" ")
+}
+
+fn verdict(outcome: &Outcome) -> String {
+    match &outcome.verdict {
+        Verdict::Done { version } => format!("done:{version}"),
+        Verdict::Conflict { field, client_version } => format!("conflict:{field}:{client_version}"),
+        Verdict::Refused(code) => code.as_str().to_owned(),
     }
 }
 

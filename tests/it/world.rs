@@ -195,10 +195,12 @@ impl Platform for World {
 
     fn send(&mut self, audience: Audience, text: &str) {
         for (connection, socket) in &mut self.sockets {
+            let is_greeted = socket.attachment.as_ref().is_some_and(|attachment| attachment.client.is_some());
             let is_meant = match audience {
                 Audience::One(one) => one == *connection,
                 Audience::Others(sender) => sender != *connection,
-                Audience::Everyone => true,
+                Audience::Plain { but } => !is_greeted && but != Some(*connection),
+                Audience::Greeted => is_greeted,
             };
             if is_meant {
                 socket.received.push(text.to_owned());

@@ -35,11 +35,11 @@ fn f6_a_crowded_room_gathers_changes_and_keeps_their_order() {
               write field g v6 at 111 by ann: {"field":"g","value":3,"userId":"ann","timestamp":null,"version":6,"updatedAt":111}
               attach ann: joined as ann, heard 111
               attach bob: joined as bob, heard 112
-              to all but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
               to ann: {"type":"ack","id":"1","version":4}
-              to all but bob: {"type":"field_selected","selection":{"field":"f","value":2,"userId":"bob","timestamp":null,"version":5,"updatedAt":110},"version":5}
+              to all plain but bob: {"type":"field_selected","selection":{"field":"f","value":2,"userId":"bob","timestamp":null,"version":5,"updatedAt":110},"version":5}
               to bob: {"type":"ack","id":"2","version":5}
-              to all but ann: {"type":"field_selected","selection":{"field":"g","value":3,"userId":"ann","timestamp":null,"version":6,"updatedAt":111},"version":6}
+              to all plain but ann: {"type":"field_selected","selection":{"field":"g","value":3,"userId":"ann","timestamp":null,"version":6,"updatedAt":111},"version":6}
               to ann: {"type":"ack","id":"3","version":6}
               to bob: {"type":"error","code":"bad_message","message":"The frame is no JSON object: expected ident at line 1 column 2."}
         "#]],
@@ -53,30 +53,30 @@ fn f6_a_read_and_a_relay_take_what_waits_along() {
         &setup,
         "101 ann #1 sets f 1\n102 bob syncs",
         expect![[r#"
-        101 ann #1 sets f 1
-          flush at 116
-        102 bob syncs
-          write field f v4 at 101 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}
-          attach ann: joined as ann, heard 101
-          attach bob: joined as bob, heard 102
-          to all but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
-          to ann: {"type":"ack","id":"1","version":4}
-          to bob: {"type":"sync_response","version":4,"epoch":"epoch1","time":102,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":101,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":102,"version":2}],"presence":[],"requests":[],"permissions":[]}
-    "#]],
+            101 ann #1 sets f 1
+              flush at 116
+            102 bob syncs
+              write field f v4 at 101 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}
+              attach ann: joined as ann, heard 101
+              attach bob: joined as bob, heard 102
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
+              to ann: {"type":"ack","id":"1","version":4}
+              to bob: {"type":"sync_response","version":4,"epoch":"epoch1","time":102,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":101,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":102,"version":2}],"presence":[],"requests":[],"permissions":[]}
+        "#]],
     );
     check(
         &setup,
         "101 ann #1 sets f 1\n102 ann {\"type\":\"wave\"}",
         expect![[r#"
-        101 ann #1 sets f 1
-          flush at 116
-        102 ann {"type":"wave"}
-          write field f v4 at 101 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}
-          attach ann: joined as ann, heard 102
-          to all but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
-          to ann: {"type":"ack","id":"1","version":4}
-          to all but ann: {"type":"wave"}
-    "#]],
+            101 ann #1 sets f 1
+              flush at 116
+            102 ann {"type":"wave"}
+              write field f v4 at 101 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}
+              attach ann: joined as ann, heard 102
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
+              to ann: {"type":"ack","id":"1","version":4}
+              to all but ann: {"type":"wave"}
+        "#]],
     );
     check(
         &setup,
@@ -87,7 +87,7 @@ fn f6_a_read_and_a_relay_take_what_waits_along() {
             102 ann breaks
               write field f v4 at 101 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}
               write participant ann v1 "ANN" ready false joined 0 seen 101 {}
-              to all but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
               to ann: {"type":"ack","id":"1","version":4}
               to all but ann: {"type":"user_left","userId":"ann","lastSeen":101}
         "#]],
@@ -96,15 +96,15 @@ fn f6_a_read_and_a_relay_take_what_waits_along() {
         &setup,
         "101 ann #1 sets f 1\n102 eve connects",
         expect![[r#"
-        101 ann #1 sets f 1
-          flush at 116
-        102 eve connects
-          write field f v4 at 101 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}
-          attach ann: joined as ann, heard 101
-          attach eve: unknown, heard 102
-          to all but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
-          to ann: {"type":"ack","id":"1","version":4}
-    "#]],
+            101 ann #1 sets f 1
+              flush at 116
+            102 eve connects
+              write field f v4 at 101 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}
+              attach ann: joined as ann, heard 101
+              attach eve: unknown, heard 102
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
+              to ann: {"type":"ack","id":"1","version":4}
+        "#]],
     );
 }
 
@@ -114,21 +114,21 @@ fn f6_and_y8_a_quiet_or_small_room_does_not_wait() {
         &format!("{}{}", here(&["ann", "bob"]), crowd(98)),
         "16 ann sets f 1",
         expect![[r#"
-        16 ann sets f 1
-          write field f v3 at 16 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":16}
-          attach ann: joined as ann, heard 16
-          to all but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":16},"version":3}
-    "#]],
+            16 ann sets f 1
+              write field f v3 at 16 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":16}
+              attach ann: joined as ann, heard 16
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":16},"version":3}
+        "#]],
     );
     check(
         &format!("{}{}", here(&["ann", "bob"]), crowd(4)),
         "0 ann sets f 1",
         expect![[r#"
-        0 ann sets f 1
-          write field f v3 at 0 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":0}
-          attach ann: joined as ann, heard 0
-          to all but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":0},"version":3}
-    "#]],
+            0 ann sets f 1
+              write field f v3 at 0 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":0}
+              attach ann: joined as ann, heard 0
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":0},"version":3}
+        "#]],
     );
     check(
         &format!("{}{}", here(&["ann", "bob"]), crowd(498)),
@@ -176,7 +176,7 @@ fn f3_each_id_gets_one_answer_and_without_an_id_only_failures_do() {
             1 ann {"type":"user_ready","userId":"ann","isReady":true,"id":-9007199254740991}
               write participant ann v3 "ANN" ready true joined 0 seen 0 {}
               attach ann: joined as ann, heard 1
-              to all but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":3}
+              to all plain but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":3}
               to ann: {"type":"ack","id":-9007199254740991,"version":3}
             2 ann {"type":"user_ready","userId":"ann","isReady":1,"id":"x"}
               attach ann: joined as ann, heard 2
@@ -184,7 +184,7 @@ fn f3_each_id_gets_one_answer_and_without_an_id_only_failures_do() {
             3 ann {"type":"user_ready","userId":"ann","isReady":false}
               write participant ann v4 "ANN" ready false joined 0 seen 0 {}
               attach ann: joined as ann, heard 3
-              to all but ann: {"type":"user_ready","userId":"ann","isReady":false,"version":4}
+              to all plain but ann: {"type":"user_ready","userId":"ann","isReady":false,"version":4}
             4 ann {"type":"user_ready","userId":"ann","isReady":1}
               attach ann: joined as ann, heard 4
               to ann: {"type":"error","code":"bad_message","message":"`isReady` of the message must be true or false."}

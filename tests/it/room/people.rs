@@ -121,7 +121,7 @@ fn j3_a_first_write_binds_the_connection_and_records_nobody() {
             1 ann sets f 1
               write field f v1 at 1 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":1,"updatedAt":1}
               attach ann: bound to ann, heard 1
-              to all but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":1,"updatedAt":1},"version":1}
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":1,"updatedAt":1},"version":1}
             2 ann {"type":"field_cleared","id":2,"field":"f","userId":"bob"}
               attach ann: bound to ann, heard 2
               to ann: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":2}
@@ -151,20 +151,20 @@ fn j3_ready_before_joined_is_refused() {
         "0 ann connects\n0 bob connects",
         "1 ann #1 ready true\n2 ann #2 joins\n3 ann #3 ready true",
         expect![[r#"
-        1 ann #1 ready true
-          attach ann: unknown, heard 1
-          to ann: {"type":"error","code":"not_joined","message":"Send `user_joined` before `user_ready`.","id":"1"}
-        2 ann #2 joins
-          write participant ann v1 "ANN" ready false joined 2 seen 2 {}
-          attach ann: joined as ann, heard 2
-          to all but ann: {"type":"user_joined","userId":"ann","userName":"ANN","joinedAt":2}
-          to ann: {"type":"ack","id":"2","version":1}
-        3 ann #3 ready true
-          write participant ann v2 "ANN" ready true joined 2 seen 2 {}
-          attach ann: joined as ann, heard 3
-          to all but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":2}
-          to ann: {"type":"ack","id":"3","version":2}
-    "#]],
+            1 ann #1 ready true
+              attach ann: unknown, heard 1
+              to ann: {"type":"error","code":"not_joined","message":"Send `user_joined` before `user_ready`.","id":"1"}
+            2 ann #2 joins
+              write participant ann v1 "ANN" ready false joined 2 seen 2 {}
+              attach ann: joined as ann, heard 2
+              to all but ann: {"type":"user_joined","userId":"ann","userName":"ANN","joinedAt":2}
+              to ann: {"type":"ack","id":"2","version":1}
+            3 ann #3 ready true
+              write participant ann v2 "ANN" ready true joined 2 seen 2 {}
+              attach ann: joined as ann, heard 3
+              to all plain but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":2}
+              to ann: {"type":"ack","id":"3","version":2}
+        "#]],
     );
 }
 
@@ -180,7 +180,7 @@ fn j3_a_known_user_may_be_ready_before_joining_again_and_is_bound_by_it() {
             7 ann #1 ready true
               write participant ann v3 "ANN" ready true joined 0 seen 5 {}
               attach ann: bound to ann, heard 7
-              to all but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":3}
+              to all plain but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":3}
               to ann: {"type":"ack","id":"1","version":3}
             8 ann {"type":"user_joined","id":2,"userId":"bob","userName":"Bob"}
               attach ann: bound to ann, heard 8
@@ -248,18 +248,18 @@ fn j7_ready_is_stored_and_sent_to_others_when_it_is_news() {
         &here(&["ann", "bob"]),
         "1 ann #1 ready false\n2 ann #2 ready true\n3 ann #3 ready true",
         expect![[r#"
-        1 ann #1 ready false
-          attach ann: joined as ann, heard 1
-          to ann: {"type":"ack","id":"1","version":2}
-        2 ann #2 ready true
-          write participant ann v3 "ANN" ready true joined 0 seen 0 {}
-          attach ann: joined as ann, heard 2
-          to all but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":3}
-          to ann: {"type":"ack","id":"2","version":3}
-        3 ann #3 ready true
-          attach ann: joined as ann, heard 3
-          to ann: {"type":"ack","id":"3","version":3}
-    "#]],
+            1 ann #1 ready false
+              attach ann: joined as ann, heard 1
+              to ann: {"type":"ack","id":"1","version":2}
+            2 ann #2 ready true
+              write participant ann v3 "ANN" ready true joined 0 seen 0 {}
+              attach ann: joined as ann, heard 2
+              to all plain but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":3}
+              to ann: {"type":"ack","id":"2","version":3}
+            3 ann #3 ready true
+              attach ann: joined as ann, heard 3
+              to ann: {"type":"ack","id":"3","version":3}
+        "#]],
     );
 }
 

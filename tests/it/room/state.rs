@@ -8,12 +8,12 @@ fn s6_a_change_is_written_in_the_turn_that_shows_it() {
         &here(&["ann", "bob"]),
         r#"5 ann #1 sets color "red""#,
         expect![[r#"
-        5 ann #1 sets color "red"
-          write field color v3 at 5 by ann: {"field":"color","value":"red","userId":"ann","timestamp":null,"version":3,"updatedAt":5}
-          attach ann: joined as ann, heard 5
-          to all but ann: {"type":"field_selected","selection":{"field":"color","value":"red","userId":"ann","timestamp":null,"version":3,"updatedAt":5},"version":3}
-          to ann: {"type":"ack","id":"1","version":3}
-    "#]],
+            5 ann #1 sets color "red"
+              write field color v3 at 5 by ann: {"field":"color","value":"red","userId":"ann","timestamp":null,"version":3,"updatedAt":5}
+              attach ann: joined as ann, heard 5
+              to all plain but ann: {"type":"field_selected","selection":{"field":"color","value":"red","userId":"ann","timestamp":null,"version":3,"updatedAt":5},"version":3}
+              to ann: {"type":"ack","id":"1","version":3}
+        "#]],
     );
 }
 
@@ -29,12 +29,12 @@ fn s1_what_changes_nothing_is_acked_and_not_counted() {
             2 ann #2 sets f 1
               write field f v3 at 2 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":2}
               attach ann: joined as ann, heard 2
-              to all but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":2},"version":3}
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":2},"version":3}
               to ann: {"type":"ack","id":"2","version":3}
             3 ann #3 clears f
               write field f v4 at 3 by ann: cleared
               attach ann: joined as ann, heard 3
-              to all but ann: {"type":"field_cleared","field":"f","userId":"ann","version":4}
+              to all plain but ann: {"type":"field_cleared","field":"f","userId":"ann","version":4}
               to ann: {"type":"ack","id":"3","version":4}
             4 ann #4 clears f
               attach ann: joined as ann, heard 4
@@ -45,12 +45,12 @@ fn s1_what_changes_nothing_is_acked_and_not_counted() {
             6 ann #6 sets f 1
               write field f v5 at 6 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":5,"updatedAt":6}
               attach ann: joined as ann, heard 6
-              to all but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":5,"updatedAt":6},"version":5}
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":5,"updatedAt":6},"version":5}
               to ann: {"type":"ack","id":"6","version":5}
             7 ann #7 sets f 1
               write field f v6 at 7 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":6,"updatedAt":7}
               attach ann: joined as ann, heard 7
-              to all but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":6,"updatedAt":7},"version":6}
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":6,"updatedAt":7},"version":6}
               to ann: {"type":"ack","id":"7","version":6}
         "#]],
     );
@@ -66,13 +66,12 @@ fn s2_the_room_adds_its_own_members_and_keeps_those_it_does_not_know() {
         "#,
         expect![[r#"
             5 ann {"type":"field_selected","seq":3,"selection":{"zeta":[1, 2],"field":"f","value":{"n":1e400,"m":1.10},"userId":"ann","timestamp":-1.5e3,"version":900,"updatedAt":900,"__proto__":{}}}
-              write field f v3 at 5 by ann: {"field":"f","value":{"n":1e400,"m":1.10},"userId":"ann","timestamp":-1.5e3,"version":3,"updatedAt":5,"__proto__":{},"zeta":[1, 2]}
               attach ann: joined as ann, heard 5
-              to all but ann: {"type":"field_selected","selection":{"field":"f","value":{"n":1e400,"m":1.10},"userId":"ann","timestamp":-1.5e3,"version":3,"updatedAt":5,"__proto__":{},"zeta":[1, 2]},"version":3}
+              to ann: {"type":"error","code":"bad_message","message":"Say `hello` before the first `seq`.","seq":3}
             6 bob {"type":"field_selected","selection":{"field":"f","value":null,"userId":"bob","timestamp":null}}
-              write field f v4 at 6 by bob: {"field":"f","value":null,"userId":"bob","timestamp":null,"version":4,"updatedAt":6}
+              write field f v3 at 6 by bob: {"field":"f","value":null,"userId":"bob","timestamp":null,"version":3,"updatedAt":6}
               attach bob: joined as bob, heard 6
-              to all but bob: {"type":"field_selected","selection":{"field":"f","value":null,"userId":"bob","timestamp":null,"version":4,"updatedAt":6},"version":4}
+              to all plain but bob: {"type":"field_selected","selection":{"field":"f","value":null,"userId":"bob","timestamp":null,"version":3,"updatedAt":6},"version":3}
         "#]],
     );
 }
@@ -103,11 +102,11 @@ fn s3_the_order_of_arrival_decides() {
             5 ann {"type":"field_selected","selection":{"field":"f","value":"late","userId":"ann","timestamp":9e15}}
               write field f v3 at 5 by ann: {"field":"f","value":"late","userId":"ann","timestamp":9e15,"version":3,"updatedAt":5}
               attach ann: joined as ann, heard 5
-              to all but ann: {"type":"field_selected","selection":{"field":"f","value":"late","userId":"ann","timestamp":9e15,"version":3,"updatedAt":5},"version":3}
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":"late","userId":"ann","timestamp":9e15,"version":3,"updatedAt":5},"version":3}
             6 bob {"type":"field_selected","selection":{"field":"f","value":"early","userId":"bob","timestamp":0}}
               write field f v4 at 6 by bob: {"field":"f","value":"early","userId":"bob","timestamp":0,"version":4,"updatedAt":6}
               attach bob: joined as bob, heard 6
-              to all but bob: {"type":"field_selected","selection":{"field":"f","value":"early","userId":"bob","timestamp":0,"version":4,"updatedAt":6},"version":4}
+              to all plain but bob: {"type":"field_selected","selection":{"field":"f","value":"early","userId":"bob","timestamp":0,"version":4,"updatedAt":6},"version":4}
             7 ann syncs
               attach ann: joined as ann, heard 7
               to ann: {"type":"sync_response","version":4,"epoch":"epoch1","time":7,"selections":{"f":{"field":"f","value":"early","userId":"bob","timestamp":0,"version":4,"updatedAt":6}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":7,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":6,"version":2}],"presence":[],"requests":[],"permissions":[]}
@@ -121,15 +120,15 @@ fn s5_clearing_leaves_a_tombstone() {
         &format!("{}1 ann sets f 1", here(&["ann", "bob"])),
         "5 bob #1 clears f\n6 bob syncs",
         expect![[r#"
-        5 bob #1 clears f
-          write field f v4 at 5 by bob: cleared
-          attach bob: joined as bob, heard 5
-          to all but bob: {"type":"field_cleared","field":"f","userId":"bob","version":4}
-          to bob: {"type":"ack","id":"1","version":4}
-        6 bob syncs
-          attach bob: joined as bob, heard 6
-          to bob: {"type":"sync_response","version":4,"epoch":"epoch1","time":6,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":6,"version":2}],"presence":[],"requests":[],"permissions":[]}
-    "#]],
+            5 bob #1 clears f
+              write field f v4 at 5 by bob: cleared
+              attach bob: joined as bob, heard 5
+              to all plain but bob: {"type":"field_cleared","field":"f","userId":"bob","version":4}
+              to bob: {"type":"ack","id":"1","version":4}
+            6 bob syncs
+              attach bob: joined as bob, heard 6
+              to bob: {"type":"sync_response","version":4,"epoch":"epoch1","time":6,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":6,"version":2}],"presence":[],"requests":[],"permissions":[]}
+        "#]],
     );
 }
 
@@ -139,23 +138,23 @@ fn s8_others_get_every_change_with_its_version_and_the_author_none() {
         &here(&["ann", "bob"]),
         "1 ann sets f 1\n2 ann sets f 2\n3 ann clears f\n4 ann ready true",
         expect![[r#"
-        1 ann sets f 1
-          write field f v3 at 1 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}
-          attach ann: joined as ann, heard 1
-          to all but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1},"version":3}
-        2 ann sets f 2
-          write field f v4 at 2 by ann: {"field":"f","value":2,"userId":"ann","timestamp":null,"version":4,"updatedAt":2}
-          attach ann: joined as ann, heard 2
-          to all but ann: {"type":"field_selected","selection":{"field":"f","value":2,"userId":"ann","timestamp":null,"version":4,"updatedAt":2},"version":4}
-        3 ann clears f
-          write field f v5 at 3 by ann: cleared
-          attach ann: joined as ann, heard 3
-          to all but ann: {"type":"field_cleared","field":"f","userId":"ann","version":5}
-        4 ann ready true
-          write participant ann v6 "ANN" ready true joined 0 seen 0 {}
-          attach ann: joined as ann, heard 4
-          to all but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":6}
-    "#]],
+            1 ann sets f 1
+              write field f v3 at 1 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}
+              attach ann: joined as ann, heard 1
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1},"version":3}
+            2 ann sets f 2
+              write field f v4 at 2 by ann: {"field":"f","value":2,"userId":"ann","timestamp":null,"version":4,"updatedAt":2}
+              attach ann: joined as ann, heard 2
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":2,"userId":"ann","timestamp":null,"version":4,"updatedAt":2},"version":4}
+            3 ann clears f
+              write field f v5 at 3 by ann: cleared
+              attach ann: joined as ann, heard 3
+              to all plain but ann: {"type":"field_cleared","field":"f","userId":"ann","version":5}
+            4 ann ready true
+              write participant ann v6 "ANN" ready true joined 0 seen 0 {}
+              attach ann: joined as ann, heard 4
+              to all plain but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":6}
+        "#]],
     );
 }
 
@@ -288,7 +287,7 @@ fn s4_a_write_that_names_another_version_than_the_fields_is_a_conflict() {
             2 bob {"type":"field_selected","baseVersion":3,"selection":{"field":"f","value":2,"userId":"bob"},"id":2}
               write field f v4 at 2 by bob: {"field":"f","value":2,"userId":"bob","timestamp":null,"version":4,"updatedAt":2}
               attach bob: joined as bob, heard 2
-              to all but bob: {"type":"field_selected","selection":{"field":"f","value":2,"userId":"bob","timestamp":null,"version":4,"updatedAt":2},"version":4}
+              to all plain but bob: {"type":"field_selected","selection":{"field":"f","value":2,"userId":"bob","timestamp":null,"version":4,"updatedAt":2},"version":4}
               to bob: {"type":"ack","id":2,"version":4}
             3 ann {"type":"field_cleared","baseVersion":3,"field":"f","userId":"ann"}
               attach ann: joined as ann, heard 3
@@ -296,7 +295,7 @@ fn s4_a_write_that_names_another_version_than_the_fields_is_a_conflict() {
             4 ann {"type":"field_cleared","baseVersion":4,"field":"f","userId":"ann","id":4}
               write field f v5 at 4 by ann: cleared
               attach ann: joined as ann, heard 4
-              to all but ann: {"type":"field_cleared","field":"f","userId":"ann","version":5}
+              to all plain but ann: {"type":"field_cleared","field":"f","userId":"ann","version":5}
               to ann: {"type":"ack","id":4,"version":5}
             5 bob {"type":"field_selected","baseVersion":4,"selection":{"field":"f","value":3,"userId":"bob"},"id":5}
               attach bob: joined as bob, heard 5
@@ -307,7 +306,7 @@ fn s4_a_write_that_names_another_version_than_the_fields_is_a_conflict() {
             7 bob {"type":"field_selected","baseVersion":0,"selection":{"field":"g","value":3,"userId":"bob"},"id":7}
               write field g v6 at 7 by bob: {"field":"g","value":3,"userId":"bob","timestamp":null,"version":6,"updatedAt":7}
               attach bob: joined as bob, heard 7
-              to all but bob: {"type":"field_selected","selection":{"field":"g","value":3,"userId":"bob","timestamp":null,"version":6,"updatedAt":7},"version":6}
+              to all plain but bob: {"type":"field_selected","selection":{"field":"g","value":3,"userId":"bob","timestamp":null,"version":6,"updatedAt":7},"version":6}
               to bob: {"type":"ack","id":7,"version":6}
         "#]],
     );

@@ -1,0 +1,233 @@
+//! How a message is answered: `hello` with its welcome, numbers once and only once, and acks, conflicts and errors.
+
+use crate::protocol::message::{Hello, Number, Tag};
+use crate::protocol::refusal::{CloseCode, Code, Refusal};
+use crate::protocol::reply::{self, ConflictView, ServerMessage, WelcomeView};
+use crate::protocol::{Millis, PROTOCOL};
+
+use super::Room;
+use super::change::{Conflict, Failure};
+use super::clients::{Outcome, Verdict};
+use super::session::ConnectionId;
+use super::staged::Reply;
+use super::turn::{Audience, Closing, Flush, Outgoing, Turn, Waiting};
+
+/// What a user without a token may do: all but revoke tokens (A6).
+const ANONYMOUS_ROLE: &str = "moderator";
+
+/// What becomes of a message.
+pub(super) struct Answer {
+    /// The version that answers it, or why it was not done.
+    pub outcome: Result<u64, Failure>,
+    /// Whether it was answered before, and now nothing was done.
+    pub is_duplicate: bool,
+}
+
+impl From<Result<u64, Failure>> for Answer {
+    fn from(outcome: Result<u64, Failure>) -> Self {
+        Self { outcome, is_duplicate: false }
+    }
+}
+
+impl Answer {
+    /// The recorded answer, told once more.
+    pub fn again(verdict: &Verdict) -> Self {
+        let outcome = match verdict {
+            Verdict::Done { version } => Ok(*version),
+            Verdict::Conflict { field, client_version } => {
+                Err(Failure::Conflict(Conflict { field: field.clone(), client_version: *client_version }))
+            }
+            Verdict::Refused(code) => {
+                let message = "This was refused before, and stays so. Send another message under the next number.";
+                Err(Failure::Refusal(Refusal::new(*code, message)))
+            }
+        };
+        Self { outcome, is_duplicate: true }
+    }
+}
+
+/// What is kept of an outcome; `None` for a refusal that may pass, which is not kept (E2).
+pub(super) fn verdict(outcome: &Result<u64, Failure>) -> Option<Verdict> {
+    match outcome {
+        Ok(version) => Some(Verdict::Done { version: *version }),
+        Err(Failure::Conflict(Conflict { field, client_version })) => {
+            Some(Verdict::Conflict { field: field.clone(), client_version: *client_version })
+        }
+        Err(Failure::Refusal(refusal)) if refusal.code.may_pass() => None,
+        Err(Failure::Refusal(refusal)) => Some(Verdict::Refused(refusal.code)),
+    }
+}
+
+impl Room {
+    /// A client speaks the whole protocol from here on (Y4). What is staged goes out first, since the client hears of
+    /// it in the answer and must not hear of it twice.
+    pub(super) fn hello(&mut self, from: ConnectionId, hello: Hello, tag: Tag, now: Millis) -> Turn {
+        let refusal = match self.sessions.get(from) {
+            Some(session) if session.client().is_some() => {
+                Err(Refusal::new(Code::BadMessage, "This connection has said `hello` before."))
+            }
+            session => self.clients.check_owner(&hello.client_id, session.and_then(|session| session.identity.user())),
+        };
+        if let Err(refusal) = refusal {
+            self.answer(from, &tag, Err(Failure::Refusal(refusal)).into());
+            return Turn { flush: self.next_flush(now), ..Turn::default() };
+        }
+        let mut turn = self.flush(now);
+        if !turn.commit.is_empty() {
+            turn.waiting.push(Waiting { connection: from, tag: tag.clone() });
+        }
+        let Hello { client_id, since, epoch } = hello;
+        let is_other_life = epoch.as_ref().is_some_and(|epoch| *epoch != self.meta.epoch);
+        let is_here = self.sessions.iter().any(|(_, session)| session.client() == Some(&client_id));
+        let is_changed = if is_here { false } else { self.clients.forget_if_unseen(&client_id, self.clock) };
+        if is_changed || self.clients.see(&client_id, self.clock) {
+            self.staged.clients.insert(client_id.clone());
+        }
+        // What a client did in another life of the room is forgotten with that life.
+        let is_unknown = is_other_life && self.clients.get(&client_id).is_none();
+        let last_seq = self.clients.last_seq(&client_id).filter(|_| !is_unknown);
+        self.fence(&client_id);
+        let leavings = self.staged.outbox.len();
+        self.sessions.greet(from, client_id);
+        self.staged.attach.insert(from);
+        let welcome = WelcomeView {
+            protocol: PROTOCOL,
+            connection_id: from.to_string(),
+            user_id: self.sessions.get(from).and_then(|session| session.identity.user()),
+            role: ANONYMOUS_ROLE,
+            version: self.version,
+            epoch: &self.meta.epoch,
+            last_seq,
+            time: self.clock,
+            limits: &self.settings.limits,
+        };
+        let welcome = ServerMessage::Welcome(Box::new(welcome)).encode();
+        self.tell(from, welcome);
+        self.tell(from, self.sync_answer(since, epoch.as_deref()));
+        // The welcome comes first, also before the leaving of whom this connection replaces.
+        self.staged.outbox.rotate_left(leavings);
+        self.answer(from, &tag, Ok(self.version).into());
+        turn.flush = Some(Flush::Now);
+        turn
+    }
+
+    /// A newer connection of a client takes the place of the older ones (E6).
+    fn fence(&mut self, client_id: &str) {
+        let older = self.sessions.iter().filter(|(_, session)| session.client() == Some(client_id));
+        for connection in older.map(|(connection, _)| connection).collect::<Vec<_>>() {
+            self.shut(connection, CloseCode::Replaced);
+        }
+    }
+
+    /// Closes a connection and takes its leave.
+    pub(super) fn shut(&mut self, connection: ConnectionId, code: CloseCode) {
+        self.leave(connection);
+        self.staged.close.push(Closing { connection, code });
+    }
+
+    /// Does a numbered message, if it was not answered before. `author` is the user of the connection or of the message.
+    pub(super) fn once(
+        &mut self,
+        client_id: &str,
+        author: Option<&str>,
+        number: Number,
+        act: impl FnOnce(&mut Self) -> Result<u64, Failure>,
+    ) -> Answer {
+        let answered = self.clients.check_owner(client_id, author);
+        let answered = answered.and_then(|()| self.clients.answered(client_id, number));
+        match answered {
+            Err(refusal) => return Err(Failure::Refusal(refusal)).into(),
+            Ok(Some(verdict)) => return Answer::again(verdict),
+            Ok(None) => {}
+        }
+        let outcome = act(self);
+        if let Some(verdict) = verdict(&outcome) {
+            let is_new = self.clients.get(client_id).is_none();
+            let (outcome, limits) = (Outcome { content: number.content, verdict }, &self.settings.limits);
+            self.clients.record(client_id, author, outcome, limits.outcomes, self.clock);
+            self.staged.clients.insert(client_id.to_owned());
+            if is_new {
+                let sessions = &self.sessions;
+                let is_here =
+                    |id: &str| id == client_id || sessions.iter().any(|(_, session)| session.client() == Some(id));
+                let forgotten = self.clients.forget_beyond(limits.clients, is_here);
+                self.staged.clients.extend(forgotten);
+            }
+        }
+        outcome.into()
+    }
+
+    /// Stages the answer to a message. A refusal of a message without a number changed nothing, so it stands whatever
+    /// becomes of the changes that it waits behind; one with a number is itself on record.
+    pub(super) fn answer(&mut self, to: ConnectionId, tag: &Tag, answer: Answer) {
+        let Answer { outcome, is_duplicate } = answer;
+        let is_greeted = self.sessions.get(to).is_some_and(|session| session.client().is_some());
+        let seq = tag.number.map(|number| number.seq);
+        let mut even_if_lost = false;
+        match outcome {
+            Ok(version) if tag.id.is_some() || is_duplicate => {
+                let duplicate = is_duplicate.then_some(true);
+                let text = ServerMessage::Ack { id: tag.id.as_ref(), seq, version, duplicate }.encode();
+                if !is_duplicate {
+                    // This one covers all before it.
+                    self.staged.acks.remove(&to);
+                }
+                self.reply(is_greeted, Outgoing::new(Audience::One(to), text));
+            }
+            Ok(version) => self.staged.acks.extend(seq.map(|seq| (to, (seq, version)))),
+            Err(Failure::Conflict(conflict)) if is_greeted => {
+                self.staged.replies.push(Reply::Conflict { to, tag: tag.clone(), conflict, is_duplicate });
+            }
+            Err(Failure::Conflict(conflict)) => {
+                let text = self.conflict_frame(tag, &conflict, is_duplicate);
+                self.staged.outbox.push(Outgoing::new(Audience::One(to), text));
+            }
+            Err(Failure::Refusal(refusal)) => {
+                even_if_lost = tag.number.is_none();
+                let text = reply::error(&refusal, tag, is_duplicate);
+                self.reply(is_greeted, Outgoing { audience: Audience::One(to), text, even_if_lost });
+            }
+        }
+        if !even_if_lost {
+            self.staged.waiting.push(Waiting { connection: to, tag: tag.clone() });
+        }
+    }
+
+    fn reply(&mut self, is_greeted: bool, frame: Outgoing) {
+        if is_greeted {
+            self.staged.replies.push(Reply::Frame(frame));
+        } else {
+            self.staged.outbox.push(frame);
+        }
+    }
+
+    /// A frame for one connection, after all that came before it.
+    pub(super) fn tell(&mut self, to: ConnectionId, text: String) {
+        self.close_segment();
+        self.staged.outbox.push(Outgoing::new(Audience::One(to), text));
+        self.staged.is_urgent = true;
+    }
+
+    /// Shows what may be staged itself, so it waits for that to be durable.
+    pub(super) fn conflict_frame(&self, tag: &Tag, conflict: &Conflict, is_duplicate: bool) -> String {
+        ServerMessage::Conflict {
+            id: tag.id.as_ref(),
+            seq: tag.number.map(|number| number.seq),
+            code: "E_CONFLICT",
+            conflict: self.conflict_view(conflict),
+            duplicate: is_duplicate.then_some(true),
+        }
+        .encode()
+    }
+
+    /// What lost, and to what: as the field stands now.
+    pub(super) fn conflict_view<'a>(&'a self, conflict: &'a Conflict) -> ConflictView<'a> {
+        let field = self.document.get(&conflict.field);
+        ConflictView {
+            field: &conflict.field,
+            client_version: conflict.client_version,
+            server_version: field.map_or(0, |field| field.version),
+            current: field.and_then(|field| field.selection.as_ref()),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Writing without a socket: `PUT` and `DELETE` of a field over HTTP (H3).
+
+use serde::Serialize;
+
+use crate::protocol::Millis;
+use crate::protocol::json::{Json, encode};
+use crate::protocol::message::{ClientMessage, FieldChange, Frame};
+use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::reply::ConflictView;
+
+use super::Room;
+use super::answer::{Answer, verdict};
+use super::change::{Failure, Writer};
+use super::clients::{KeyedWrite, Outcome};
+use super::turn::{Participant, Turn};
+
+/// A change of a field by somebody without a socket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WriteRequest {
+    /// The change as a frame would say it.
+    pub frame: Frame,
+    /// Whose outbox it is from, if from any.
+    pub client_id: Option<String>,
+    /// The name that the request has, so that it can be repeated without harm. Not together with a number.
+    pub key: Option<String>,
+}
+
+/// The answer to a write over HTTP, as its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// It is done: `{version, selection, duplicate?}`.
+    Done(String),
+    /// It came too late: the members of a conflict (S4).
+    Conflict(String),
+    /// It was refused.
+    Refused(Refusal),
+}
+
+#[derive(Serialize)]
+struct DoneBody<'a> {
+    version: u64,
+    selection: Option<&'a Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duplicate: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct ConflictBody<'a> {
+    code: &'a str,
+    #[serde(flatten)]
+    conflict: ConflictView<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duplicate: Option<bool>,
+}
+
+impl Room {
+    /// Makes a change for somebody without a socket. The answer may be given once the turn is carried out.
+    pub fn write(&mut self, request: WriteRequest, now: Millis) -> (Written, Turn) {
+        self.tick(now);
+        let is_new = !self.is_stored;
+        let WriteRequest { frame, client_id, key } = request;
+        let change = match frame.message {
+            Ok(ClientMessage::Change(change)) => Ok(change),
+            Ok(_) => Err(Refusal::new(Code::BadMessage, "Only fields are written over HTTP.")),
+            Err(refusal) => Err(refusal),
+        };
+        self.touch();
+        let field = change.as_ref().map_or_else(|_| String::new(), |change| change.field().to_owned());
+        let user = change.as_ref().ok().map(|change| change.user_id().to_owned());
+        let writer = Writer { connection: None, client: client_id.clone() };
+        let answer = match (client_id, frame.tag.number, key.zip(user.clone())) {
+            (Some(client_id), Some(number), _) => {
+                if self.clients.forget_if_unseen(&client_id, self.clock) {
+                    self.staged.clients.insert(client_id.clone());
+                }
+                self.once(&client_id, user.as_deref(), number, |room| room.write_field(&writer, change))
+            }
+            (None, Some(number), Some((key, user))) => self.once_by_key((user, key), number.content, &writer, change),
+            (_, _, _) => self.write_field(&writer, change).into(),
+        };
+        let written = self.written(&field, answer);
+        let mut turn = self.flush(now);
+        if is_new {
+            turn.alarm = Some(self.expires_at());
+        }
+        (written, turn)
+    }
+
+    fn write_field(&mut self, writer: &Writer, change: Result<FieldChange, Refusal>) -> Result<u64, Failure> {
+        let change = change?;
+        let user = change.user_id().to_owned();
+        let version = self.change(writer, &[change])?;
+        // A sign of the user, who may have no socket at all.
+        let known = self.people.get(&user).filter(|person| person.last_seen < self.clock);
+        if let Some(person) = known.cloned() {
+            self.people.put(user.clone(), Participant { last_seen: self.clock, ..person });
+            self.staged.participants.insert(user);
+        }
+        Ok(version)
+    }
+
+    fn once_by_key(
+        &mut self,
+        of: (String, String),
+        content: u32,
+        writer: &Writer,
+        change: Result<FieldChange, Refusal>,
+    ) -> Answer {
+        match self.keys.answered(&of, content, self.clock) {
+            Err(refusal) => return Err(Failure::Refusal(refusal)).into(),
+            Ok(Some(verdict)) => return Answer::again(verdict),
+            Ok(None) => {}
+        }
+        let limit = self.settings.limits.idempotency_keys;
+        if self.keys.count() >= limit {
+            self.forget_old_keys();
+        }
+        if self.keys.count() >= limit {
+            let message = format!("The room remembers {limit} idempotency keys, all it takes. Try again tomorrow.");
+            return Err(Failure::Refusal(Refusal::new(Code::LimitKeys, message))).into();
+        }
+        let outcome = self.write_field(writer, change);
+        if let Some(verdict) = verdict(&outcome) {
+            let write = KeyedWrite { at: self.clock, outcome: Outcome { content, verdict } };
+            self.keys.put(of.clone(), write);
+            self.staged.keys.insert(of);
+        }
+        outcome.into()
+    }
+
+    /// Drops idempotency keys that have served their time.
+    pub(super) fn forget_old_keys(&mut self) {
+        let old = self.keys.forget_old(self.clock);
+        self.staged.keys.extend(old);
+    }
+
+    fn written(&self, field: &str, answer: Answer) -> Written {
+        let duplicate = answer.is_duplicate.then_some(true);
+        match answer.outcome {
+            Ok(version) => {
+                let selection = self.document.get(field).and_then(|field| field.selection.as_ref());
+                Written::Done(encode(&DoneBody { version, selection, duplicate }))
+            }
+            Err(Failure::Conflict(conflict)) => {
+                let conflict = self.conflict_view(&conflict);
+                Written::Conflict(encode(&ConflictBody { code: "E_CONFLICT", conflict, duplicate }))
+            }
+            Err(Failure::Refusal(refusal)) => Written::Refused(refusal),
+        }
+    }
+}
