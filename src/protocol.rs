@@ -3,11 +3,13 @@
 //! The rules it speaks of (`F1`, `S2`, …) are those of PROTOCOL.md.
 
 pub mod address;
+pub mod feed;
 pub mod json;
 pub mod limits;
 pub mod message;
 pub mod refusal;
 pub mod reply;
+pub mod write;
 
 /// The version of the protocol, which a client gives in its `hello` (Y4). What is on the wire changes only with it.
 pub const PROTOCOL: u64 = 1;

@@ -45,13 +45,27 @@ pub struct Settings {
     pub limits: Limits,
     /// How long a room that nobody uses is kept, in milliseconds (X3).
     pub time_to_live: Millis,
+    /// How long a stream of events lasts, in milliseconds (H4).
+    pub stream_life: Millis,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            time_to_live: Self::DEFAULT_TIME_TO_LIVE,
+            stream_life: Self::DEFAULT_STREAM_LIFE,
+        }
+    }
 }
 
 impl Settings {
     /// Thirty days.
     pub const DEFAULT_TIME_TO_LIVE: Millis = 30 * DAY;
+    /// Five minutes.
+    pub const DEFAULT_STREAM_LIFE: Millis = 300_000;
 
-    /// The defaults with the operator's overrides: the limits' variables, and `ROOM_TTL_DAYS`.
+    /// The defaults with the operator's overrides: the limits' variables, `ROOM_TTL_DAYS` and `EVENTS_MAX_SECONDS`.
     ///
     /// # Errors
     /// A variable that does not hold what its name asks for.
@@ -64,7 +78,15 @@ impl Settings {
                 (days.ok_or(bad)? * DAY as f64).ceil() as Millis
             }
         };
-        Ok(Self { limits: Limits::from_vars(var)?, time_to_live })
+        let stream_life = match var("EVENTS_MAX_SECONDS") {
+            None => Self::DEFAULT_STREAM_LIFE,
+            Some(text) => {
+                let seconds = text.trim().parse::<Millis>().ok().filter(|seconds| (1..=3_600).contains(seconds));
+                let bad = BadVariable { name: "EVENTS_MAX_SECONDS", expected: "a whole number from 1 to 3600" };
+                seconds.ok_or(bad)? * 1_000
+            }
+        };
+        Ok(Self { limits: Limits::from_vars(var)?, time_to_live, stream_life })
     }
 }
 

@@ -6,7 +6,8 @@ use crate::protocol::Millis;
 use crate::protocol::message::{ClientMessage, Frame};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::reply;
-use crate::room::request::{WriteRequest, Written};
+use crate::protocol::write::FieldWrite;
+use crate::room::request::Written;
 use crate::room::session::{Attachment, ConnectionId};
 use crate::room::turn::{Audience, Flush, Turn, Write};
 use crate::room::{Room, Settings, Stored};
@@ -62,6 +63,11 @@ impl Runner {
     /// A room that is asleep.
     pub fn new(settings: Settings) -> Self {
         Self { settings, room: None, timer: None }
+    }
+
+    /// The operator's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The room, while it is awake.
@@ -172,7 +178,7 @@ impl Runner {
     pub fn write(
         &mut self,
         platform: &mut impl Platform,
-        request: WriteRequest,
+        request: FieldWrite,
         now: Millis,
     ) -> Result<Written, Refusal> {
         let room = self.wake(platform, now)?;

@@ -1,6 +1,8 @@
 //! What runs in workerd: the Worker that every request reaches first (`route`), the Durable Object that is a room
-//! (`object`), and the bindings to workerd that the `worker` crate lacks (`platform`).
+//! (`object`), the stream of events that the Worker makes of a room's changes
+//! (`events`), and the bindings to workerd that the `worker` crate lacks (`platform`).
 
+mod events;
 mod http;
 mod object;
 mod platform;

@@ -21,7 +21,7 @@ pub enum Address {
 }
 
 /// What of a room an address means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
     /// The room itself: where WebSockets enter.
     Room,
@@ -29,6 +29,10 @@ pub enum Resource {
     State,
     /// `/changes`: what changed since a version or a time.
     Changes,
+    /// `/events`: changes as they come.
+    Events,
+    /// `/fields/{field}`: one field, by its name, percent-decoded once.
+    Field(String),
 }
 
 /// Why an address names nothing that is served.
@@ -85,11 +89,15 @@ impl Address {
             return Err(AddressError::UnknownParty);
         }
         let room = room_name(segments.next().unwrap_or_default())?;
-        let resource = match (segments.next(), segments.next()) {
-            (None, _) => Resource::Room,
-            (Some("state"), None) => Resource::State,
-            (Some("changes"), None) => Resource::Changes,
-            (Some(_), _) => return Err(AddressError::NotFound),
+        let resource = match (segments.next(), segments.next(), segments.next()) {
+            (None, _, _) => Resource::Room,
+            (Some("state"), None, _) => Resource::State,
+            (Some("changes"), None, _) => Resource::Changes,
+            (Some("events"), None, _) => Resource::Events,
+            (Some("fields"), Some(field), None) => {
+                Resource::Field(percent_decode(field).ok_or(AddressError::NotFound)?)
+            }
+            (Some(_), _, _) => return Err(AddressError::NotFound),
         };
         Ok(Self::Room { party, room, resource })
     }
@@ -150,6 +158,9 @@ mod tests {
         assert_eq!(room("/parties/collaboration/a%253Ab").as_deref(), Ok("collaboration a%3Ab"));
         assert_eq!(room("/parties/collaboration/r/state").as_deref(), Ok("collaboration r State"));
         assert_eq!(room("/parties/collaboration/r/changes").as_deref(), Ok("collaboration r Changes"));
+        assert_eq!(room("/parties/collaboration/r/events").as_deref(), Ok("collaboration r Events"));
+        let field = "/parties/collaboration/r/fields/a%2Fb%20c";
+        assert_eq!(room(field).as_deref(), Ok(r#"collaboration r Field("a/b c")"#));
         assert_eq!(room(&format!("/parties/chat/{}", "ä".repeat(128))), Ok(format!("chat {}", "ä".repeat(128))));
     }
 
@@ -180,8 +191,18 @@ mod tests {
         for path in ["/parties/Chat/r", "/parties/other/r", "/parties/%ff/r", "/parties/chat%2Cx/r"] {
             assert_eq!(room(path), Err("unknown_party"), "{path}");
         }
-        for path in ["/", "", "/parties", "/party/chat/r", "/health/x", "/parties/chat/r/x", "/parties/chat/r/state/x"]
-        {
+        for path in [
+            "/",
+            "",
+            "/parties",
+            "/party/chat/r",
+            "/health/x",
+            "/parties/chat/r/x",
+            "/parties/chat/r/state/x",
+            "/parties/chat/r/fields",
+            "/parties/chat/r/fields/a/b",
+            "/parties/chat/r/fields/%ff",
+        ] {
             assert_eq!(room(path), Err("not_found"), "{path}");
         }
     }

@@ -238,6 +238,9 @@ pub struct ChangesView<'a> {
     /// What people are looking at, for a client that comes back. Not in a live frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub presence: Option<Vec<PresenceView<'a>>>,
+    /// Present, and true, when a reader of events must drop what it had (H4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reset: Option<bool>,
 }
 
 /// The body of `GET /changes` (H2).

@@ -48,6 +48,7 @@ impl Room {
                 changes: self.changes(since),
                 participants: Some(self.participants()),
                 presence: Some(self.presence()),
+                reset: None,
             }))
             .encode(),
             Some(_) => self.state(true, self.clock),

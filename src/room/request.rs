@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::protocol::Millis;
 use crate::protocol::json::{Json, encode};
-use crate::protocol::message::{ClientMessage, FieldChange, Frame};
+use crate::protocol::message::{ClientMessage, Extra, FieldChange};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::ConflictView;
+use crate::protocol::write::FieldWrite;
 
 use super::Room;
 use super::answer::{Answer, verdict};
@@ -14,26 +14,20 @@ use super::change::{Failure, Writer};
 use super::clients::{KeyedWrite, Outcome};
 use super::turn::{Participant, Turn};
 
-/// A change of a field by somebody without a socket.
+/// The answer to a write over HTTP.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WriteRequest {
-    /// The change as a frame would say it.
-    pub frame: Frame,
-    /// Whose outbox it is from, if from any.
-    pub client_id: Option<String>,
-    /// The name that the request has, so that it can be repeated without harm. Not together with a number.
-    pub key: Option<String>,
-}
-
-/// The answer to a write over HTTP, as its body.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
-    /// It is done: `{version, selection, duplicate?}`.
+    /// It is done: the body `{version, selection, duplicate?}`.
     Done(String),
-    /// It came too late: the members of a conflict (S4).
-    Conflict(String),
-    /// It was refused.
-    Refused(Refusal),
+    /// It is not: a problem with the members of a conflict (S4) or an error (F4).
+    Problem {
+        /// Stable, for programs.
+        code: &'static str,
+        /// For people.
+        detail: String,
+        /// What else there is to know.
+        members: Extra,
+    },
 }
 
 #[derive(Serialize)]
@@ -44,21 +38,12 @@ struct DoneBody<'a> {
     duplicate: Option<bool>,
 }
 
-#[derive(Serialize)]
-struct ConflictBody<'a> {
-    code: &'a str,
-    #[serde(flatten)]
-    conflict: ConflictView<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duplicate: Option<bool>,
-}
-
 impl Room {
     /// Makes a change for somebody without a socket. The answer may be given once the turn is carried out.
-    pub fn write(&mut self, request: WriteRequest, now: Millis) -> (Written, Turn) {
+    pub fn write(&mut self, request: FieldWrite, now: Millis) -> (Written, Turn) {
         self.tick(now);
         let is_new = !self.is_stored;
-        let WriteRequest { frame, client_id, key } = request;
+        let FieldWrite { frame, client_id, key } = request;
         let change = match frame.message {
             Ok(ClientMessage::Change(change)) => Ok(change),
             Ok(_) => Err(Refusal::new(Code::BadMessage, "Only fields are written over HTTP.")),
@@ -136,16 +121,26 @@ impl Room {
 
     fn written(&self, field: &str, answer: Answer) -> Written {
         let duplicate = answer.is_duplicate.then_some(true);
+        let mut members = Extra::new();
+        members.extend(duplicate.map(|duplicate| ("duplicate".to_owned(), Json::of(&duplicate))));
         match answer.outcome {
             Ok(version) => {
                 let selection = self.document.get(field).and_then(|field| field.selection.as_ref());
                 Written::Done(encode(&DoneBody { version, selection, duplicate }))
             }
             Err(Failure::Conflict(conflict)) => {
-                let conflict = self.conflict_view(&conflict);
-                Written::Conflict(encode(&ConflictBody { code: "E_CONFLICT", conflict, duplicate }))
+                let view = self.conflict_view(&conflict);
+                members.insert("field".to_owned(), Json::of(&view.field));
+                members.insert("clientVersion".to_owned(), Json::of(&view.client_version));
+                members.insert("serverVersion".to_owned(), Json::of(&view.server_version));
+                members.insert("current".to_owned(), Json::of(&view.current));
+                let detail = "The field is not what its writer last saw. `current` is what it holds.".to_owned();
+                Written::Problem { code: "E_CONFLICT", detail, members }
             }
-            Err(Failure::Refusal(refusal)) => Written::Refused(refusal),
+            Err(Failure::Refusal(refusal)) => {
+                members.extend(refusal.expected.map(|seq| ("expected".to_owned(), Json::of(&seq))));
+                Written::Problem { code: refusal.code.as_str(), detail: refusal.message, members }
+            }
         }
     }
 }

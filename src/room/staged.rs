@@ -155,7 +155,7 @@ impl Room {
         let mut changes = fields.chain(people).filter(|change| change.version() > from).collect::<Vec<_>>();
         changes.sort_unstable_by_key(ChangeView::version);
         let (to, epoch) = (self.version, self.meta.epoch.as_str());
-        let view = ChangesView { from, to, epoch, changes, participants: None, presence: None };
+        let view = ChangesView { from, to, epoch, changes, participants: None, presence: None, reset: None };
         ServerMessage::Changes(Box::new(view)).encode()
     }
 

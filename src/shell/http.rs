@@ -4,6 +4,7 @@ use serde::Serialize;
 use worker::{Headers, Request, Response, ResponseBuilder, Result, WebSocketPair};
 
 use crate::protocol::json::encode;
+use crate::protocol::message::Extra;
 use crate::protocol::refusal::CloseCode;
 
 /// An RFC 9457 problem (H5).
@@ -13,33 +14,81 @@ struct Problem<'a> {
     status: u16,
     code: &'a str,
     detail: &'a str,
+    #[serde(flatten)]
+    members: &'a Extra,
 }
 
 /// Answers with a problem. `code` is stable, `detail` for people.
 pub fn problem(status: u16, code: &str, detail: &str) -> Result<Response> {
+    problem_with(status, code, detail, &Extra::new())
+}
+
+/// Answers with a problem that tells more.
+pub fn problem_with(status: u16, code: &str, detail: &str, members: &Extra) -> Result<Response> {
+    answer(status, "application/problem+json", problem_text(status, code, detail, members))
+}
+
+/// The body of a problem.
+pub fn problem_text(status: u16, code: &str, detail: &str, members: &Extra) -> String {
     let title = match status {
         400 => "Bad Request",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Content Too Large",
+        422 => "Unprocessable Content",
         426 => "Upgrade Required",
         503 => "Service Unavailable",
+        507 => "Insufficient Storage",
         _ => "Error",
     };
-    let body = encode(&Problem { title, status, code, detail });
-    answer(status, "application/problem+json", body)
+    encode(&Problem { title, status, code, detail, members })
+}
+
+/// The status that goes with the code of a refused write (H3).
+pub fn status_of(code: &str) -> u16 {
+    match code {
+        "E_CONFLICT" | "out_of_order" => 409,
+        "identity_mismatch" => 403,
+        "outcome_forgotten" => 410,
+        "seq_reused" | "idempotency_key_reused" => 422,
+        "limit_message" | "limit_value" | "limit_name" | "limit_depth" => 413,
+        "limit_fields" | "limit_room" => 507,
+        "limit_keys" | "storage" | "unavailable" | "slow_reader" => 503,
+        "internal" => 500,
+        _ => 400,
+    }
 }
 
 /// Answers with a body that any page may read and no cache keeps.
 pub fn answer(status: u16, content_type: &str, body: String) -> Result<Response> {
+    let headers = headers(content_type)?;
+    if status == 503 {
+        headers.set("retry-after", "5")?;
+    }
+    Ok(ResponseBuilder::new().with_status(status).with_headers(headers).fixed(body.into_bytes()))
+}
+
+/// What every answer carries.
+pub fn headers(content_type: &str) -> Result<Headers> {
     let headers = Headers::new();
     headers.set("content-type", content_type)?;
     headers.set("cache-control", "no-cache")?;
     headers.set("access-control-allow-origin", "*")?;
     headers.set("x-content-type-options", "nosniff")?;
-    if status == 503 {
-        headers.set("retry-after", "5")?;
-    }
-    Ok(ResponseBuilder::new().with_status(status).with_headers(headers).fixed(body.into_bytes()))
+    Ok(headers)
+}
+
+/// Lets a page of another origin send what a simple request may not (Fetch, CORS preflight).
+pub fn preflight() -> Result<Response> {
+    let headers = Headers::new();
+    headers.set("access-control-allow-origin", "*")?;
+    headers.set("access-control-allow-methods", "GET, HEAD, PUT, DELETE")?;
+    headers.set("access-control-allow-headers", "content-type, if-none-match, idempotency-key, last-event-id")?;
+    headers.set("access-control-max-age", "7200")?;
+    Ok(ResponseBuilder::new().with_status(204).with_headers(headers).empty())
 }
 
 /// Whether the request asks for a WebSocket.

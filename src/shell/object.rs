@@ -1,6 +1,7 @@
 //! The Durable Object that is a room. Each callback reads the clock once and hands the event to the runner.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use wasm_bindgen::{JsCast, JsValue};
@@ -10,13 +11,14 @@ use worker::{
     durable_object, worker_sys,
 };
 
-use crate::protocol::limits::Limits;
 use crate::protocol::refusal::Refusal;
+use crate::protocol::write::{self, FieldWrite, Verb};
 use crate::room::read::Since;
+use crate::room::request::Written;
 use crate::room::{Room, Settings};
 use crate::runner::Runner;
 
-use super::http::{answer, problem, upgraded};
+use super::http::{answer, problem, problem_with, status_of, upgraded};
 use super::platform::{JsSocket, JsState, Workerd, answer_close, connection_of, now, random_id};
 use super::route::variable;
 
@@ -63,7 +65,7 @@ impl DurableObject for RoomObject {
         // The door refuses everyone while a variable is wrong; a room that was open before goes on with the defaults.
         let settings = Settings::from_vars(|name| variable(&env, name)).unwrap_or_else(|error| {
             worker::console_error!("{error}");
-            Settings { limits: Limits::default(), time_to_live: Settings::DEFAULT_TIME_TO_LIVE }
+            Settings::default()
         });
         let state = JsValue::from(state._inner()).unchecked_into::<JsState>();
         let inner = Rc::new_cyclic(|object| {
@@ -76,9 +78,13 @@ impl DurableObject for RoomObject {
         }
     }
 
-    async fn fetch(&self, request: Request) -> Result<Response> {
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
         match request.path().as_str() {
             "/connect" => self.enter(&request).await,
+            "/write" => {
+                let body = request.text().await?;
+                self.write(&request, &body).await
+            }
             "/changes" => {
                 let query = request.query::<ChangesQuery>()?;
                 self.read(&request, |room, now| room.changes_page(&query.since(), now))
@@ -166,6 +172,31 @@ impl RoomObject {
         Ok(response)
     }
 
+    /// Writes a field for somebody without a socket (H3).
+    async fn write(&self, request: &Request, body: &str) -> Result<Response> {
+        let WriteQuery { verb, field, query } = request.query()?;
+        let verb = if verb == "put" { Verb::Put } else { Verb::Delete };
+        let key = request.headers().get("idempotency-key")?;
+        let written = {
+            let mut inner = self.inner.borrow_mut();
+            let Inner { runner, platform } = &mut *inner;
+            let write = write::Request { verb, field: &field, body, query: &query, key: key.as_deref() };
+            let written = FieldWrite::read(&write, &runner.settings().limits)
+                .and_then(|write| runner.write(platform, write, now()));
+            inner.drop_overdue();
+            written
+        };
+        self.settle().await?;
+        match written {
+            Ok(Written::Done(body)) => answer(200, "application/json", body),
+            Ok(Written::Problem { code, detail, members }) => problem_with(status_of(code), code, &detail, &members),
+            Err(refusal) => {
+                let code = refusal.code.as_str();
+                problem(status_of(code), code, &refusal.message)
+            }
+        }
+    }
+
     async fn disconnect(&self, socket: &WebSocket, said_goodbye: bool) -> Result<()> {
         if let Some(attachment) = connection_of(raw(socket)) {
             self.inner.borrow_mut().event(|runner, platform, now| {
@@ -206,6 +237,15 @@ impl RoomObject {
             Fault::Inspect => Some(format!(r#"{{"type":"instance","instance":"{}"}}"#, self.instance)),
         }
     }
+}
+
+/// What the router passes on of a write.
+#[derive(serde::Deserialize)]
+struct WriteQuery {
+    verb: String,
+    field: String,
+    #[serde(flatten)]
+    query: BTreeMap<String, String>,
 }
 
 /// What the router asks on behalf of a reader of `/changes`.

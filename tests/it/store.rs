@@ -161,9 +161,9 @@ fn a_commit_has_one_row_for_each_thing_that_changed() {
     }
     site.say("bob", &say::clear("bob", "g"));
     site.pass(20);
-    let rows = site.world.commits.last().unwrap().iter().map(|write| match write {
-        Write::Field(name, _) | Write::Participant(name, _) => name.as_str(),
-        _ => panic!("{write:?}"),
+    let rows = site.world.commits.last().unwrap().iter().map(|write| {
+        let (Write::Field(name, _) | Write::Participant(name, _)) = write else { panic!("{write:?}") };
+        name.as_str()
     });
     assert_eq!(rows.collect::<Vec<_>>(), ["f", "g", "bob"]);
     assert_stored(&site);

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use roomkeep::protocol::Millis;
-use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::refusal::CloseCode;
 use roomkeep::room::session::{Attachment, ConnectionId};
 use roomkeep::room::turn::{Audience, Write};
@@ -19,7 +18,7 @@ pub const DAY: Millis = 86_400_000;
 
 /// The defaults of the protocol.
 pub fn settings() -> Settings {
-    Settings { limits: Limits::default(), time_to_live: Settings::DEFAULT_TIME_TO_LIVE }
+    Settings::default()
 }
 
 /// SQLite as the store sees it.

@@ -1,0 +1,285 @@
+//! The room's frames as Server-Sent Events (H4; the HTML standard's `text/event-stream`).
+//!
+//! A feed is what one reader has. It says `hello` to the room as any client does, and turns the `changes` that come
+//! into events. It asks again when one is missing and passes over what its reader has already.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::json::{Json, encode};
+use super::reply::{ChangeView, ChangesView, RecordView, ServerMessage};
+use super::{Millis, PROTOCOL};
+
+/// Up to where a reader has the room: the `id` of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The room's version.
+    pub version: u64,
+    /// Which life of the room that is a version of (U8).
+    pub epoch: String,
+}
+
+impl Position {
+    /// Reads what a reader gives as its `Last-Event-ID`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (version, epoch) = text.split_once('-')?;
+        let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
+        let version = Some(version).filter(|_| is_number)?.parse().ok()?;
+        Some(Self { version, epoch: epoch.to_owned() }).filter(|position| !position.epoch.is_empty())
+    }
+}
+
+/// What is to be done about a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing: it is none of the reader's.
+    Nothing,
+    /// Send this to the reader.
+    Event(String),
+    /// Send this to the room: something is missing.
+    Ask(String),
+    /// The room refused: tell the reader this problem, and end.
+    End(String),
+}
+
+/// One reader of a room's changes.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    /// What the reader has; `None` until the room's first answer to one that begins with the next change.
+    at: Option<Position>,
+    has_begun: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Hello<'a> {
+    r#type: &'static str,
+    protocol: u64,
+    client_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<&'a str>,
+}
+
+/// What of the room's frames matters here.
+#[derive(Deserialize)]
+struct Told<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    from: Option<u64>,
+    to: Option<u64>,
+    version: Option<u64>,
+    epoch: Option<String>,
+    #[serde(borrow)]
+    changes: Option<Vec<&'a RawValue>>,
+    code: Option<String>,
+}
+
+/// What of a full answer becomes changes.
+#[derive(Deserialize)]
+struct Full<'a> {
+    #[serde(borrow)]
+    selections: BTreeMap<Cow<'a, str>, Json>,
+    participants: Vec<Person>,
+}
+
+/// What of a stored selection stands beside it in a change.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stamp {
+    version: u64,
+    updated_at: Millis,
+    user_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Person {
+    id: String,
+    name: String,
+    is_ready: bool,
+    joined_at: Millis,
+    version: u64,
+}
+
+impl Feed {
+    /// A reader that has what it says, or one that begins with the next change.
+    pub fn new(last: Option<Position>) -> Self {
+        Self { at: last, has_begun: false }
+    }
+
+    /// Whether the room has answered, so that every change from now on is told.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// The first frame for the room.
+    pub fn hello(&self, client_id: &str) -> String {
+        let since = self.at.as_ref().map(|at| at.version);
+        let epoch = self.at.as_ref().map(|at| at.epoch.as_str());
+        encode(&Hello { r#type: "hello", protocol: PROTOCOL, client_id, since, epoch })
+    }
+
+    /// Takes a frame of the room.
+    pub fn take(&mut self, frame: &str) -> Step {
+        let Ok(told) = serde_json::from_str::<Told<'_>>(frame) else { return Step::Nothing };
+        self.has_begun |= matches!(told.r#type.as_ref(), "changes" | "sync_response");
+        match (told.r#type.as_ref(), told.from, told.to, told.version, told.epoch) {
+            ("changes", Some(from), Some(to), _, Some(epoch)) => {
+                self.changes(frame, from, Position { version: to, epoch }, told.changes)
+            }
+            ("sync_response", _, _, Some(version), Some(epoch)) => self.full(frame, Position { version, epoch }),
+            ("error", _, _, _, _) => Step::End(told.code.unwrap_or_default()),
+            _ => Step::Nothing,
+        }
+    }
+
+    fn changes(&mut self, frame: &str, from: u64, to: Position, changes: Option<Vec<&RawValue>>) -> Step {
+        match &self.at {
+            // Before the room's first answer nothing is known to be missing.
+            None => return Step::Nothing,
+            Some(at) if at.epoch == to.epoch && to.version <= at.version => return Step::Nothing,
+            Some(at) if at.epoch != to.epoch || from > at.version => {
+                let (since, epoch) = (at.version, Json::of(&at.epoch));
+                return Step::Ask(format!(r#"{{"type":"sync_request","since":{since},"epoch":{}}}"#, epoch.text()));
+            }
+            Some(_) => {}
+        }
+        let is_empty = changes.is_none_or(|changes| changes.is_empty());
+        let event = event(&to, frame);
+        self.at = Some(to);
+        if is_empty { Step::Nothing } else { Step::Event(event) }
+    }
+
+    /// A full answer: where a new reader begins, or all that one must know whose place the room does not know any more.
+    fn full(&mut self, frame: &str, to: Position) -> Step {
+        let step = match &self.at {
+            None => Step::Nothing,
+            Some(_) => match all_as_changes(frame, &to) {
+                Some(changes) => Step::Event(event(&to, &changes)),
+                None => Step::End("internal".to_owned()),
+            },
+        };
+        self.at = Some(to);
+        step
+    }
+}
+
+/// All of a state as changes since version 0, for a reader that drops what it had.
+fn all_as_changes(frame: &str, to: &Position) -> Option<String> {
+    let full = serde_json::from_str::<Full<'_>>(frame).ok()?;
+    let stamps = full.selections.values().map(|selection| serde_json::from_str::<Stamp>(selection.text()));
+    let stamps = stamps.collect::<Result<Vec<_>, _>>().ok()?;
+    let fields = full.selections.iter().zip(&stamps).map(|((field, selection), stamp)| ChangeView::Field {
+        version: stamp.version,
+        field,
+        selection: Some(selection),
+        user_id: &stamp.user_id,
+        updated_at: stamp.updated_at,
+    });
+    let people = full.participants.iter().map(|person| ChangeView::Participant {
+        version: person.version,
+        participant: RecordView {
+            id: &person.id,
+            name: &person.name,
+            is_ready: person.is_ready,
+            joined_at: person.joined_at,
+        },
+    });
+    let mut changes = fields.chain(people).collect::<Vec<_>>();
+    changes.sort_by_key(ChangeView::version);
+    let view = ChangesView {
+        from: 0,
+        to: to.version,
+        epoch: &to.epoch,
+        changes,
+        participants: None,
+        presence: None,
+        reset: Some(true),
+    };
+    Some(ServerMessage::Changes(Box::new(view)).encode())
+}
+
+/// An event as text. JSON may be laid out over several lines; each is then a `data:` of its own.
+fn event(position: &Position, data: &str) -> String {
+    let mut text = format!("id: {}-{}\n", position.version, position.epoch);
+    for line in data.split(['\n', '\r']) {
+        text.extend(["data: ", line, "\n"]);
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(version: u64) -> Option<Position> {
+        Some(Position { version, epoch: "e".to_owned() })
+    }
+
+    fn changes(from: u64, to: u64, entries: &str) -> String {
+        format!(r#"{{"type":"changes","from":{from},"to":{to},"epoch":"e","changes":[{entries}]}}"#)
+    }
+
+    #[test]
+    fn h4_an_id_is_a_version_and_its_epoch() {
+        assert_eq!(Position::parse("12-e-f"), Some(Position { version: 12, epoch: "e-f".to_owned() }));
+        for rubbish in ["", "12", "12-", "-e", "+1-e", "x-e", "99999999999999999999-e"] {
+            assert_eq!(Position::parse(rubbish), None, "{rubbish}");
+        }
+    }
+
+    #[test]
+    fn h4_a_new_reader_begins_with_the_next_change() {
+        let mut feed = Feed::new(None);
+        assert_eq!(feed.hello("c"), r#"{"type":"hello","protocol":1,"clientId":"c"}"#);
+        assert_eq!(feed.take(r#"{"type":"welcome","version":3,"epoch":"e"}"#), Step::Nothing);
+        let full = r#"{"type":"sync_response","version":3,"epoch":"e","selections":{},"participants":[]}"#;
+        assert!(!feed.has_begun());
+        assert_eq!(feed.take(full), Step::Nothing);
+        assert!(feed.has_begun());
+        let frame = changes(3, 4, "[\n1]");
+        let lines = frame.replace('\n', "\ndata: ");
+        assert_eq!(feed.take(&frame), Step::Event(format!("id: 4-e\ndata: {lines}\n\n")));
+        assert_eq!(feed.take(&frame), Step::Nothing, "what the reader has it is not told again");
+        assert_eq!(feed.take(r#"{"type":"user_left","userId":"ann","lastSeen":1}"#), Step::Nothing);
+    }
+
+    #[test]
+    fn h4_a_reader_that_comes_back_is_told_what_it_missed() {
+        let mut feed = Feed::new(at(3));
+        assert_eq!(feed.hello("c"), r#"{"type":"hello","protocol":1,"clientId":"c","since":3,"epoch":"e"}"#);
+        assert!(matches!(feed.take(&changes(3, 5, "1,2")), Step::Event(_)));
+        assert_eq!(feed.take(&changes(5, 5, "")), Step::Nothing);
+        let ask = r#"{"type":"sync_request","since":5,"epoch":"e"}"#;
+        assert_eq!(feed.take(&changes(6, 7, "1")), Step::Ask(ask.to_owned()), "a gap");
+        assert!(matches!(feed.take(&changes(5, 7, "1")), Step::Event(_)));
+        let refusal = r#"{"type":"error","code":"storage","message":"m"}"#;
+        assert_eq!(feed.take(refusal), Step::End("storage".to_owned()));
+    }
+
+    #[test]
+    fn h4_who_was_away_for_too_long_is_told_all_as_changes() {
+        let mut feed = Feed::new(at(3));
+        let full = r#"{"type":"sync_response","version":9,"epoch":"new","time":1,"reset":true,"selections":{
+            "b":{"field":"b","value":1.10,"userId":"ann","timestamp":null,"version":8,"updatedAt":5},
+            "a":{"field":"a","value":2,"userId":"bob","timestamp":null,"version":9,"updatedAt":6}},
+            "participants":[{"id":"ann","name":"Ann","isReady":false,"joinedAt":2,"version":1}],"presence":[]}"#;
+        let Step::Event(event) = feed.take(full) else { panic!("an event") };
+        let expected = concat!(
+            r#"{"type":"changes","from":0,"to":9,"epoch":"new","changes":["#,
+            r#"{"kind":"participant","version":1,"participant":{"id":"ann","name":"Ann","isReady":false,"joinedAt":2}},"#,
+            r#"{"kind":"field","version":8,"field":"b","selection":"#,
+            r#"{"field":"b","value":1.10,"userId":"ann","timestamp":null,"version":8,"updatedAt":5},"userId":"ann","updatedAt":5},"#,
+            r#"{"kind":"field","version":9,"field":"a","selection":"#,
+            r#"{"field":"a","value":2,"userId":"bob","timestamp":null,"version":9,"updatedAt":6},"userId":"bob","updatedAt":6}"#,
+            r#"],"reset":true}"#
+        );
+        assert_eq!(event, format!("id: 9-new\ndata: {expected}\n\n"));
+    }
+}

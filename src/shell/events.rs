@@ -1,0 +1,180 @@
+//! `GET /events`: a room's changes as Server-Sent Events (H4).
+//!
+//! The Worker serves the stream and holds a socket to the room, as any client does. So the room sleeps between changes,
+//! and what goes wrong with a stream is the stream's alone. A stream ends after some minutes, with it the socket, so
+//! that readers who are long gone do not stay in the room's count.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::channel::{mpsc, oneshot};
+use futures::future::{Either, select};
+use futures::stream::{self, Stream, StreamExt};
+use worker::wasm_bindgen_futures::spawn_local;
+use worker::{Delay, Env, Request, Response, ResponseBuilder, Result, WebSocket, WebsocketEvent};
+
+use crate::protocol::Millis;
+use crate::protocol::feed::{Feed, Position, Step};
+use crate::protocol::limits::UNSENT_BYTES;
+use crate::protocol::message::Extra;
+use crate::room::Settings;
+
+use super::http::{headers, problem, problem_text, status_of};
+use super::platform::{now, random_id};
+use super::route::{ToRoom, variable};
+
+/// After this long without a change a comment is sent, in milliseconds, so that no proxy takes the stream for dead.
+const KEEP_ALIVE: Millis = 20_000;
+
+/// What a reader is told beside the code.
+const ENDED: &str = "The stream ended. Open it again; it goes on where it stopped.";
+/// Tells that the stream has begun, or with which code it has not.
+type Begun = oneshot::Sender<Option<String>>;
+
+/// Answers with the stream, or with why there is none.
+pub async fn serve(request: &Request, env: &Env, name: &str) -> Result<Response> {
+    let last = request.headers().get("last-event-id")?.filter(|id| !id.is_empty());
+    let last = match last.as_deref().map(Position::parse) {
+        Some(None) => {
+            let detail = "`Last-Event-ID` must be the id of an event of this stream.";
+            return problem(400, "bad_request", detail);
+        }
+        Some(Some(position)) => Some(position),
+        None => None,
+    };
+    let answer = ToRoom::connect()?.send(env, name).await?;
+    if answer.status_code() != 101 {
+        return Ok(answer);
+    }
+    let Some(socket) = answer.websocket() else {
+        return problem(503, "unavailable", "The room did not answer. Try again.");
+    };
+    let life =
+        Settings::from_vars(|name| variable(env, name)).map_or(Settings::DEFAULT_STREAM_LIFE, |set| set.stream_life);
+    let end = now() + life;
+    let (mut reader, events) = reader();
+    let (begun, begins) = oneshot::channel();
+    spawn_local(async move {
+        let mut begun = Some(begun);
+        let problem = pump(&socket, Feed::new(last), &mut reader, &mut begun, end).await;
+        match (problem, begun) {
+            // Nobody waits for it who is not there any more.
+            (problem, Some(begun)) => drop(begun.send(problem)),
+            (Some(code), None) => {
+                let data = problem_text(status_of(&code), &code, ENDED, &Extra::new());
+                reader.send(format!("event: problem\ndata: {data}\n\n"));
+            }
+            (None, None) => {}
+        }
+        // One that is closed already needs no goodbye.
+        let _ = socket.close(Some(1000), Some("end of stream"));
+    });
+    // Once the reader has the headers, every change is told, so they wait for the room to know of the stream.
+    if let Some(code) = begins.await.unwrap_or_else(|_| Some("internal".to_owned())) {
+        return problem(status_of(&code), &code, ENDED);
+    }
+    // Sent at once, and with it the headers, however long it is until the next change.
+    let opening = stream::once(async { "retry: 1000\n\n".to_owned() });
+    let bytes = opening.chain(events).map(|event| Ok::<_, worker::Error>(event.into_bytes()));
+    let headers = headers("text/event-stream; charset=utf-8")?;
+    // The reader of a proxy that gathers would hear of changes late.
+    headers.set("x-accel-buffering", "no")?;
+    ResponseBuilder::new().with_headers(headers).from_stream(bytes.boxed_local())
+}
+
+/// The reader's end of the stream, as the Worker has it.
+struct Reader {
+    events: mpsc::UnboundedSender<String>,
+    /// Bytes that were sent and not yet taken.
+    unread: Rc<Cell<usize>>,
+    /// Comes to an end when the reader does.
+    gone: oneshot::Receiver<()>,
+}
+
+impl Reader {
+    fn send(&self, event: String) {
+        self.unread.set(self.unread.get() + event.len());
+        // A reader that is gone in this moment needs nothing any more.
+        let _ = self.events.unbounded_send(event);
+    }
+}
+
+fn reader() -> (Reader, impl Stream<Item = String>) {
+    let (events, taken) = mpsc::unbounded::<String>();
+    let (alive, gone) = oneshot::channel();
+    let unread = Rc::new(Cell::new(0));
+    let left = unread.clone();
+    let taken = taken.map(move |event| {
+        // Held by the stream, so that it goes when the stream is dropped.
+        let _ = &alive;
+        left.set(left.get() - event.len());
+        event
+    });
+    (Reader { events, unread, gone }, taken)
+}
+
+/// Turns the room's frames into events until the reader or the room is gone or the time is over. Returns the code of
+/// what went wrong, if anything did.
+async fn pump(
+    socket: &WebSocket,
+    mut feed: Feed,
+    reader: &mut Reader,
+    begun: &mut Option<Begun>,
+    end: Millis,
+) -> Option<String> {
+    let internal = |error: worker::Error| {
+        worker::console_error!("a stream of events failed: {error}");
+        Some("internal".to_owned())
+    };
+    let mut frames = match socket.events() {
+        Ok(frames) => frames,
+        Err(error) => return internal(error),
+    };
+    let hello = feed.hello(&format!("events-{}", random_id()));
+    if let Err(error) = socket.accept().and_then(|()| socket.send_with_str(hello)) {
+        return internal(error);
+    }
+    loop {
+        let left = (end - now()).min(KEEP_ALIVE);
+        if left <= 0 {
+            return None;
+        }
+        let rest = Delay::from(Duration::from_millis(left.unsigned_abs()));
+        let event = match select(frames.next(), select(rest, &mut reader.gone)).await {
+            Either::Left((event, _)) => event,
+            Either::Right((Either::Left(_), _)) => {
+                reader.send(":\n\n".to_owned());
+                continue;
+            }
+            Either::Right((Either::Right(_), _)) => return None,
+        };
+        let step = match event {
+            Some(Ok(WebsocketEvent::Message(message))) => message.text().map(|text| feed.take(&text)),
+            Some(Ok(WebsocketEvent::Close(close))) => {
+                return Some(close.reason()).filter(|reason| !reason.is_empty()).or(Some("unavailable".to_owned()));
+            }
+            Some(Err(error)) => return internal(error),
+            None => return Some("unavailable".to_owned()),
+        };
+        match step {
+            Some(Step::Event(text)) => reader.send(text),
+            Some(Step::Ask(frame)) => {
+                if let Err(error) = socket.send_with_str(frame) {
+                    return internal(error);
+                }
+            }
+            Some(Step::End(code)) => return Some(code),
+            Some(Step::Nothing) | None => {}
+        }
+        if feed.has_begun()
+            && let Some(begun) = begun.take()
+        {
+            // The request may be gone by now, which the reader's end tells too.
+            let _ = begun.send(None);
+        }
+        if reader.unread.get() > UNSENT_BYTES as usize {
+            return Some("slow_reader".to_owned());
+        }
+    }
+}
