@@ -7,6 +7,7 @@ mod http;
 mod object;
 mod platform;
 mod route;
+mod url;
 
 use worker::{Context, Env, Request, Response, Result, event};
 

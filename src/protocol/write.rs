@@ -31,6 +31,9 @@ pub enum Verb {
     Delete,
 }
 
+/// What a `DELETE` may say in its address.
+pub const QUERY_MEMBERS: [&str; 4] = ["userId", "baseVersion", "clientId", "seq"];
+
 /// A request as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {

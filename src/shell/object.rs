@@ -1,7 +1,6 @@
 //! The Durable Object that is a room. Each callback reads the clock once and hands the event to the runner.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use wasm_bindgen::{JsCast, JsValue};
@@ -12,7 +11,7 @@ use worker::{
 };
 
 use crate::protocol::refusal::Refusal;
-use crate::protocol::write::{self, FieldWrite, Verb};
+use crate::protocol::write::{self, FieldWrite, QUERY_MEMBERS, Verb};
 use crate::room::read::Since;
 use crate::room::request::Written;
 use crate::room::{Room, Settings};
@@ -21,6 +20,7 @@ use crate::runner::Runner;
 use super::http::{answer, problem, problem_with, status_of, upgraded};
 use super::platform::{JsSocket, JsState, Workerd, answer_close, connection_of, now, random_id};
 use super::route::variable;
+use super::url::{Query, url_of};
 
 /// A room in workerd.
 #[durable_object]
@@ -79,15 +79,16 @@ impl DurableObject for RoomObject {
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        match request.path().as_str() {
+        let url = url_of(&request)?;
+        match url.pathname().as_str() {
             "/connect" => self.enter(&request).await,
             "/write" => {
                 let body = request.text().await?;
-                self.write(&request, &body).await
+                self.write(&request, &url.query(), &body).await
             }
             "/changes" => {
-                let query = request.query::<ChangesQuery>()?;
-                self.read(&request, |room, now| room.changes_page(&query.since(), now))
+                let since = since(&url.query());
+                self.read(&request, |room, now| room.changes_page(&since, now))
             }
             _ => self.read(&request, |room, now| room.state(false, now)),
         }
@@ -173,9 +174,11 @@ impl RoomObject {
     }
 
     /// Writes a field for somebody without a socket (H3).
-    async fn write(&self, request: &Request, body: &str) -> Result<Response> {
-        let WriteQuery { verb, field, query } = request.query()?;
-        let verb = if verb == "put" { Verb::Put } else { Verb::Delete };
+    async fn write(&self, request: &Request, query: &Query, body: &str) -> Result<Response> {
+        let verb = if query.get("verb").as_deref() == Some("put") { Verb::Put } else { Verb::Delete };
+        let field = query.get("field").unwrap_or_default();
+        let members = QUERY_MEMBERS.into_iter().filter_map(|name| Some((name.to_owned(), query.get(name)?)));
+        let query = members.collect();
         let key = request.headers().get("idempotency-key")?;
         let written = {
             let mut inner = self.inner.borrow_mut();
@@ -239,29 +242,12 @@ impl RoomObject {
     }
 }
 
-/// What the router passes on of a write.
-#[derive(serde::Deserialize)]
-struct WriteQuery {
-    verb: String,
-    field: String,
-    #[serde(flatten)]
-    query: BTreeMap<String, String>,
-}
-
 /// What the router asks on behalf of a reader of `/changes`.
-#[derive(serde::Deserialize)]
-struct ChangesQuery {
-    since: Option<u64>,
-    epoch: Option<String>,
-    time: Option<i64>,
-}
-
-impl ChangesQuery {
-    fn since(&self) -> Since {
-        match self.time {
-            Some(time) => Since::Time(time),
-            None => Since::Version(self.since.unwrap_or(0), self.epoch.clone()),
-        }
+fn since(query: &Query) -> Since {
+    let number = |name: &str| query.get(name)?.parse().ok();
+    match query.get("time").and_then(|time| time.parse().ok()) {
+        Some(time) => Since::Time(time),
+        None => Since::Version(number("since").unwrap_or(0), query.get("epoch")),
     }
 }
 

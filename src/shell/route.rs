@@ -2,23 +2,23 @@
 
 use futures::StreamExt;
 use wasm_bindgen::JsValue;
-use worker::{Env, Headers, Method, Request, RequestInit, Response, Result, Url};
+use worker::{Env, Headers, Method, Request, RequestInit, Response, Result};
 
 use crate::protocol::address::{Address, AddressError, Resource};
 use crate::protocol::limits::ID_SEARCH_BYTES;
 use crate::protocol::refusal::CloseCode;
+use crate::protocol::write::QUERY_MEMBERS;
 use crate::room::Settings;
 
 use super::events;
 use super::http::{answer, close_at_once, is_upgrade, preflight, problem};
+use super::url::{Url, url_of, url_to_room};
 
 /// The binding of the Durable Object, as wrangler.toml names it.
 const ROOMS: &str = "ROOMS";
 /// Headers of the client that the object reads. No other header reaches it, and the address that it sees is made
 /// here, so nothing that a client sends can pass for something that the router says (U4).
 const FORWARDED: [&str; 4] = ["upgrade", "sec-websocket-protocol", "if-none-match", "idempotency-key"];
-/// What a `DELETE` may say in its address.
-const DELETE_MEMBERS: [&str; 4] = ["userId", "baseVersion", "clientId", "seq"];
 /// A body beyond this many bytes is not read: no message is that long, but its number may still be looked for (E2).
 const BODY_BYTES: usize = 2 * ID_SEARCH_BYTES;
 
@@ -26,7 +26,7 @@ const BODY_BYTES: usize = 2 * ID_SEARCH_BYTES;
 pub async fn serve(mut request: Request, env: &Env) -> Result<Response> {
     let parties = variable(env, "PARTIES").filter(|parties| !parties.trim().is_empty());
     let parties = parties.unwrap_or_else(|| "collaboration".to_owned());
-    let address = Address::parse(request.url()?.path(), &parties);
+    let address = Address::parse(&url_of(&request)?.pathname(), &parties);
     match address {
         // Told to everyone, whoever may enter a room.
         Err(AddressError::NotFound) => refuse(&request, &AddressError::NotFound),
@@ -67,14 +67,14 @@ pub fn variable(env: &Env, name: &str) -> Option<String> {
 async fn enter(request: &mut Request, env: &Env, name: &str, resource: Resource) -> Result<Response> {
     let (is_upgrade, is_read) = (is_upgrade(request)?, is_read(request));
     let to_room = match (resource, is_upgrade) {
-        (Resource::Room, true) if is_read => ToRoom::get(request, "connect")?,
+        (Resource::Room, true) if is_read => ToRoom::get(request, &url_to_room("connect")?)?,
         (Resource::Room, false) if is_read => {
             let detail = "Open a WebSocket here, or read /state or /changes below this address.";
             return problem(426, "upgrade_required", detail);
         }
-        (Resource::State, false) if is_read => ToRoom::get(request, "state")?,
-        (Resource::Changes, false) if is_read => match changes_query(&request.url()?) {
-            Some(query) => ToRoom::get(request, &format!("changes?{query}"))?,
+        (Resource::State, false) if is_read => ToRoom::get(request, &url_to_room("state")?)?,
+        (Resource::Changes, false) if is_read => match changes_query(&url_of(request)?)? {
+            Some(url) => ToRoom::get(request, &url)?,
             None => {
                 let detail = "`since` must be a version, an integer from 0, or an ISO 8601 time.";
                 return problem(400, "bad_request", detail);
@@ -98,28 +98,28 @@ async fn enter(request: &mut Request, env: &Env, name: &str, resource: Resource)
 
 /// A request to a room's object.
 pub struct ToRoom {
-    path: String,
+    address: String,
     headers: Headers,
     body: Option<String>,
 }
 
 impl ToRoom {
     /// Asks for something, with what of the client's headers the object reads.
-    fn get(request: &Request, path: &str) -> Result<Self> {
+    fn get(request: &Request, url: &Url) -> Result<Self> {
         let headers = Headers::new();
         for header in FORWARDED {
             if let Some(value) = request.headers().get(header)? {
                 headers.set(header, &value)?;
             }
         }
-        Ok(Self { path: path.to_owned(), headers, body: None })
+        Ok(Self { address: url.href(), headers, body: None })
     }
 
     /// Opens a WebSocket for the Worker itself.
     pub fn connect() -> Result<Self> {
         let headers = Headers::new();
         headers.set("upgrade", "websocket")?;
-        Ok(Self { path: "connect".to_owned(), headers, body: None })
+        Ok(Self { address: url_to_room("connect")?.href(), headers, body: None })
     }
 
     /// Sends it. A room that does not answer is a 503.
@@ -127,7 +127,7 @@ impl ToRoom {
         let mut init = RequestInit::new();
         init.with_method(if self.body.is_some() { Method::Post } else { Method::Get }).with_headers(self.headers);
         init.with_body(self.body.map(|body| JsValue::from_str(&body)));
-        let forwarded = Request::new_with_init(&format!("https://room/{}", self.path), &init)?;
+        let forwarded = Request::new_with_init(&self.address, &init)?;
         let stub = env.durable_object(ROOMS)?.get_by_name(name)?;
         match stub.fetch_with_request(forwarded).await {
             Ok(response) => Ok(response),
@@ -142,18 +142,16 @@ impl ToRoom {
 /// A write of a field, as the room's object takes it, or the refusal of one that nobody can read.
 async fn field_write(request: &mut Request, field: &str) -> Result<std::result::Result<ToRoom, Response>> {
     let verb = if is_method(request, "PUT") { "put" } else { "delete" };
-    let mut to_room = Url::parse("https://room/write")?;
-    {
-        let url = request.url()?;
-        let mut query = to_room.query_pairs_mut();
-        query.append_pair("verb", verb).append_pair("field", field);
-        // Of a PUT all members are in the body.
-        let members = url.query_pairs().filter(|(key, _)| verb == "delete" && DELETE_MEMBERS.contains(&key.as_ref()));
-        for (key, value) in members {
-            query.append_pair(&key, &value);
+    let to_room = url_to_room("write")?;
+    to_room.query().append("verb", verb);
+    to_room.query().append("field", field);
+    // Of a PUT all members are in the body.
+    let from_client = url_of(request)?.query();
+    for member in QUERY_MEMBERS.into_iter().filter(|_| verb == "delete") {
+        if let Some(value) = from_client.get(member) {
+            to_room.query().append(member, &value);
         }
     }
-    let path = format!("write?{}", to_room.query().unwrap_or_default());
     let Some(bytes) = body(request).await? else {
         let detail = format!("The body has more than {BODY_BYTES} bytes.");
         return problem(413, "limit_message", &detail).map(Err);
@@ -161,7 +159,7 @@ async fn field_write(request: &mut Request, field: &str) -> Result<std::result::
     let Ok(body) = String::from_utf8(bytes) else {
         return problem(400, "bad_message", "The body is no UTF-8.").map(Err);
     };
-    Ok(Ok(ToRoom { body: Some(body), ..ToRoom::get(request, &path)? }))
+    Ok(Ok(ToRoom { body: Some(body), ..ToRoom::get(request, &to_room)? }))
 }
 
 /// All of the body, or `None` if that is too much.
@@ -200,25 +198,24 @@ fn wrong_method(allowed: &str) -> Result<Response> {
     Ok(response)
 }
 
-/// What of the query of `GET /changes` is for the room: a version with the epoch it belongs to, or a time.
-fn changes_query(url: &Url) -> Option<String> {
-    let parameter = |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    let since = parameter("since")?;
-    let mut to_room = Url::parse("https://room/changes").ok()?;
-    let mut query = to_room.query_pairs_mut();
-    if since.bytes().all(|byte| byte.is_ascii_digit()) {
-        query.append_pair("since", &since.parse::<u64>().ok()?.to_string());
-        if let Some(epoch) = parameter("epoch") {
-            query.append_pair("epoch", &epoch);
+/// What of the query of `GET /changes` is for the room: a version with the epoch it belongs to, or a time. `None` when
+/// it is neither.
+fn changes_query(url: &Url) -> Result<Option<Url>> {
+    let (to_room, query) = (url_to_room("changes")?, url.query());
+    let Some(since) = query.get("since") else { return Ok(None) };
+    if !since.is_empty() && since.bytes().all(|byte| byte.is_ascii_digit()) {
+        let Ok(version) = since.parse::<u64>() else { return Ok(None) };
+        to_room.query().append("since", &version.to_string());
+        if let Some(epoch) = query.get("epoch") {
+            to_room.query().append("epoch", &epoch);
         }
-    } else {
-        // JavaScript takes many forms for a date; ISO 8601 begins with the year.
-        let is_iso = since.len() >= 10 && since.bytes().take(4).all(|byte| byte.is_ascii_digit());
-        let time = js_sys::Date::parse(Some(since.as_str()).filter(|_| is_iso)?);
-        query.append_pair("time", &(Some(time).filter(|time| time.is_finite())? as i64).to_string());
+        return Ok(Some(to_room));
     }
-    drop(query);
-    to_room.query().map(str::to_owned)
+    // JavaScript takes many forms for a date; ISO 8601 begins with the year.
+    let is_iso = since.len() >= 10 && since.bytes().take(4).all(|byte| byte.is_ascii_digit());
+    let time = if is_iso { js_sys::Date::parse(&since) } else { f64::NAN };
+    to_room.query().append("time", &(time as i64).to_string());
+    Ok(Some(to_room).filter(|_| time.is_finite()))
 }
 
 fn refuse(request: &Request, error: &AddressError) -> Result<Response> {

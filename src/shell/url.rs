@@ -1,0 +1,47 @@
+//! The runtime's own `URL`, so that no second parser with its tables of names is shipped.
+
+use wasm_bindgen::prelude::*;
+use worker::{Request, Result};
+
+#[wasm_bindgen]
+extern "C" {
+    /// An address, taken apart.
+    #[wasm_bindgen(js_name = URL)]
+    pub type Url;
+    #[wasm_bindgen(constructor, catch, js_class = "URL")]
+    fn new(text: &str) -> std::result::Result<Url, JsValue>;
+    /// The path, percent-encoded.
+    #[wasm_bindgen(method, getter, js_class = "URL")]
+    pub fn pathname(this: &Url) -> String;
+    /// All of it.
+    #[wasm_bindgen(method, getter, js_class = "URL")]
+    pub fn href(this: &Url) -> String;
+    /// The members of the query. What is changed here is changed in the address.
+    #[wasm_bindgen(method, getter, js_class = "URL", js_name = searchParams)]
+    pub fn query(this: &Url) -> Query;
+
+    /// `URLSearchParams`.
+    pub type Query;
+    /// The first member of this name, decoded.
+    #[wasm_bindgen(method)]
+    pub fn get(this: &Query, name: &str) -> Option<String>;
+    /// Adds a member.
+    #[wasm_bindgen(method)]
+    pub fn append(this: &Query, name: &str, value: &str);
+}
+
+/// The address of a request.
+///
+/// # Errors
+/// It has none, which no request of the runtime's is without.
+pub fn url_of(request: &Request) -> Result<Url> {
+    Ok(Url::new(&request.inner().url())?)
+}
+
+/// An address for the room's object to read: a path and what is asked.
+///
+/// # Errors
+/// The path is none.
+pub fn url_to_room(path: &str) -> Result<Url> {
+    Ok(Url::new(&format!("https://room/{path}"))?)
+}
