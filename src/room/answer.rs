@@ -72,6 +72,8 @@ impl Room {
             self.answer(from, &tag, Err(Failure::Refusal(refusal)).into());
             return Turn { flush: self.next_flush(now), ..Turn::default() };
         }
+        // It gets its attachment with the greeting.
+        self.staged.attach.remove(&from);
         let mut turn = self.flush(now);
         if !turn.commit.is_empty() {
             turn.waiting.push(Waiting { connection: from, tag: tag.clone() });

@@ -1,9 +1,11 @@
 //! Rules of the protocol as tables: what happens to a room, and the whole turns that come of it.
 
+mod clients;
 mod frames;
 mod limits;
 mod people;
 mod state;
+mod together;
 
 use std::fmt::Write as _;
 
@@ -23,8 +25,9 @@ use crate::world::{DAY, settings};
 /// Runs `setup` and then `script` on a new room, and compares the turns of `script`.
 ///
 /// A line is a time, a connection (or `*` for the room's own events), and what happens:
-/// `connects`, `leaves`, `breaks`, `pings`, `joins [name]`, `sets field json`, `clears field`, `ready bool`, `syncs`, a
-/// frame in JSON, or `*`'s `alarm` and `flush`. A message's `id` stands before it as `#id`.
+/// `connects`, `leaves`, `breaks`, `pings`, `joins [name]`, `sets field json`, `clears field`, `ready bool`,
+/// `syncs [since]`, `hellos client [since]`, `shows json`, a frame in JSON, or `*`'s `alarm` and `flush`. Before a message
+/// may stand its `id` as `#id`, its `seq` as `@seq` and its `baseVersion` as `^version`.
 fn check(setup: &str, script: &str, expected: Expect) {
     check_with(settings(), setup, script, expected);
 }
@@ -63,10 +66,16 @@ fn step(room: &mut Room, event: &str, now: Millis) -> Turn {
     if who == "*" {
         return if what == "alarm" { room.alarm(&[], now) } else { room.flush(now) };
     }
-    let (id, what) = match what.strip_prefix('#').and_then(|what| what.split_once(' ')) {
-        Some((id, what)) => (Some(id), what),
-        None => (None, what),
-    };
+    let (mut what, mut members) = (what, String::new());
+    while let Some((mark, rest)) = what.split_once(' ').filter(|(mark, _)| mark.starts_with(['#', '@', '^'])) {
+        let value = &mark[1..];
+        match &mark[..1] {
+            "#" => write!(members, r#""id":"{value}","#).unwrap(),
+            "@" => write!(members, r#""seq":{value},"#).unwrap(),
+            _ => write!(members, r#""baseVersion":{value},"#).unwrap(),
+        }
+        what = rest;
+    }
     let (connection, user) = (say::connection(who), say::user(who));
     let (verb, rest) = what.split_once(' ').unwrap_or((what, ""));
     let text = match verb {
@@ -82,10 +91,18 @@ fn step(room: &mut Room, event: &str, now: Millis) -> Turn {
         "sets" => say::set(user, rest.split_once(' ').unwrap().0, rest.split_once(' ').unwrap().1),
         "clears" => say::clear(user, rest),
         "ready" => say::ready(user, rest == "true"),
-        "syncs" => say::sync(),
+        "syncs" if rest.is_empty() => say::sync(),
+        "syncs" => format!(r#"{{"type":"sync_request","since":{rest}}}"#),
+        "hellos" => match rest.split_once(' ') {
+            None => format!(r#"{{"type":"hello","protocol":1,"clientId":"{rest}"}}"#),
+            Some((client, since)) => {
+                format!(r#"{{"type":"hello","protocol":1,"clientId":"{client}","since":{since},"epoch":"epoch1"}}"#)
+            }
+        },
+        "shows" => format!(r#"{{"type":"presence","data":{rest}}}"#),
         _ => what.to_owned(),
     };
-    let text = id.map_or(text.clone(), |id| say::with_id(id, &text));
+    let text = format!("{{{members}{}", &text[1..]);
     let frame = Frame::decode(&text, &room.settings().limits);
     room.receive(connection, &text, frame, now)
 }
@@ -113,7 +130,11 @@ fn tell(turn: &Turn, told: &mut String) {
             Audience::Plain { but: Some(sender) } => format!("all plain but {}", name(sender)),
             Audience::Greeted => "all greeted".to_owned(),
         };
-        writeln!(told, "  to {audience}: {}", short(&frame.text)).unwrap();
+        let mut text = frame.text.clone();
+        if let Some((before, limits)) = text.split_once(r#""limits":{"#) {
+            text = format!("{before}\"limits\":{{…{}", &limits[limits.find('}').unwrap()..]);
+        }
+        writeln!(told, "  to {audience}: {}", short(&text)).unwrap();
     }
     for closing in &turn.close {
         writeln!(told, "  close {}: {}", name(closing.connection), closing.code.number()).unwrap();

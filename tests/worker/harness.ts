@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import PartySocket, { type PartySocketOptions } from "partysocket";
+import WebSocket from "ws";
 
 export { sleep };
 
@@ -16,8 +17,8 @@ export interface Served {
 	/** `127.0.0.1:PORT` */
 	host: string;
 	miniflare: Miniflare;
-	/** Puts a room's object out of memory while its sockets stay open, as sleeping does. */
-	evict(room: string): Promise<void>;
+	/** Puts a room's object out of memory while its sockets stay open, as sleeping does, or with its sockets. */
+	evict(room: string, webSockets?: "hibernate" | "close"): Promise<void>;
 	/** Runs SQL inside a room's object. */
 	sql(room: string, query: string): Promise<Record<string, unknown>[]>;
 	get(path: string, init?: RequestInit): Promise<Response>;
@@ -70,7 +71,8 @@ export async function serve({ faults = false, vars = {}, persist }: ServeOptions
 		host,
 		miniflare,
 		get,
-		evict: (room) => miniflare.unsafeEvictDurableObject("roomkeep", "Room", { ...name(room), webSockets: "hibernate" }),
+		evict: (room, webSockets = "hibernate") =>
+			miniflare.unsafeEvictDurableObject("roomkeep", "Room", { ...name(room), webSockets }),
 		sql: async (room, query) =>
 			(await miniflare.unsafeGetDurableObjectStorage("roomkeep", "Room", name(room))).exec(query),
 		state: async (room) => (await get(`/parties/collaboration/${encodeURIComponent(room)}/state`)).json(),
@@ -78,37 +80,19 @@ export async function serve({ faults = false, vars = {}, persist }: ServeOptions
 	};
 }
 
-/** A page with the stock client, as a front-end team has it. */
-export class Page {
+/** What came over a socket, and how to wait for it. */
+abstract class Peer {
 	readonly frames: Frame[] = [];
 	readonly closes: { code: number; reason: string }[] = [];
-	readonly socket: PartySocket;
 	#looked = 0;
-	#wake = () => {};
+	#waiting: (() => void)[] = [];
 
-	constructor(host: string, room: string, options: Partial<PartySocketOptions> = {}) {
-		this.socket = new PartySocket({ host, room, party: "collaboration", ...options });
-		this.socket.addEventListener("message", (event) => {
-			this.frames.push(event.data === "pong" ? "pong" : JSON.parse(String(event.data)));
-			this.#wake();
-		});
-		this.socket.addEventListener("close", (event) => {
-			this.closes.push({ code: event.code, reason: event.reason });
-			this.#wake();
-		});
-		this.socket.addEventListener("open", () => this.#wake());
-	}
+	abstract send(message: unknown): void;
+	abstract open(): Promise<boolean>;
 
-	/** A page that has joined and knows the state. */
-	static async joined(host: string, room: string, userId: string, userName = userId): Promise<Page> {
-		const page = new Page(host, room);
-		page.send({ type: "user_joined", userId, userName });
-		await page.sync();
-		return page;
-	}
-
-	send(message: unknown): void {
-		this.socket.send(JSON.stringify(message));
+	/** Something happened: whoever waits looks again. */
+	protected wake(): void {
+		for (const wake of this.#waiting.splice(0)) wake();
 	}
 
 	select(field: string, value: unknown, userId: string, more: object = {}): void {
@@ -123,7 +107,7 @@ export class Page {
 			if (found !== undefined && found !== false) return found as T;
 			const left = deadline - Date.now();
 			if (left <= 0) throw new Error(`waited in vain for ${what}; came: ${JSON.stringify(this.frames.slice(-5))}`);
-			await Promise.race([new Promise<void>((resolve) => (this.#wake = resolve)), sleep(Math.min(left, 200))]);
+			await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), sleep(Math.min(left, 200))]);
 		}
 	}
 
@@ -143,9 +127,9 @@ export class Page {
 
 	/** Asks for the state; whatever came before the answer has come. */
 	async sync(): Promise<Frame> {
-		const before = this.frames.filter((frame) => frame.type === "sync_response").length;
+		const before = this.all("sync_response").length;
 		this.send({ type: "sync_request" });
-		return this.until(() => this.frames.filter((frame) => frame.type === "sync_response")[before], "a sync_response");
+		return this.until(() => this.all("sync_response")[before], "a sync_response");
 	}
 
 	/** Which life of the object in memory answers. The build with faults tells. */
@@ -158,18 +142,189 @@ export class Page {
 		return this.frames.map((frame) => frame.type);
 	}
 
-	open(): Promise<boolean> {
-		return this.until(() => this.socket.readyState === PartySocket.OPEN, "the socket to open");
+	all(type: string): Frame[] {
+		return this.frames.filter((frame) => frame.type === type);
 	}
 
 	closed(timeout?: number): Promise<{ code: number; reason: string }> {
 		return this.until(() => this.closes.at(-1), "a close", timeout);
+	}
+}
+
+/** A page with the stock client, as a front-end team has it. */
+export class Page extends Peer {
+	readonly socket: PartySocket;
+
+	constructor(host: string, room: string, options: Partial<PartySocketOptions> = {}) {
+		super();
+		this.socket = new PartySocket({ host, room, party: "collaboration", ...options });
+		this.socket.addEventListener("message", (event) => {
+			this.frames.push(event.data === "pong" ? "pong" : JSON.parse(String(event.data)));
+			this.wake();
+		});
+		this.socket.addEventListener("close", (event) => {
+			this.closes.push({ code: event.code, reason: event.reason });
+			this.wake();
+		});
+		this.socket.addEventListener("open", () => this.wake());
+	}
+
+	/** A page that has joined and knows the state. */
+	static async joined(host: string, room: string, userId: string, userName = userId): Promise<Page> {
+		const page = new Page(host, room);
+		page.send({ type: "user_joined", userId, userName });
+		await page.sync();
+		return page;
+	}
+
+	send(message: unknown): void {
+		this.socket.send(JSON.stringify(message));
+	}
+
+	open(): Promise<boolean> {
+		return this.until(() => this.socket.readyState === PartySocket.OPEN, "the socket to open");
 	}
 
 	/** Closes the page: no reconnecting. */
 	leave(): void {
 		this.socket.close();
 	}
+}
+
+/** A client that says `hello`, over a bare socket: it sends nothing again and never reconnects by itself. */
+export class Client extends Peer {
+	readonly socket: WebSocket;
+	readonly userId: string;
+	/** The frames as they came. */
+	readonly texts: string[] = [];
+	/** What it knows of the room. A client that comes back goes on with the mirror it had. */
+	readonly mirror: Mirror;
+
+	constructor(host: string, room: string, userId: string, mirror = new Mirror()) {
+		super();
+		this.userId = userId;
+		this.mirror = mirror;
+		this.socket = new WebSocket(`ws://${host}/parties/collaboration/${encodeURIComponent(room)}`);
+		this.socket.on("message", (data) => {
+			const frame = JSON.parse(String(data));
+			this.texts.push(String(data));
+			this.frames.push(frame);
+			this.mirror.take(frame);
+			this.wake();
+		});
+		this.socket.on("close", (code, reason) => {
+			this.closes.push({ code, reason: String(reason) });
+			this.wake();
+		});
+		this.socket.on("open", () => this.wake());
+		// A broken connection is told by its close too.
+		this.socket.on("error", () => {});
+	}
+
+	/** A client that was welcomed and has the state. `hello` says more than the least, or something else. */
+	static async greeted(
+		host: string,
+		room: string,
+		userId: string,
+		hello: object = {},
+		mirror?: Mirror,
+	): Promise<Client> {
+		const client = new Client(host, room, userId, mirror);
+		await client.open();
+		client.send({ type: "hello", protocol: 1, clientId: userId, ...hello });
+		await client.until(() => client.frames.length > 1, "the welcome and the state");
+		return client;
+	}
+
+	send(message: unknown): void {
+		this.socket.send(JSON.stringify(message));
+	}
+
+	/** Sets a field under a number. */
+	set(seq: number, field: string, value: unknown, more: object = {}): void {
+		this.send({ type: "field_selected", seq, selection: { field, value, userId: this.userId }, ...more });
+	}
+
+	open(): Promise<boolean> {
+		return this.until(() => this.socket.readyState === WebSocket.OPEN, "the socket to open");
+	}
+
+	/** Breaks off without a word. */
+	cut(): void {
+		this.socket.terminate();
+	}
+
+	leave(): void {
+		this.socket.close();
+	}
+}
+
+/** What one reader knows of a room, built from nothing but full answers and `changes`. */
+export class Mirror {
+	version = 0;
+	epoch = "";
+	readonly selections: Record<string, Frame> = {};
+	readonly participants: Record<string, Frame> = {};
+	/** The version in which each field was last set or cleared. */
+	readonly versions: Record<string, number> = {};
+	/** Frames that did not join up with the one before them (Y7). */
+	readonly gaps: Frame[] = [];
+
+	/** A `since` with its `epoch`, for coming back. */
+	get since(): { since: number; epoch: string } {
+		return { since: this.version, epoch: this.epoch };
+	}
+
+	take(frame: Frame): void {
+		if ("selections" in frame) {
+			this.#clear();
+			for (const [field, selection] of Object.entries<Frame>(frame.selections)) {
+				this.selections[field] = selection;
+				this.versions[field] = selection.version;
+			}
+			for (const person of frame.participants) this.participants[person.id] = record(person);
+			[this.version, this.epoch] = [frame.version, frame.epoch];
+		} else if (Array.isArray(frame.changes)) {
+			if (frame.reset) this.#clear();
+			// An answer to a resume may overlap with what is known. A live frame follows the one before it.
+			const joins = "participants" in frame ? frame.from <= this.version : frame.from === this.version;
+			if (!joins || (!frame.reset && frame.epoch !== this.epoch)) this.gaps.push(frame);
+			for (const change of frame.changes.filter((change: Frame) => change.version > this.version)) {
+				if (change.kind === "participant") this.participants[change.participant.id] = record(change.participant);
+				else this.#set(change);
+			}
+			[this.version, this.epoch] = [Math.max(this.version, frame.to), frame.epoch];
+		}
+	}
+
+	/** The part of a full answer that is versioned, in the form of `known`. */
+	static of(state: Frame): object {
+		const mirror = new Mirror();
+		mirror.take(state);
+		return mirror.known();
+	}
+
+	known(): object {
+		const { version, epoch, selections, participants } = this;
+		return { version, epoch, selections, participants };
+	}
+
+	#set(change: Frame): void {
+		this.versions[change.field] = change.version;
+		if (change.selection === null) delete this.selections[change.field];
+		else this.selections[change.field] = change.selection;
+	}
+
+	#clear(): void {
+		for (const known of [this.selections, this.participants, this.versions]) {
+			for (const key of Object.keys(known)) delete known[key];
+		}
+		this.version = 0;
+	}
+}
+
+function record({ id, name, isReady, joinedAt }: Frame): Frame {
+	return { id, name, isReady, joinedAt };
 }
 
 /** A port that nobody listens on. */

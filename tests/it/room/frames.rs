@@ -41,7 +41,7 @@ fn f6_a_crowded_room_gathers_changes_and_keeps_their_order() {
               to bob: {"type":"ack","id":"2","version":5}
               to all plain but ann: {"type":"field_selected","selection":{"field":"g","value":3,"userId":"ann","timestamp":null,"version":6,"updatedAt":111},"version":6}
               to ann: {"type":"ack","id":"3","version":6}
-              to bob: {"type":"error","code":"bad_message","message":"The frame is no JSON object: expected ident at line 1 column 2."}
+              to bob: {"type":"error","code":"bad_message","message":"The frame is no JSON object: key must be a string at line 1 column 2."}
         "#]],
     );
 }
