@@ -124,6 +124,8 @@ pub struct Room {
     /// The version up to which those who have said `hello` were told, or will be by what is staged (Y7).
     told: u64,
     last_flush: Option<Millis>,
+    /// Whether something was committed and the flush timer has not rung since.
+    is_cooling: bool,
     /// When presence was last told.
     last_presence: Option<Millis>,
     /// When silent connections must be looked for, as far as this waking knows.
@@ -161,6 +163,7 @@ impl Room {
             staged: Staged::default(),
             told: 0,
             last_flush: None,
+            is_cooling: false,
             last_presence: None,
             next_sweep: None,
         };

@@ -152,7 +152,7 @@ impl Runner {
     pub fn flush(&mut self, platform: &mut impl Platform, now: Millis) {
         self.timer = None;
         if let Some(room) = self.room.as_mut() {
-            let turn = room.flush(now);
+            let turn = room.timer(now);
             let _ = self.carry_out(platform, turn, now);
         }
     }
@@ -226,7 +226,7 @@ impl Runner {
             Some(Flush::At(at)) => self.set_timer(platform, Some(at)),
             None => {}
         }
-        if self.room.as_ref().is_none_or(|room| !room.has_staged()) {
+        if self.room.as_ref().is_none_or(|room| !room.needs_timer()) {
             self.set_timer(platform, None);
         }
         if is_lost { Err(storage_refusal()) } else { Ok(()) }

@@ -82,14 +82,30 @@ impl Room {
         !self.staged.is_empty()
     }
 
+    /// Whether the flush timer must go on: for what is staged, or to end the cool-down after a commit.
+    pub fn needs_timer(&self) -> bool {
+        self.has_staged() || self.is_cooling
+    }
+
+    /// The flush timer rang.
+    pub fn timer(&mut self, now: Millis) -> Turn {
+        self.is_cooling = false;
+        self.flush(now)
+    }
+
     /// Turns all that is staged into one commit and the frames that wait for it. Presence may stay behind: it has a
     /// pace of its own.
     pub fn flush(&mut self, now: Millis) -> Turn {
         self.tick(now);
-        self.last_flush = Some(now);
+        if self.has_staged() {
+            self.last_flush = Some(now);
+        }
         self.close_segment();
         self.tell_presence(now);
         let commit = self.commit();
+        // Whoever sends without waiting for answers has sent more by now. It is gathered until the runtime comes round
+        // to the timer, which takes no time when there is nothing else to do.
+        self.is_cooling |= !commit.is_empty();
         let presence = std::mem::take(&mut self.staged.presence);
         let staged = std::mem::replace(&mut self.staged, Staged { presence, ..Staged::default() });
         let sessions = &self.sessions;
@@ -109,19 +125,19 @@ impl Room {
     pub(super) fn next_flush(&self, now: Millis) -> Option<Flush> {
         let staged = &self.staged;
         let pause = self.last_flush.map_or(now, |last| last.min(now) + pause(self.sessions.len()));
+        let at = |due: Millis| if due <= now { Flush::Now } else { Flush::At(due) };
         let presence = self.last_presence.map_or(now, |last| last.min(now) + PRESENCE_PAUSE).max(pause);
-        let due = if staged.is_urgent || (staged.changes_nothing() && !staged.tells_nothing()) {
+        if staged.is_urgent || (staged.changes_nothing() && !staged.tells_nothing()) {
             // What reads or relays takes all that came before it along. Where nothing is committed there is nothing
             // to gather.
-            now
+            Some(Flush::Now)
         } else if !staged.changes_nothing() {
-            pause
+            Some(if self.is_cooling { Flush::At(pause.max(now)) } else { at(pause) })
         } else if !staged.is_empty() {
-            presence
+            Some(at(presence))
         } else {
-            return None;
-        };
-        Some(if due <= now { Flush::Now } else { Flush::At(due) })
+            self.is_cooling.then_some(Flush::At(now))
+        }
     }
 
     /// Ends the `changes` frame that is being gathered: what is staged from here on comes after it.

@@ -24,7 +24,7 @@ use crate::world::{DAY, settings};
 
 /// Runs `setup` and then `script` on a new room, and compares the turns of `script`.
 ///
-/// A line is a time, a connection (or `*` for the room's own events), and what happens:
+/// A line is a time (or `=`: in the same moment as the line before), a connection (or `*` for the room's own events), and what happens:
 /// `connects`, `leaves`, `breaks`, `pings`, `joins [name]`, `sets field json`, `clears field`, `ready bool`,
 /// `syncs [since]`, `hellos client [since]`, `shows json`, a frame in JSON, or `*`'s `alarm` and `flush`. Before a message
 /// may stand its `id` as `#id`, its `seq` as `@seq` and its `baseVersion` as `^version`.
@@ -49,22 +49,29 @@ fn limited(change: impl FnOnce(&mut Limits)) -> Settings {
 }
 
 fn run(room: &mut Room, script: &str, told: &mut String) {
+    let mut now = 0;
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
-        let (now, event) = line.split_once(' ').unwrap();
-        let now = now.parse::<Millis>().unwrap();
+        let (time, event) = line.split_once(' ').unwrap();
+        if time != "=" {
+            now = time.parse::<Millis>().unwrap();
+            // The cool-down after a commit is over long before the next line.
+            if !room.has_staged() {
+                assert!(room.timer(now).commit.is_empty());
+            }
+        }
         let mut turns = vec![step(room, event, now)];
         if turns[0].flush == Some(Flush::Now) {
             turns.push(room.flush(now));
         }
         writeln!(told, "{}", short(line)).unwrap();
-        turns.iter().for_each(|turn| tell(turn, told));
+        turns.iter().for_each(|turn| tell(turn, now, told));
     }
 }
 
 fn step(room: &mut Room, event: &str, now: Millis) -> Turn {
     let (who, what) = event.split_once(' ').unwrap();
     if who == "*" {
-        return if what == "alarm" { room.alarm(&[], now) } else { room.flush(now) };
+        return if what == "alarm" { room.alarm(&[], now) } else { room.timer(now) };
     }
     let (mut what, mut members) = (what, String::new());
     while let Some((mark, rest)) = what.split_once(' ').filter(|(mark, _)| mark.starts_with(['#', '@', '^'])) {
@@ -107,7 +114,7 @@ fn step(room: &mut Room, event: &str, now: Millis) -> Turn {
     room.receive(connection, &text, frame, now)
 }
 
-fn tell(turn: &Turn, told: &mut String) {
+fn tell(turn: &Turn, now: Millis, told: &mut String) {
     for write in &turn.commit {
         writeln!(told, "  write {}", short(&row(write))).unwrap();
     }
@@ -142,7 +149,8 @@ fn tell(turn: &Turn, told: &mut String) {
     if let Some(at) = turn.alarm {
         writeln!(told, "  alarm at {}", time(at)).unwrap();
     }
-    if let Some(Flush::At(at)) = turn.flush {
+    // Each commit is followed by a cool-down of no time.
+    if let Some(Flush::At(at)) = turn.flush.filter(|flush| *flush != Flush::At(now)) {
         writeln!(told, "  flush at {}", time(at)).unwrap();
     }
     if turn.erase {

@@ -267,8 +267,17 @@ impl Site {
         self.now = end;
     }
 
+    /// The runtime comes round to timers that are due.
+    pub fn come_round(&mut self) {
+        while self.world.timer.is_some_and(|at| at <= self.now) {
+            self.world.timer = None;
+            self.runner.flush(&mut self.world, self.now);
+        }
+    }
+
     /// Opens a connection unless the room refuses it.
     pub fn connect(&mut self, name: &str) {
+        self.come_round();
         let connection = say::connection(name);
         if self.runner.admit(&mut self.world, self.now).is_ok() {
             self.world.sockets.insert(connection, Socket::default());
@@ -278,6 +287,12 @@ impl Site {
     }
 
     pub fn say(&mut self, name: &str, text: &str) {
+        self.come_round();
+        self.say_at_once(name, text);
+    }
+
+    /// Says something in the same moment as what came before.
+    pub fn say_at_once(&mut self, name: &str, text: &str) {
         self.runner.receive(&mut self.world, say::connection(name), Some(text), self.now);
     }
 
@@ -306,6 +321,7 @@ impl Site {
 
     /// The runtime lets go of the room's memory, as it does with any room that is quiet and has no timer.
     pub fn sleep(&mut self) {
+        self.come_round();
         assert_eq!(self.world.timer, None, "a room with a timer does not sleep");
         self.lose_memory();
     }

@@ -243,3 +243,54 @@ fn p1_a_clock_that_is_put_back_does_not_hold_presence_up() {
     "#]],
     );
 }
+
+#[test]
+fn y8_what_comes_in_the_same_moment_as_a_commit_is_gathered_in_a_small_room_too() {
+    check(
+        &mixed(),
+        "1 ann @1 sets f 1\n= ann @2 sets f 2\n= ann @3 sets g 3\n= bob @1 sets f 4\n1 * flush\n= ann @4 sets f 5\n= bob syncs\n1 * flush\n= ann @5 sets f 6",
+        expect![[r#"
+            1 ann @1 sets f 1
+              write field f v4 at 1 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":1}
+              write client a of ann at 1 seen 1 done:4
+              attach ann: joined as ann, client a, heard 1
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":1},"version":4}
+              to all greeted: {"type":"changes","from":3,"to":4,"epoch":"epoch1","changes":[{"kind":"field","version":4,"field":"f","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":1},"userId":"ann","updatedAt":1}]}
+              to ann: {"type":"ack","seq":1,"version":4}
+            = ann @2 sets f 2
+            = ann @3 sets g 3
+            = bob @1 sets f 4
+            1 * flush
+              write field f v7 at 1 by bob: {"field":"f","value":4,"userId":"bob","timestamp":null,"version":7,"updatedAt":1}
+              write field g v6 at 1 by ann: {"field":"g","value":3,"userId":"ann","timestamp":null,"version":6,"updatedAt":1}
+              write client a of ann at 3 seen 1 done:4 done:5 done:6
+              write client b of bob at 1 seen 1 done:7
+              attach ann: joined as ann, client a, heard 1
+              attach bob: joined as bob, client b, heard 1
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":2,"userId":"ann","timestamp":null,"version":5,"updatedAt":1},"version":5}
+              to all plain but ann: {"type":"field_selected","selection":{"field":"g","value":3,"userId":"ann","timestamp":null,"version":6,"updatedAt":1},"version":6}
+              to all plain but bob: {"type":"field_selected","selection":{"field":"f","value":4,"userId":"bob","timestamp":null,"version":7,"updatedAt":1},"version":7}
+              to all greeted: {"type":"changes","from":4,"to":7,"epoch":"epoch1","changes":[{"kind":"field","version":6,"field":"g","selection":{"field":"g","value":3,"userId":"ann","timestamp":null,"version":6,"updatedAt":1},"userId":"ann","updatedAt":1},{"kind":"field","version":7,"field":"f","selection":{"field":"f","value":4,"userId":"bob","timestamp":null,"version":7,"updatedAt":1},"userId":"bob","updatedAt":1}]}
+              to ann: {"type":"ack","seq":3,"version":6}
+              to bob: {"type":"ack","seq":1,"version":7}
+            = ann @4 sets f 5
+            = bob syncs
+              write field f v8 at 1 by ann: {"field":"f","value":5,"userId":"ann","timestamp":null,"version":8,"updatedAt":1}
+              write client a of ann at 4 seen 1 done:4 done:5 done:6 done:8
+              attach ann: joined as ann, client a, heard 1
+              attach bob: joined as bob, client b, heard 1
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":5,"userId":"ann","timestamp":null,"version":8,"updatedAt":1},"version":8}
+              to all greeted: {"type":"changes","from":7,"to":8,"epoch":"epoch1","changes":[{"kind":"field","version":8,"field":"f","selection":{"field":"f","value":5,"userId":"ann","timestamp":null,"version":8,"updatedAt":1},"userId":"ann","updatedAt":1}]}
+              to ann: {"type":"ack","seq":4,"version":8}
+              to bob: {"type":"sync_response","version":8,"epoch":"epoch1","time":1,"selections":{"f":{"field":"f","value":5,"userId":"ann","timestamp":null,"version":8,"updatedAt":1},"g":{"field":"g","value":3,"userId":"ann","timestamp":null,"version":6,"updatedAt":1}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":1,"version":2},{"id":"pat","name":"PAT","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":3}],"presence":[],"requests":[],"permissions":[]}
+            1 * flush
+            = ann @5 sets f 6
+              write field f v9 at 1 by ann: {"field":"f","value":6,"userId":"ann","timestamp":null,"version":9,"updatedAt":1}
+              write client a of ann at 5 seen 1 done:4 done:5 done:6 done:8 done:9
+              attach ann: joined as ann, client a, heard 1
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":6,"userId":"ann","timestamp":null,"version":9,"updatedAt":1},"version":9}
+              to all greeted: {"type":"changes","from":8,"to":9,"epoch":"epoch1","changes":[{"kind":"field","version":9,"field":"f","selection":{"field":"f","value":6,"userId":"ann","timestamp":null,"version":9,"updatedAt":1},"userId":"ann","updatedAt":1}]}
+              to ann: {"type":"ack","seq":5,"version":9}
+        "#]],
+    );
+}
