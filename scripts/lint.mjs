@@ -7,6 +7,8 @@ import { linters, packages, rust } from "./setup.mjs";
 const fix = process.argv.includes("--fix");
 const wasm = ["clippy", "--quiet", "--lib", "--target", "wasm32-unknown-unknown"];
 
+const bench = ["--manifest-path", "bench/Cargo.toml"];
+
 await packages();
 await rust();
 await linters();
@@ -14,6 +16,8 @@ await demo();
 const checks = [
 	["cargo", fix ? ["fmt"] : ["fmt", "--check"]],
 	["cargo", ["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]],
+	["cargo", fix ? ["fmt", ...bench] : ["fmt", ...bench, "--check"]],
+	["cargo", ["clippy", "--quiet", ...bench, "--all-targets", "--", "-D", "warnings"]],
 	["cargo", [...wasm, "--", "-D", "warnings"]],
 	["cargo", [...wasm, "--features", "faults", "--", "-D", "warnings"]],
 	["biome", fix ? ["check", "--write"] : ["check"]],

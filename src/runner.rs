@@ -154,6 +154,7 @@ impl Runner {
         if let Some(room) = self.room.as_mut() {
             let turn = room.timer(now);
             let _ = self.carry_out(platform, turn, now);
+            self.rest();
         }
     }
 

@@ -1,4 +1,7 @@
-//! The frames of `tests/vectors/frames.json`, each said by a joined user to a room where another one listens.
+//! The frames of `tests/vectors/frames.json`, each said by a joined user to a room where another one listens. The
+//! other vectors have modules of their own.
+
+mod sessions;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import { Client, type Frame, Mirror, newRoom, Page, type Served, serve, sleep } from "./harness.ts";
 
 const SECONDS = 3;
+const problemType = "application/problem+json";
 
 let server: Served;
 before(async () => {
@@ -243,17 +244,226 @@ test("H4 U8 what is not known any more comes as everything, with reset", async (
 		const { data, id } = await reader.next();
 		assert.deepEqual([data.reset, data.from, data.to, id], [true, 0, version, `${version}-${epoch}`], lastId);
 		const mirror = new Mirror();
-		// It had something else before.
 		mirror.selections.stale = {};
 		mirror.take(data);
-		assert.deepEqual(mirror.known(), Mirror.of(state));
-		alice.send({ type: "user_ready", userId: "alice", isReady: true });
+		assert.deepEqual([mirror.known(), mirror.gaps], [Mirror.of(state), []]);
 		reader.leave();
-		assert.ok((await alice.sync()).version >= version);
-		alice.send({ type: "user_ready", userId: "alice", isReady: false });
-		await alice.sync();
-		Object.assign(state, await server.state(room));
-		break;
+	}
+	const reader = await Reader.open(room, `1-${epoch}`);
+	await reader.next();
+	alice.set(23, "kept", "live");
+	assert.equal((await reader.next()).data.from, version, "and goes on from there");
+	reader.leave();
+	for (const rubbish of ["x", "1", "-1-x", "1.5-x", `${version}-`]) {
+		const refused = await Reader.open(room, rubbish);
+		assert.deepEqual([refused.response.status, refused.response.headers.get("content-type")], [400, problemType]);
 	}
 	alice.leave();
+});
+
+test("H4 X1 a stream ends by itself after its time, and until then it has a place among the connections", async () => {
+	const small = await serve({ vars: { EVENTS_MAX_SECONDS: String(SECONDS), LIMIT_CONNECTIONS: "1" } });
+	const room = newRoom();
+	const start = performance.now();
+	const first = await Reader.open(room, undefined, small);
+	await put(room, "f", 1, small);
+	const refused = await small.get(path(room, "events"));
+	assert.deepEqual([refused.status, refused.headers.get("content-type")], [503, problemType]);
+	assert.equal(((await refused.json()) as Frame).code, "limit_connections");
+	await first.ended;
+	const lasted = (performance.now() - start) / 1000;
+	assert.ok(lasted > SECONDS - 0.5 && lasted < SECONDS + 1.5, `${lasted} s`);
+	assert.deepEqual(
+		first.events.map(({ event }) => event),
+		["message"],
+		"an end in good order",
+	);
+	const { reader, took } = await openSoon(room, small, 1000);
+	await put(room, "f", 2, small);
+	assert.equal((await reader.next()).data.from, 1, `after ${took} ms`);
+	reader.leave();
+	await small.close();
+});
+
+test("H4 X1 a reader that goes away frees its place at once, also one that does not wait for the headers", async () => {
+	const small = await serve({ vars: { EVENTS_MAX_SECONDS: "60", LIMIT_CONNECTIONS: "1" } });
+	const room = newRoom();
+	for (let round = 0; round < 3; round += 1) {
+		const { reader } = await openSoon(room, small, 3000);
+		await put(room, "f", round, small);
+		assert.equal((await reader.next()).data.changes[0].selection.value, round);
+		reader.leave();
+	}
+	(await openSoon(room, small, 3000)).reader.leave();
+	for (let i = 0; i < 20; i += 1) {
+		const hasty = request(`http://${small.host}${path(room, "events")}`);
+		hasty.on("error", () => {});
+		hasty.on("response", (response) => response.on("error", () => {}));
+		hasty.end();
+		await sleep(i / 2);
+		hasty.destroy();
+	}
+	(await openSoon(room, small, 3000)).reader.leave();
+	await openSoon(room, small, 3000);
+	await small.close();
+});
+
+test("H4 X1 a HEAD leaves no stream behind", async () => {
+	const small = await serve({ vars: { EVENTS_MAX_SECONDS: "60", LIMIT_CONNECTIONS: "1" } });
+	const room = newRoom();
+	const head = await small.get(path(room, "events"), { method: "HEAD" });
+	assert.deepEqual([head.status, head.headers.get("content-type")], [200, "text/event-stream; charset=utf-8"]);
+	await openSoon(room, small, 3000);
+	await small.close();
+});
+
+test("H4 X1 a reader that does not read is given up, and the room goes on", async () => {
+	const brief = await serve({ vars: { EVENTS_MAX_SECONDS: "60", LIMIT_CONNECTIONS: "2" } });
+	const room = newRoom();
+	const alice = await Client.greeted(brief.host, room, "alice");
+	const text: string = await new Promise((resolve, reject) => {
+		const get = request(`http://${brief.host}${path(room, "events")}`, (response) => {
+			// The kernel's buffers take some megabytes before any is left unread.
+			const flood = async () => {
+				for (let seq = 1; seq <= 600; seq += 1) alice.set(seq, "f", "x".repeat(30_000));
+				await alice.until(() => alice.all("ack").at(-1)?.seq === 600, "the last ack", 20_000);
+				let all = "";
+				response.setEncoding("utf8");
+				response.on("data", (data) => (all += data));
+				response.on("close", () => resolve(all));
+			};
+			flood().catch(reject);
+		});
+		get.on("error", reject);
+		get.end();
+	});
+	const last = text.slice(text.lastIndexOf("event: problem"));
+	assert.equal(JSON.parse(last.split("data: ")[1] ?? "").code, "slow_reader");
+	const { reader } = await openSoon(room, brief, 3000);
+	alice.set(601, "f", "on");
+	assert.equal((await reader.next()).data.changes[0].selection.value, "on");
+	alice.leave();
+	await brief.close();
+});
+
+test("H4 X2 a room that loses its sockets ends the stream with a problem, and the next one has what was missed", async () => {
+	const room = newRoom();
+	const reader = await Reader.open(room);
+	await put(room, "f", 1);
+	await reader.next();
+	await server.evict(room, "close");
+	await reader.ended;
+	const last = reader.events.at(-1);
+	assert.deepEqual([last?.event, last?.data.code, last?.data.status], ["problem", "unavailable", 503]);
+	assert.equal(last?.id, reader.events[0]?.id, "a problem does not move the reader on");
+	await put(room, "f", 2);
+	const again = await Reader.open(room, reader.lastId);
+	assert.deepEqual((await again.next()).data.changes[0].selection.value, 2);
+	again.leave();
+});
+
+test("H4 X2 a room whose storage cannot be read opens no stream, and the open ones go on once it can be", async () => {
+	const room = newRoom();
+	const reader = await Reader.open(room);
+	await put(room, "f", 1);
+	await reader.next();
+	await server.sql(room, "UPDATE room SET schema = schema + 90");
+	await server.evict(room);
+	const refused = await server.get(path(room, "events"));
+	assert.deepEqual([refused.status, refused.headers.get("content-type")], [503, problemType]);
+	assert.equal(((await refused.json()) as Frame).code, "storage");
+	const write = { method: "PUT", body: '{"value":2,"userId":"ann"}' };
+	assert.equal((await server.get(path(room, "fields/f"), write)).status, 503);
+	await server.sql(room, "UPDATE room SET schema = schema - 90");
+	await put(room, "f", 3);
+	const event = await reader.next();
+	assert.deepEqual([event.data.from, event.data.changes[0].selection.value], [1, 3]);
+	reader.leave();
+});
+
+test("S6 H4 after a panic a stream ends, with a problem or without, and the next one goes on where it stopped", async () => {
+	const faulty = await serve({ faults: true, vars: { EVENTS_MAX_SECONDS: String(SECONDS) } });
+	const room = newRoom();
+	const alice = await Page.joined(faulty.host, room, "alice");
+	const reader = await Reader.open(room, undefined, faulty);
+	alice.select("f", 1, "alice");
+	const { id } = await reader.next();
+	alice.send({ fault: "panic" });
+	await alice.next("error");
+	alice.select("f", 2, "alice");
+	await alice.sync();
+	const start = performance.now();
+	await Promise.race([reader.ended, sleep(2 * SECONDS * 1000)]);
+	assert.ok(reader.isOver, `nothing came and no end either; it has ${JSON.stringify(reader.events)}`);
+	assert.ok(performance.now() - start < (SECONDS + 1) * 1000);
+	const again = await Reader.open(room, reader.lastId || id, faulty);
+	if (reader.events.at(-1)?.data.changes?.[0].selection.value !== 2) {
+		assert.equal((await again.next()).data.changes[0].selection.value, 2);
+	}
+	alice.select("f", 3, "alice");
+	assert.equal((await again.next()).data.changes[0].selection.value, 3);
+	again.leave();
+	alice.leave();
+	await faulty.close();
+});
+
+test("H4 H2 Y6 a reader of events, a socket and a poller all see the same", async () => {
+	const brief = await serve({ vars: { EVENTS_MAX_SECONDS: "1" } });
+	const room = newRoom();
+	const socket = await Client.greeted(brief.host, room, "socket");
+	socket.set(1, "f", 0);
+	await socket.next("ack");
+	const first = await brief.state(room);
+	const [streamed, polled] = [new Mirror(), new Mirror()];
+	for (const mirror of [streamed, polled]) mirror.take(first);
+	let isOver = false;
+	let streams = 0;
+	/** Opens the stream again whenever it ends, as an `EventSource` does. */
+	const stream = async () => {
+		let lastId = `${first.version}-${first.epoch}`;
+		while (!isOver || streamed.version < socket.mirror.version) {
+			const reader = await Reader.open(room, lastId, brief);
+			assert.equal(reader.response.status, 200);
+			streams += 1;
+			await Promise.race([reader.ended, finished]);
+			if (!reader.isOver) await sleep(50);
+			reader.leave();
+			await reader.ended;
+			for (const { event, data } of reader.events) {
+				assert.equal(event, "message");
+				streamed.take(data);
+			}
+			lastId = reader.lastId || lastId;
+		}
+	};
+	const poll = async () => {
+		while (!isOver || polled.version < socket.mirror.version) {
+			const { since, epoch } = polled.since;
+			const response = await brief.get(path(room, `changes?since=${since}&epoch=${epoch}`));
+			polled.take(await response.json());
+		}
+	};
+	let finish = () => {};
+	const finished = new Promise<void>((resolve) => (finish = resolve));
+	const write = async () => {
+		const end = performance.now() + 2500;
+		for (let seq = 2; performance.now() < end; seq += 1) {
+			const isSocket = seq % 2 === 0;
+			if (isSocket) socket.set(seq / 2 + 1, `f${seq % 7}`, seq);
+			else await put(room, `f${seq % 7}`, seq, brief);
+			if (seq % 40 === 0) await brief.evict(room);
+			if (seq % 10 === 0) await socket.sync();
+		}
+		await socket.sync();
+		isOver = true;
+		finish();
+	};
+	await Promise.all([stream(), poll(), write()]);
+	const state = await brief.state(room);
+	assert.ok(streams >= 3, `${streams} streams`);
+	for (const mirror of [streamed, polled, socket.mirror]) {
+		assert.deepEqual([mirror.known(), mirror.gaps], [Mirror.of(state), []]);
+	}
+	socket.leave();
+	await brief.close();
 });
