@@ -117,15 +117,26 @@ fn utf16_unit(escape: &[u8]) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// How many arrays and objects stand inside each other at the deepest place of valid JSON.
-pub fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0_usize);
+/// The bytes of valid JSON, each with whether it stands in a string, quotes included.
+pub fn bytes(text: &str) -> impl Iterator<Item = (u8, bool)> {
     let (mut in_string, mut escaped) = (false, false);
-    for byte in text.bytes() {
+    text.bytes().map(move |byte| {
+        let was_in_string = in_string;
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = in_string,
             b'"' => in_string = !in_string,
+            _ => {}
+        }
+        (byte, was_in_string || in_string)
+    })
+}
+
+/// How many arrays and objects stand inside each other at the deepest place of valid JSON.
+pub fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
+    for (byte, in_string) in bytes(text) {
+        match byte {
             b'{' | b'[' if !in_string => {
                 depth += 1;
                 deepest = deepest.max(depth);

@@ -444,15 +444,8 @@ impl Default for Fnv {
 impl Fnv {
     /// Takes JSON in without the white space between its tokens, and a mark of its end.
     fn json(&mut self, text: &str) {
-        let (mut in_string, mut escaped) = (false, false);
-        for byte in text.bytes() {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = in_string,
-                b'"' => in_string = !in_string,
-                b' ' | b'\n' | b'\r' | b'\t' if !in_string => continue,
-                _ => {}
-            }
+        let is_space = |byte: u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+        for (byte, _) in json::bytes(text).filter(|(byte, in_string)| *in_string || !is_space(*byte)) {
             self.byte(byte);
         }
         self.byte(0);
