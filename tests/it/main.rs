@@ -1,9 +1,10 @@
-//! The tests of the core on the host: the room's turns, the wire's vectors, the store on real SQLite, a room against
-//! a naive model of it, and the rules of the house.
+//! The tests of the core on the host: the room's turns, the wire's vectors, the store on real SQLite, writing over
+//! HTTP, a room against a naive model of it, and the rules of the house.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod model;
+mod requests;
 mod room;
 mod say;
 mod store;

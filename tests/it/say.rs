@@ -50,3 +50,8 @@ pub fn sync() -> String {
 pub fn with_id(id: &str, message: &str) -> String {
     format!(r#"{{"id":"{id}",{}"#, &message[1..])
 }
+
+/// The same message under a number.
+pub fn with_seq(seq: u64, message: &str) -> String {
+    format!(r#"{{"seq":{seq},{}"#, &message[1..])
+}

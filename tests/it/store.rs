@@ -1,7 +1,12 @@
 //! A room on real SQLite: what it keeps through sleep, crash, failure and the end of its life.
 
+mod clients;
+mod cost;
+mod migration;
+
 use std::collections::BTreeMap;
 
+use roomkeep::protocol::write::Verb;
 use roomkeep::room::turn::Write;
 use roomkeep::room::{Settings, Stored};
 use roomkeep::runner::Platform;
@@ -101,9 +106,24 @@ fn a_row_that_cannot_be_read_is_refused_until_it_is_mended() {
         ("UPDATE field SET version = 'x'", "UPDATE field SET version = 3", "field"),
         ("UPDATE participant SET profile = '[]'", "UPDATE participant SET profile = '{}'", "participant"),
         ("UPDATE room SET floor = 'x'", "UPDATE room SET floor = 0", "room"),
+        ("UPDATE client SET outcomes = '['", "UPDATE client SET outcomes = '[]'", "client"),
+        ("UPDATE client SET outcomes = '{}'", "UPDATE client SET outcomes = '[]'", "client"),
+        ("UPDATE client SET outcomes = '[[1,\"no_code\"]]'", "UPDATE client SET outcomes = '[]'", "client"),
+        ("UPDATE client SET last_seq = -1", "UPDATE client SET last_seq = 1", "client"),
+        ("UPDATE client SET last_seq = 'x'", "UPDATE client SET last_seq = NULL", "client"),
+        ("UPDATE client SET seen = 'x'", "UPDATE client SET seen = 1", "client"),
+        (
+            "UPDATE idempotency_key SET outcome = '[]'",
+            "UPDATE idempotency_key SET outcome = '[1,2]'",
+            "idempotency_key",
+        ),
+        ("UPDATE idempotency_key SET outcome = 'null'", "DELETE FROM idempotency_key", "idempotency_key"),
+        ("UPDATE idempotency_key SET at = 'x'", "UPDATE idempotency_key SET at = 1", "idempotency_key"),
     ] {
         let mut site = site();
-        site.say("ann", &say::set("ann", "f", "1"));
+        site.say("ann", r#"{"type":"hello","protocol":1,"clientId":"a"}"#);
+        site.say("ann", &say::with_seq(1, &say::set("ann", "f", "1")));
+        site.write(Verb::Delete, "nothing", r#"{"userId":"ann"}"#, Some("key")).unwrap();
         site.world.db.execute_batch(harm).unwrap();
         site.sleep();
         assert_eq!(load(&site), Err(StoreError::CorruptRow { table }), "{harm}");

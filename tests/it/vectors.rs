@@ -2,6 +2,7 @@
 //! other vectors have modules of their own.
 
 mod sessions;
+mod wire;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use roomkeep::protocol::Millis;
-use roomkeep::protocol::refusal::CloseCode;
+use roomkeep::protocol::refusal::{CloseCode, Refusal};
+use roomkeep::protocol::write::{FieldWrite, Request, Verb};
+use roomkeep::room::request::Written;
 use roomkeep::room::session::{Attachment, ConnectionId};
 use roomkeep::room::turn::{Audience, Write};
 use roomkeep::room::{Settings, Stored};
@@ -107,6 +109,8 @@ pub struct World {
     pub timer: Option<Millis>,
     /// How many statements of commits still succeed before one fails; the `COMMIT` counts as one.
     pub fail_at: Option<usize>,
+    /// How many statements of a load still succeed before one fails.
+    pub fail_load_at: Option<usize>,
     /// How many commits failed.
     pub failures: usize,
     /// All that was committed.
@@ -126,6 +130,7 @@ impl World {
             alarm: None,
             timer: None,
             fail_at: None,
+            fail_load_at: None,
             failures: 0,
             commits: Vec::new(),
             log: Vec::new(),
@@ -154,7 +159,10 @@ impl World {
 
 impl Platform for World {
     fn load(&mut self) -> Result<Option<Stored>, StoreError> {
-        store::load(&mut Sqlite(&self.db))
+        self.db.execute_batch("BEGIN").unwrap();
+        let outcome = store::load(&mut Failing { sqlite: Sqlite(&self.db), fail_at: &mut self.fail_load_at });
+        self.db.execute_batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).unwrap();
+        outcome
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
@@ -294,6 +302,14 @@ impl Site {
     /// Says something in the same moment as what came before.
     pub fn say_at_once(&mut self, name: &str, text: &str) {
         self.runner.receive(&mut self.world, say::connection(name), Some(text), self.now);
+    }
+
+    /// Writes a field over HTTP. `body` is JSON.
+    pub fn write(&mut self, verb: Verb, field: &str, body: &str, key: Option<&str>) -> Result<Written, Refusal> {
+        self.come_round();
+        let query = BTreeMap::new();
+        let request = FieldWrite::read(&Request { verb, field, body, query: &query, key }, &self.settings.limits)?;
+        self.runner.write(&mut self.world, request, self.now)
     }
 
     /// The runtime answers a ping without the room.

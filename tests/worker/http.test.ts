@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { Client, type Frame, Mirror, newRoom, Page, type Served, serve } from "./harness.ts";
+import { Client, type Frame, Mirror, newRoom, Page, type Served, serve, sleep } from "./harness.ts";
 
 let server: Served;
 before(async () => {
@@ -305,6 +305,34 @@ test("S7 H3 a write that storage refused is 503 and is done once when it is sent
 	assert.deepEqual([done.status, done.body.version, "duplicate" in done.body], [200, 3, false]);
 	await alice.until(() => alice.mirror.version === 3, "all");
 	assert.deepEqual([alice.mirror.known(), alice.mirror.gaps], [Mirror.of(await faulty.state(room)), []]);
+	alice.leave();
+	await faulty.close();
+});
+
+test("S6 H5 what is under way while a room panics is done or answered with a problem", async () => {
+	const faulty = await serve({ faults: true });
+	const room = newRoom();
+	const alice = await Client.greeted(faulty.host, room, "alice");
+	for (let round = 0; round < 5; round += 1) {
+		const many = (from: number) =>
+			Array.from({ length: 20 }, async (_, i) => {
+				const body = JSON.stringify({ value: from + i, userId: "ann" });
+				const response = await faulty.get(path(room, `fields/f${i}`), { method: "PUT", body });
+				return { status: response.status, type: response.headers.get("content-type"), text: await response.text() };
+			});
+		const answers = many(0);
+		await sleep(round * 2);
+		alice.send({ fault: "panic" });
+		answers.push(...many(20));
+		for (const { status, type, text } of await Promise.all(answers)) {
+			if (status === 200) continue;
+			assert.deepEqual([status >= 500, type], [true, "application/problem+json"], text);
+			assert.match(JSON.parse(text).code, /^(internal|unavailable)$/);
+		}
+	}
+	const state = await faulty.state(room);
+	await alice.until(() => alice.mirror.version === state.version, "all");
+	assert.deepEqual([alice.mirror.known(), alice.mirror.gaps], [Mirror.of(state), []]);
 	alice.leave();
 	await faulty.close();
 });

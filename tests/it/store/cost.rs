@@ -1,0 +1,85 @@
+//! What a room's work costs in rows, each of which is paid for.
+
+use roomkeep::room::turn::Write;
+use serde_json::json;
+
+use super::assert_stored;
+use crate::say;
+use crate::world::Site;
+
+/// `ann` has said hello as the client `a` in a room of so many connections, which has been quiet for a while.
+fn room_of(connections: usize) -> Site {
+    let mut site = Site::new();
+    site.connect("ann");
+    site.say("ann", &hello("a"));
+    site.say("ann", &say::join("ann"));
+    for n in 1..connections {
+        site.connect(&format!("w{n}"));
+    }
+    site.pass(1_000);
+    site.take("ann");
+    site.world.commits.clear();
+    site
+}
+
+fn hello(client: &str) -> String {
+    json!({"type": "hello", "protocol": 1, "clientId": client}).to_string()
+}
+
+fn rows(site: &Site) -> usize {
+    site.world.commits.iter().map(Vec::len).sum()
+}
+
+/// `ann` makes 1,000 numbered changes of 10 fields without waiting for an answer.
+fn flood(site: &mut Site) {
+    for seq in 1..=1_000 {
+        let set = say::set("ann", &format!("f{}", seq % 10), &seq.to_string());
+        site.say_at_once("ann", &say::with_seq(seq, &set));
+    }
+    site.pass(20);
+    assert!(site.take("ann").last().unwrap().contains(r#""seq":1000"#), "all of them are acked");
+    assert_stored(site);
+}
+
+#[test]
+fn y8_a_thousand_changes_of_ten_fields_cost_thirteen_rows_in_a_room_of_100() {
+    let mut site = room_of(100);
+    flood(&mut site);
+    // The field and the client at the leading edge, then each field and the client once.
+    assert_eq!(site.world.commits.iter().map(Vec::len).collect::<Vec<_>>(), [2, 11]);
+}
+
+#[test]
+fn y8_a_thousand_changes_in_one_go_cost_no_more_in_a_room_of_three() {
+    let mut site = room_of(3);
+    flood(&mut site);
+    assert_eq!(site.world.commits.iter().map(Vec::len).collect::<Vec<_>>(), [2, 11]);
+}
+
+#[test]
+fn y8_changes_that_come_one_by_one_cost_two_rows_each() {
+    let mut site = room_of(3);
+    for seq in 1..=100 {
+        site.pass(1);
+        site.say("ann", &say::with_seq(seq, &say::set("ann", "f", &seq.to_string())));
+    }
+    assert_eq!(rows(&site), 200);
+    assert!(
+        site.world.commits.iter().all(|commit| matches!(commit[..], [Write::Field(..), Write::Client(..)])),
+        "the field and the outbox"
+    );
+}
+
+#[test]
+fn p1_presence_costs_no_row() {
+    let mut site = room_of(100);
+    site.say("w1", &hello("w"));
+    for n in 0..1_000 {
+        site.pass(1);
+        site.say("ann", &json!({"type": "presence", "data": n}).to_string());
+    }
+    site.pass(1_000);
+    assert_eq!(rows(&site), 0);
+    let told = site.take("w1");
+    assert!(told.last().unwrap().contains(r#""data":999"#), "the newest is out");
+}

@@ -1,0 +1,286 @@
+//! What goes over the wire in this protocol, found out from what the room says and takes, against
+//! `tests/vectors/wire-1.json`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem::discriminant;
+
+use roomkeep::protocol::PROTOCOL;
+use roomkeep::protocol::feed::{Feed, Position, Step};
+use roomkeep::protocol::limits::Limits;
+use roomkeep::protocol::message::Frame;
+use roomkeep::protocol::write::{FieldWrite, Request, Verb};
+use roomkeep::room::read::Since;
+use roomkeep::room::request::Written;
+use serde_json::{Map, Value, json};
+
+use super::sessions;
+use crate::say;
+use crate::world::Site;
+
+/// Members whose JSON is the page's own, whatever it is.
+const OWN: [&str; 2] = ["value", "data"];
+/// Members that the pages of the sessions have added.
+const ADDED: [&str; 2] = ["color", "note"];
+
+/// What an object inside of another is called. One that stands in several frames looks the same in all of them.
+fn name_of(key: &str, object: &Map<String, Value>) -> String {
+    match (key, object.get("kind").and_then(Value::as_str)) {
+        ("changes", Some(kind)) => format!("a change of the kind {kind}"),
+        ("selection" | "selections" | "current", _) => "a selection".to_owned(),
+        ("participant", _) => "the participant of a change".to_owned(),
+        ("participants", _) => "a participant".to_owned(),
+        ("presence", _) => "an entry of presence".to_owned(),
+        ("limits", _) => "the limits".to_owned(),
+        (key, _) => panic!("an object that has no name yet, at `{key}`: {object:?}"),
+    }
+}
+
+/// Each object by its place, and its members with the kinds of JSON that they may be.
+type Shapes = BTreeMap<String, BTreeMap<String, String>>;
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "fraction",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+fn joined(kinds: impl IntoIterator<Item = &'static str>) -> String {
+    kinds.into_iter().collect::<Vec<_>>().join("|")
+}
+
+/// The objects of one place, as far as they were seen.
+#[derive(Default)]
+struct Seen {
+    count: usize,
+    members: BTreeMap<String, (usize, BTreeSet<&'static str>)>,
+}
+
+/// What was seen on the wire.
+#[derive(Default)]
+struct Sight(BTreeMap<String, Seen>);
+
+impl Sight {
+    fn look(&mut self, place: &str, object: &Map<String, Value>) {
+        let seen = self.0.entry(place.to_owned()).or_default();
+        seen.count += 1;
+        let members = object.iter().filter(|(key, _)| !ADDED.contains(&key.as_str())).collect::<Vec<_>>();
+        for (key, value) in &members {
+            let (count, kinds) = seen.members.entry((*key).clone()).or_default();
+            *count += 1;
+            kinds.insert(if OWN.contains(&key.as_str()) { "any" } else { kind(value) });
+        }
+        for (key, value) in members.into_iter().filter(|(key, _)| !OWN.contains(&key.as_str())) {
+            let objects = match value {
+                Value::Object(map) if key == "selections" => map.values().collect(),
+                Value::Array(items) => items.iter().collect(),
+                other => vec![other],
+            };
+            for object in objects.into_iter().filter_map(Value::as_object) {
+                self.look(&name_of(key, object), object);
+            }
+        }
+    }
+
+    fn look_at_text(&mut self, place: &str, text: &str) {
+        self.look(place, serde_json::from_str::<Value>(text).unwrap().as_object().unwrap());
+    }
+
+    fn shapes(self) -> Shapes {
+        let members = |seen: Seen| {
+            let members = seen.members.into_iter().map(|(key, (count, kinds))| {
+                let mark = if count < seen.count { "?" } else { "" };
+                (format!("{key}{mark}"), joined(kinds))
+            });
+            members.collect()
+        };
+        self.0.into_iter().map(|(place, seen)| (place, members(seen))).collect()
+    }
+}
+
+/// What the room says: its frames, and its answers over HTTP as far as the core makes them.
+fn server() -> Shapes {
+    let mut sight = Sight::default();
+    for frame in sessions::frames() {
+        let place = frame["type"].as_str().unwrap().to_owned();
+        sight.look(&place, frame.as_object().unwrap());
+    }
+    look_at_http(&mut sight);
+    sight.shapes()
+}
+
+fn look_at_http(sight: &mut Sight) {
+    let mut site = Site::new();
+    site.connect("ann");
+    site.say("ann", r#"{"type":"hello","protocol":1,"clientId":"ann"}"#);
+    site.say("ann", &say::join("ann"));
+    site.say("ann", r#"{"type":"presence","data":1}"#);
+    let numbered = |seq: u64, base: u64| json!({"value": 1, "userId": "bob", "clientId": "b", "seq": seq, "timestamp": 5, "baseVersion": base});
+    let mut write = |site: &mut Site, verb, field: &str, body: &Value, key: Option<&str>| match site
+        .write(verb, field, &body.to_string(), key)
+        .unwrap()
+    {
+        Written::Done(text) => sight.look_at_text("PUT and DELETE /fields/{field}", &text),
+        Written::Problem { members, .. } => {
+            let text = serde_json::to_string(&members).unwrap();
+            sight.look_at_text("a problem, beside title, status, code and detail", &text);
+        }
+    };
+    for _ in 0..2 {
+        write(&mut site, Verb::Put, "f", &numbered(1, 0), None);
+        write(&mut site, Verb::Delete, "g", &json!({"userId": "bob"}), Some("key"));
+    }
+    for body in [numbered(2, 9), numbered(2, 9), numbered(9, 0)] {
+        write(&mut site, Verb::Put, "g", &body, None);
+    }
+    write(&mut site, Verb::Put, "f", &json!({"userId": "bob", "value": 1, "baseVersion": 1}), None);
+    site.say("ann", &say::clear("ann", "nothing"));
+    site.say("ann", &say::set("ann", "h", "1"));
+    site.say("ann", &say::clear("ann", "h"));
+    let now = site.now;
+    let room = site.runner.read(&mut site.world, now).unwrap();
+    sight.look_at_text("GET /state", &room.state(false, now));
+    let page = |version| room.changes_page(&Since::Version(version, None), now);
+    sight.look_at_text("GET /changes", &page(0));
+    let reset = page(99);
+    sight.look_at_text("GET /changes, of what is not known any more", &reset);
+    let changes = site.ask("ann", r#"{"type":"sync_request","since":0}"#);
+    for frame in [reset, changes] {
+        let mut feed = Feed::new(Some(Position { version: 0, epoch: "epoch1".to_owned() }));
+        let Step::Event(event) = feed.take(&frame) else { panic!("an event") };
+        let data = event.lines().filter_map(|line| line.strip_prefix("data: "));
+        sight.look_at_text("GET /events, data", &data.collect::<String>());
+    }
+}
+
+/// One message of each type with all of its members.
+const MESSAGES: [&str; 8] = [
+    r#"{"type":"user_joined","userId":"ann","userName":"Ann","id":"i","seq":1}"#,
+    r#"{"type":"user_ready","userId":"ann","isReady":true,"id":"i","seq":1}"#,
+    r#"{"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0,"id":"i","seq":1}"#,
+    r#"{"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"id":"i","seq":1}"#,
+    r#"{"type":"batch","changes":[
+        {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0},
+        {"type":"field_cleared","field":"f","userId":"ann","baseVersion":0}],"id":"i","seq":1}"#,
+    r#"{"type":"sync_request","since":0,"epoch":"e","userId":"ann","id":"i","seq":1}"#,
+    r#"{"type":"hello","protocol":1,"clientId":"c","since":0,"epoch":"e","token":"t","id":"i"}"#,
+    r#"{"type":"presence","data":1,"userId":"ann","id":"i","seq":1}"#,
+];
+
+/// One of each kind of JSON, and of numbers that are not the same to the protocol.
+fn samples() -> [(&'static str, Value); 8] {
+    [
+        ("null", Value::Null),
+        ("boolean", json!(true)),
+        ("integer", json!(1)),
+        ("negative", json!(-1)),
+        ("fraction", json!(1.5)),
+        ("string", json!("x")),
+        ("array", json!([])),
+        ("object", json!({})),
+    ]
+}
+
+/// What may stand in each object of a message, found out by changing one member at a time.
+fn probe(place: &str, whole: &Value, at: &str, accepts: &dyn Fn(&Value) -> bool, shapes: &mut Shapes) {
+    assert!(accepts(whole), "{whole}");
+    let mut members = BTreeMap::new();
+    for (key, value) in whole.pointer(at).unwrap().as_object().unwrap().iter().filter(|(key, _)| *key != "type") {
+        let accepts_with = |changed: Option<Value>| {
+            let mut other = whole.clone();
+            let object = other.pointer_mut(at).unwrap().as_object_mut().unwrap();
+            match changed {
+                Some(value) => object.insert(key.clone(), value),
+                None => object.remove(key),
+            };
+            accepts(&other)
+        };
+        let kinds =
+            samples().into_iter().filter(|(name, sample)| kind(value) == *name || accepts_with(Some(sample.clone())));
+        let kinds = kinds.map(|(name, _)| name).collect::<Vec<_>>();
+        let kinds = if kinds.len() == samples().len() { "any".to_owned() } else { joined(kinds) };
+        members.insert(format!("{key}{}", if accepts_with(None) { "?" } else { "" }), kinds);
+        let below = format!("{at}/{key}");
+        match value {
+            Value::Object(_) => probe(&format!("{place}.{key}"), whole, &below, accepts, shapes),
+            Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| {
+                let place = format!("{place}.{key}[] {}", item["type"].as_str().unwrap());
+                probe(&place, whole, &format!("{below}/{index}"), accepts, shapes);
+            }),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    shapes.insert(place.to_owned(), members);
+}
+
+/// What clients may say. The kind `negative` is an integer below 0.
+fn client() -> Shapes {
+    let mut shapes = Shapes::new();
+    let limits = Limits::default();
+    for message in MESSAGES {
+        let whole = serde_json::from_str::<Value>(message).unwrap();
+        let meant = discriminant(&Frame::decode(message, &limits).message.unwrap());
+        let accepts = |message: &Value| {
+            Frame::decode(&message.to_string(), &limits).message.is_ok_and(|message| discriminant(&message) == meant)
+        };
+        probe(whole["type"].as_str().unwrap(), &whole, "", &accepts, &mut shapes);
+    }
+    let put = json!({"value": 1, "userId": "ann", "baseVersion": 0, "timestamp": 1, "clientId": "c"});
+    let delete = json!({"userId": "ann", "baseVersion": 0, "clientId": "c"});
+    for (verb, place, body) in
+        [(Verb::Put, "PUT /fields/{field}", put), (Verb::Delete, "DELETE /fields/{field}", delete)]
+    {
+        let accepts = |body: &Value| {
+            let (body, query) = (body.to_string(), BTreeMap::new());
+            let request = Request { verb, field: "f", body: &body, query: &query, key: None };
+            FieldWrite::read(&request, &limits).is_ok_and(|write| write.frame.message.is_ok())
+        };
+        probe(place, &body, "", &accepts, &mut shapes);
+        let mut numbered = body;
+        numbered["seq"] = json!(1);
+        probe(&format!("{place}, numbered"), &numbered, "", &accepts, &mut shapes);
+    }
+    shapes
+}
+
+/// The differences, one a line.
+fn differences(title: &str, file: &Shapes, found: &Shapes) -> Vec<String> {
+    let places = file.keys().chain(found.keys()).collect::<BTreeSet<_>>();
+    let (none, mut lines) = (BTreeMap::new(), Vec::new());
+    for place in places {
+        let (file, found) = (file.get(place).unwrap_or(&none), found.get(place).unwrap_or(&none));
+        for member in file.keys().chain(found.keys()).collect::<BTreeSet<_>>() {
+            let (before, now) = (file.get(member), found.get(member));
+            if before != now {
+                let or_none = |kinds: Option<&String>| kinds.map_or("nothing".to_owned(), |kinds| format!("`{kinds}`"));
+                let (before, now) = (or_none(before), or_none(now));
+                lines.push(format!("{title}: {place}: {member}: it was {before} and is {now}"));
+            }
+        }
+    }
+    lines
+}
+
+#[test]
+fn y4_what_goes_over_the_wire_changes_only_with_the_protocol() {
+    let path = format!("{}/tests/vectors/wire-{PROTOCOL}.json", env!("CARGO_MANIFEST_DIR"));
+    let file = std::fs::read_to_string(&path).unwrap_or_default();
+    let file = serde_json::from_str::<BTreeMap<String, Shapes>>(&file).unwrap_or_default();
+    let found = [("what the room says", server()), ("what clients say", client())];
+    let found = found.map(|(title, shapes)| (title.to_owned(), shapes));
+    let none = Shapes::new();
+    let lines = found.iter().flat_map(|(title, found)| differences(title, file.get(title).unwrap_or(&none), found));
+    let lines = lines.collect::<Vec<_>>();
+    let text = serde_json::to_string_pretty(&BTreeMap::from(found)).unwrap();
+    assert!(
+        lines.is_empty(),
+        "The wire has changed, so clients of protocol {PROTOCOL} may not understand it:\n{}\n\
+         Undo the change, or give `PROTOCOL` a new number and save this as the file of that number:\n{text}\n",
+        lines.join("\n"),
+    );
+}
