@@ -5,7 +5,7 @@
 // them their rooms awake. So every event is watched here, and fails as soon as the trap is seen.
 
 import { DurableObject } from "cloudflare:workers";
-import worker, { RoomObject } from "roomkeep-wasm";
+import Worker, { RoomObject } from "roomkeep-wasm";
 
 /** Rejects the events that are under way. @type {Set<(error: Error) => void>} */
 const underWay = new Set();
@@ -16,6 +16,14 @@ const INTERNAL_ERROR = JSON.stringify({
 	code: "internal",
 	message: "The room failed while it handled this. What it had acknowledged is kept; send it again.",
 	retry: true,
+});
+
+/** The same over HTTP (RFC 9457). */
+const INTERNAL_PROBLEM = JSON.stringify({
+	title: "Internal Server Error",
+	status: 500,
+	code: "internal",
+	detail: "The server failed while it handled this. Send it again.",
 });
 
 addEventListener("error", (event) => {
@@ -70,4 +78,14 @@ export class Room extends DurableObject {
 	}
 }
 
-export default worker;
+export default class extends Worker {
+	async fetch(request) {
+		try {
+			return await watched(() => super.fetch(request));
+		} catch (error) {
+			if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+			const headers = { "content-type": "application/problem+json", "access-control-allow-origin": "*" };
+			return new Response(INTERNAL_PROBLEM, { status: 500, headers });
+		}
+	}
+}

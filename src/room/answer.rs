@@ -170,7 +170,7 @@ impl Room {
             Ok(version) if tag.id.is_some() || is_duplicate => {
                 let duplicate = is_duplicate.then_some(true);
                 let text = ServerMessage::Ack { id: tag.id.as_ref(), seq, version, duplicate }.encode();
-                if !is_duplicate {
+                if seq.is_some() && !is_duplicate {
                     // This one covers all before it.
                     self.staged.acks.remove(&to);
                 }

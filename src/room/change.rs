@@ -299,7 +299,9 @@ impl Room {
         user_id.map_or(Ok(()), |user_id| self.check_identity(from, user_id))
     }
 
+    /// The writer is who it says, and its `clientId` is nobody else's (J2, E4).
     fn check_user(&self, from: &Writer, user_id: &str) -> Result<(), Refusal> {
+        from.client.as_ref().map_or(Ok(()), |client| self.clients.check_owner(client, Some(user_id)))?;
         from.connection.map_or(Ok(()), |connection| self.check_identity(connection, user_id))
     }
 

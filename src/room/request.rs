@@ -53,14 +53,14 @@ impl Room {
         let field = change.as_ref().map_or_else(|_| String::new(), |change| change.field().to_owned());
         let user = change.as_ref().ok().map(|change| change.user_id().to_owned());
         let writer = Writer { connection: None, client: client_id.clone() };
-        let answer = match (client_id, frame.tag.number, key.zip(user.clone())) {
-            (Some(client_id), Some(number), _) => {
+        let answer = match (frame.tag.number, key, client_id) {
+            (Some(number), Some(key), _) => self.once_by_key((user, key), number.content, &writer, change),
+            (Some(number), None, Some(client_id)) => {
                 if self.clients.forget_if_unseen(&client_id, self.clock) {
                     self.staged.clients.insert(client_id.clone());
                 }
                 self.once(&client_id, user.as_deref(), number, |room| room.write_field(&writer, change))
             }
-            (None, Some(number), Some((key, user))) => self.once_by_key((user, key), number.content, &writer, change),
             (_, _, _) => self.write_field(&writer, change).into(),
         };
         let written = self.written(&field, answer);
@@ -86,11 +86,14 @@ impl Room {
 
     fn once_by_key(
         &mut self,
-        of: (String, String),
+        (user, key): (Option<String>, String),
         content: u32,
         writer: &Writer,
         change: Result<FieldChange, Refusal>,
     ) -> Answer {
+        // What names no user cannot be read, and is refused the same way each time.
+        let Some(user) = user else { return self.write_field(writer, change).into() };
+        let of = (user, key);
         match self.keys.answered(&of, content, self.clock) {
             Err(refusal) => return Err(Failure::Refusal(refusal)).into(),
             Ok(Some(verdict)) => return Answer::again(verdict),

@@ -152,7 +152,9 @@ async fn pump(
         let step = match event {
             Some(Ok(WebsocketEvent::Message(message))) => message.text().map(|text| feed.take(&text)),
             Some(Ok(WebsocketEvent::Close(close))) => {
-                return Some(close.reason()).filter(|reason| !reason.is_empty()).or(Some("unavailable".to_owned()));
+                // A reason of ours is a code; the runtime's own is a sentence.
+                let is_ours = (4400..5000).contains(&close.code());
+                return Some(if is_ours { close.reason() } else { "unavailable".to_owned() });
             }
             Some(Err(error)) => return internal(error),
             None => return Some("unavailable".to_owned()),

@@ -80,7 +80,8 @@ async fn enter(request: &mut Request, env: &Env, name: &str, resource: Resource)
                 return problem(400, "bad_request", detail);
             }
         },
-        (Resource::Events, false) if is_read => return events::serve(request, env, name).await,
+        (Resource::Events, false) if is_method(request, "GET") => return events::serve(request, env, name).await,
+        (Resource::Events, false) => return wrong_method("GET"),
         (Resource::Field(field), false) if is_method(request, "PUT") || is_method(request, "DELETE") => {
             match field_write(request, &field).await? {
                 Ok(to_room) => to_room,
@@ -91,7 +92,7 @@ async fn enter(request: &mut Request, env: &Env, name: &str, resource: Resource)
         (Resource::State | Resource::Changes | Resource::Events | Resource::Field(_), true) => {
             return refuse(request, &AddressError::NotFound);
         }
-        (Resource::Room | Resource::State | Resource::Changes | Resource::Events, _) => return only_reads(),
+        (Resource::Room | Resource::State | Resource::Changes, _) => return only_reads(),
     };
     to_room.send(env, name).await
 }
