@@ -336,6 +336,7 @@ impl Room {
     pub fn alarm(&mut self, pings: &[(ConnectionId, Millis)], now: Millis) -> Turn {
         self.tick(now);
         self.heard(pings);
+        self.forget_unseen();
         if self.sessions.is_empty() {
             if self.expires_at() <= now {
                 return Turn { erase: true, ..Turn::default() };
@@ -344,7 +345,6 @@ impl Room {
             return Turn { alarm, ..self.flush(now) };
         }
         self.touch();
-        self.forget_unseen();
         let silent = if self.sessions.len() > 1 { self.silent_since(now - SILENCE) } else { Vec::new() };
         for connection in silent {
             self.shut(connection, CloseCode::Silent);
@@ -411,6 +411,8 @@ impl Room {
                 self.staged.clients.insert(id);
             }
         }
+        let surplus = self.clients.forget_beyond(self.settings.limits.clients, |id| here.contains(id));
+        self.staged.clients.extend(surplus);
         self.forget_old_keys();
     }
 

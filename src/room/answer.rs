@@ -80,9 +80,8 @@ impl Room {
         }
         let Hello { client_id, since, epoch } = hello;
         let is_other_life = epoch.as_ref().is_some_and(|epoch| *epoch != self.meta.epoch);
-        let is_here = self.sessions.iter().any(|(_, session)| session.client() == Some(&client_id));
-        let is_changed = if is_here { false } else { self.clients.forget_if_unseen(&client_id, self.clock) };
-        if is_changed || self.clients.see(&client_id, self.clock) {
+        self.forget_if_away(&client_id);
+        if self.clients.see(&client_id, self.clock) {
             self.staged.clients.insert(client_id.clone());
         }
         // What a client did in another life of the room is forgotten with that life.
@@ -111,6 +110,14 @@ impl Room {
         self.answer(from, &tag, Ok(self.version).into());
         turn.flush = Some(Flush::Now);
         turn
+    }
+
+    /// Forgets a client that comes back after too long (E4). One that is connected was there all the time.
+    pub(super) fn forget_if_away(&mut self, client_id: &str) {
+        let is_here = self.sessions.iter().any(|(_, session)| session.client() == Some(client_id));
+        if !is_here && self.clients.forget_if_unseen(client_id, self.clock) {
+            self.staged.clients.insert(client_id.to_owned());
+        }
     }
 
     /// A newer connection of a client takes the place of the older ones (E6).

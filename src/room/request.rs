@@ -49,23 +49,24 @@ impl Room {
             Ok(_) => Err(Refusal::new(Code::BadMessage, "Only fields are written over HTTP.")),
             Err(refusal) => Err(refusal),
         };
-        self.touch();
         let field = change.as_ref().map_or_else(|_| String::new(), |change| change.field().to_owned());
         let user = change.as_ref().ok().map(|change| change.user_id().to_owned());
         let writer = Writer { connection: None, client: client_id.clone() };
         let answer = match (frame.tag.number, key, client_id) {
             (Some(number), Some(key), _) => self.once_by_key((user, key), number.content, &writer, change),
             (Some(number), None, Some(client_id)) => {
-                if self.clients.forget_if_unseen(&client_id, self.clock) {
-                    self.staged.clients.insert(client_id.clone());
-                }
+                self.forget_if_away(&client_id);
                 self.once(&client_id, user.as_deref(), number, |room| room.write_field(&writer, change))
             }
             (_, _, _) => self.write_field(&writer, change).into(),
         };
         let written = self.written(&field, answer);
+        // What was refused and is not on record makes no room.
+        if self.is_stored || !self.staged.changes_nothing() {
+            self.touch();
+        }
         let mut turn = self.flush(now);
-        if is_new {
+        if is_new && self.is_stored {
             turn.alarm = Some(self.expires_at());
         }
         (written, turn)

@@ -59,7 +59,7 @@ impl Staged {
     }
 
     /// Whether a flush would commit nothing.
-    fn changes_nothing(&self) -> bool {
+    pub fn changes_nothing(&self) -> bool {
         !self.meta
             && self.fields.is_empty()
             && self.participants.is_empty()

@@ -241,6 +241,21 @@ fn h3_and_x3_a_write_creates_a_room_that_nobody_is_in_and_lets_go_of_it() {
 }
 
 #[test]
+fn h3_and_f1_a_write_that_is_refused_creates_no_room() {
+    let mut site = Site::new();
+    for body in [json!({"userId": "bob"}), json!({"value": 1, "userId": "bob", "baseVersion": 1})] {
+        assert_ne!(put(&mut site, "f", body).0, "done");
+        site.come_round();
+        assert_eq!((site.world.dump(), site.world.alarm, site.runner.room().is_none()), (Vec::new(), None, true));
+    }
+    // One with a number is kept, and with it the room.
+    let late = json!({"value": 1, "userId": "bob", "baseVersion": 1, "clientId": "b", "seq": 1});
+    assert_eq!(put(&mut site, "f", late.clone()).0, "E_CONFLICT");
+    assert_eq!(put(&mut site, "f", late).1["duplicate"], true);
+    assert!(site.world.alarm.is_some());
+}
+
+#[test]
 fn h3_and_x3_writing_keeps_a_room_alive() {
     let mut site = Site::new();
     for value in 0..10 {
