@@ -218,8 +218,9 @@ impl Room {
             let participant = Participant { is_ready, version: self.version, ..known.clone() };
             self.people.put(user_id.to_owned(), participant);
             self.staged.participants.insert(user_id.to_owned());
-            let version = self.version;
-            self.tell_plain(Some(from), || ServerMessage::UserReady { user_id, is_ready, version }.encode());
+            let frame = || ServerMessage::UserReady { user_id, is_ready, version: self.version }.encode();
+            let text = self.is_heard_by_plain(Some(from)).then(frame);
+            self.tell_plain(Some(from), text);
         }
         self.bind(from, user_id.to_owned());
         Ok(self.version)
@@ -233,16 +234,19 @@ impl Room {
         }
         let version = self.version + 1;
         let stored = stored_selection(selection, version, self.clock);
-        self.put_field(from, &selection.field, &selection.user_id, Some(stored.clone()))?;
-        self.tell_plain(from.connection, || ServerMessage::FieldSelected { selection: &stored, version }.encode());
+        let frame = || ServerMessage::FieldSelected { selection: &stored, version }.encode();
+        let text = self.is_heard_by_plain(from.connection).then(frame);
+        self.put_field(from, &selection.field, &selection.user_id, Some(stored))?;
+        self.tell_plain(from.connection, text);
         Ok(())
     }
 
     fn clear(&mut self, from: &Writer, name: &str, user_id: &str) -> Result<(), Refusal> {
         if self.document.is_set(name) {
             self.put_field(from, name, user_id, None)?;
-            let version = self.version;
-            self.tell_plain(from.connection, || ServerMessage::FieldCleared { field: name, user_id, version }.encode());
+            let frame = || ServerMessage::FieldCleared { field: name, user_id, version: self.version }.encode();
+            let text = self.is_heard_by_plain(from.connection).then(frame);
+            self.tell_plain(from.connection, text);
         }
         Ok(())
     }
@@ -266,11 +270,13 @@ impl Room {
         Ok(())
     }
 
-    /// A frame for the plain clients, who hear of each change by itself; made only if there are any.
-    fn tell_plain(&mut self, but: Option<ConnectionId>, text: impl FnOnce() -> String) {
-        if self.sessions.plain_but(but) > 0 {
-            self.staged.outbox.push(Outgoing::new(Audience::Plain { but }, text()));
-        }
+    /// Whether there is a plain client beside the author, who must hear of each change by itself (S8).
+    fn is_heard_by_plain(&self, author: Option<ConnectionId>) -> bool {
+        self.sessions.plain_but(author) > 0
+    }
+
+    fn tell_plain(&mut self, but: Option<ConnectionId>, text: Option<String>) {
+        self.staged.outbox.extend(text.map(|text| Outgoing::new(Audience::Plain { but }, text)));
     }
 
     fn forget_oldest_tombstone(&mut self) {
