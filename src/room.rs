@@ -19,11 +19,10 @@ use std::collections::BTreeSet;
 
 use crate::protocol::Millis;
 use crate::protocol::limits::{BadVariable, Limits};
-use crate::protocol::message::{ClientMessage, Frame};
+use crate::protocol::message::{ClientMessage, Frame, Tag};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::reply::ServerMessage;
 
-use answer::Answer;
 use change::{Failure, Writer};
 use clients::{Client, Clients, KeyedWrite, Keys};
 use document::Document;
@@ -271,7 +270,8 @@ impl Room {
         self.touch();
         let Frame { tag, message } = frame;
         let message = match message {
-            Ok(ClientMessage::Hello(hello)) => return self.hello(from, hello, tag, now),
+            // It is about the connection and not from the outbox, so a number on it counts for nothing.
+            Ok(ClientMessage::Hello(hello)) => return self.hello(from, hello, Tag { number: None, ..tag }, now),
             Ok(ClientMessage::OtherProtocol) => {
                 self.shut(from, CloseCode::Protocol);
                 return self.flush(now);
@@ -280,18 +280,22 @@ impl Room {
             Err(refusal) => Err(Failure::Refusal(refusal)),
         };
         let is_silent = matches!(message, Ok(ClientMessage::Presence { .. })) && tag.is_empty();
+        let joins = match &message {
+            Ok(ClientMessage::Join(join)) => Some(join.user_id.clone()),
+            Ok(_) | Err(_) => None,
+        };
         let author = user.or_else(|| message.as_ref().ok()?.author().map(str::to_owned));
         let writer = Writer { connection: Some(from), client };
         let answer = match (tag.number, &writer.client) {
             (None, _) => message.and_then(|message| self.apply(from, &writer, text, message)).into(),
-            (Some(_), None) => {
-                let refusal = Refusal::new(Code::BadMessage, "Say `hello` before the first `seq`.");
-                Answer::from(Err(Failure::Refusal(refusal)))
-            }
+            (Some(_), None) => Err(Failure::Refusal(Refusal::before_hello("seq"))).into(),
             (Some(number), Some(client)) => self.once(client, author.as_deref(), number, |room| {
                 message.and_then(|message| room.apply(from, &writer, text, message))
             }),
         };
+        if let (Some(user_id), true, true) = (joins, answer.is_duplicate, answer.outcome.is_ok()) {
+            self.join_again(from, user_id);
+        }
         // A presence that is kept is no news to its sender.
         if !is_silent || answer.outcome.is_err() {
             self.answer(from, &tag, answer);
@@ -390,7 +394,7 @@ impl Room {
         if session.identity.joined().is_some() && !people::is_here(&self.sessions, user) {
             let text = ServerMessage::UserLeft { user_id: user, last_seen: participant.last_seen }.encode();
             self.close_segment();
-            self.staged.outbox.push(Outgoing { audience: Audience::Others(connection), text, even_if_lost: true });
+            self.staged.outbox.push(Outgoing::in_any_case(Audience::Others(connection), text));
         }
         self.people.put(user.to_owned(), participant);
         self.staged.participants.insert(user.to_owned());

@@ -9,7 +9,7 @@ use crate::protocol::reply;
 use crate::protocol::write::FieldWrite;
 use crate::room::request::Written;
 use crate::room::session::{Attachment, ConnectionId};
-use crate::room::turn::{Audience, Flush, Turn, Write};
+use crate::room::turn::{Audience, Flush, Turn, When, Write};
 use crate::room::{Room, Settings, Stored};
 use crate::store::StoreError;
 
@@ -32,6 +32,8 @@ pub trait Platform {
     fn erase(&mut self);
     /// What the open sockets remember.
     fn attachments(&mut self) -> Vec<Attachment>;
+    /// What one open socket remembers.
+    fn attachment(&mut self, connection: ConnectionId) -> Option<Attachment>;
     /// When each socket last pinged, for those that ever did. Asked only after [`Platform::attachments`] has told, in
     /// this waking, which sockets there are.
     fn pings(&mut self) -> Vec<(ConnectionId, Millis)>;
@@ -196,7 +198,15 @@ impl Runner {
         let is_lost = committed.is_err();
         if let Err(error) = committed {
             platform.log(&format!("a commit failed: {error}"));
-            self.room = None;
+            // What the sockets remember of presence is not stored, so it is not lost with the commit.
+            for (connection, wanted) in &turn.attach {
+                if let Some(kept) = platform.attachment(*connection) {
+                    let (presence, heard) = (wanted.presence.clone(), wanted.heard);
+                    platform.attach(*connection, &Attachment { presence, heard, ..kept });
+                }
+            }
+            let last_words = self.room.take().and_then(|room| room.last_words(now));
+            last_words.iter().for_each(|frame| platform.send(frame.audience, &frame.text));
             for writer in &turn.waiting {
                 let text = reply::error(&storage_refusal(), &writer.tag, false);
                 platform.send(Audience::One(writer.connection), &text);
@@ -206,7 +216,8 @@ impl Runner {
                 platform.attach(*connection, attachment);
             }
         }
-        for frame in turn.outbox.iter().filter(|frame| frame.even_if_lost || !is_lost) {
+        let untrue = if is_lost { When::Committed } else { When::Lost };
+        for frame in turn.outbox.iter().filter(|frame| frame.when != untrue) {
             platform.send(frame.audience, &frame.text);
         }
         for closing in &turn.close {

@@ -268,7 +268,7 @@ fn message(text: &str, object: &json::Object<'_>, limits: &Limits) -> Result<Cli
         return Err(bad("`id` must be an integer or a string of 1 to 64 characters."));
     }
     if members.get("seq").is_some_and(|raw| seq(raw).is_none()) {
-        return Err(bad("`seq` must be an integer from 1."));
+        return Err(bad("`seq` must be an integer from 1 to 9007199254740991, written plainly."));
     }
     Ok(message)
 }
@@ -426,7 +426,10 @@ fn content(members: &Members<'_>) -> u32 {
         selected.or_else(|| members.get(key)).map_or("", |raw| raw.get())
     };
     let mut hash = Fnv::default();
-    for key in ["type", "field", "value", "baseVersion", "isReady", "userName", "changes"] {
+    // In an address the field has other escapes than in JSON.
+    let field = json::string(member("field"));
+    hash.json(&field.map_or(Cow::Borrowed(member("field")), |field| Cow::Owned(json::encode(&field))));
+    for key in ["type", "value", "baseVersion", "isReady", "userName", "changes"] {
         hash.json(member(key));
     }
     hash.0

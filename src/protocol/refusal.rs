@@ -110,6 +110,8 @@ pub struct Refusal {
     pub code: Code,
     /// For people; says what to do.
     pub message: String,
+    /// Whether the same message may succeed when it is sent again later.
+    pub may_pass: bool,
     /// With [`Code::OutOfOrder`]: the number that the room waits for.
     pub expected: Option<u64>,
 }
@@ -117,7 +119,14 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with a sentence of its own.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), expected: None }
+        Self { code, message: message.into(), may_pass: code.may_pass(), expected: None }
+    }
+
+    /// The client must say `hello` first. What it says before may follow a `hello` that failed, so it may be sent again
+    /// after one that does not.
+    pub fn before_hello(what: &str) -> Self {
+        let message = format!("Say `hello` before the first `{what}`.");
+        Self { may_pass: true, ..Self::new(Code::BadMessage, message) }
     }
 
     /// The client sent a number before the one that is next (E2).

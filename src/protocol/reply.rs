@@ -138,7 +138,7 @@ pub fn error(refusal: &Refusal, tag: &Tag, is_duplicate: bool) -> String {
         message: &refusal.message,
         id: tag.id.as_ref(),
         seq: tag.number.map(|number| number.seq),
-        retry: refusal.code.may_pass().then_some(true),
+        retry: refusal.may_pass.then_some(true),
         expected: refusal.expected,
         duplicate: is_duplicate.then_some(true),
     }

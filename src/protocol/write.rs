@@ -75,8 +75,9 @@ impl FieldWrite {
             return Err(bad("`seq` counts the messages of a `clientId`. Send both or neither."));
         }
         let key = match request.key.map(str::trim) {
-            Some(key) if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES => {
-                return Err(bad(format!("The Idempotency-Key must have 1 to {IDEMPOTENCY_KEY_BYTES} bytes.")));
+            Some(key) if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES || !key.is_ascii() => {
+                let message = format!("The Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES} characters of ASCII.");
+                return Err(bad(message));
             }
             key => key.filter(|_| !has_seq).map(str::to_owned),
         };
@@ -202,5 +203,6 @@ mod tests {
         let long = "k".repeat(257);
         assert!(read(Verb::Put, "{}", &[], Some(&long)).is_err());
         assert!(read(Verb::Put, "{}", &[], Some(" ")).is_err());
+        assert!(read(Verb::Put, "{}", &[], Some("caf\u{fffd}")).is_err());
     }
 }

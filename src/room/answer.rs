@@ -10,7 +10,7 @@ use super::change::{Conflict, Failure};
 use super::clients::{Outcome, Verdict};
 use super::session::ConnectionId;
 use super::staged::Reply;
-use super::turn::{Audience, Closing, Flush, Outgoing, Turn, Waiting};
+use super::turn::{Audience, Closing, Flush, Outgoing, Turn, Waiting, When};
 
 /// What a user without a token may do: all but revoke tokens (A6).
 const ANONYMOUS_ROLE: &str = "moderator";
@@ -53,7 +53,7 @@ pub(super) fn verdict(outcome: &Result<u64, Failure>) -> Option<Verdict> {
         Err(Failure::Conflict(Conflict { field, client_version })) => {
             Some(Verdict::Conflict { field: field.clone(), client_version: *client_version })
         }
-        Err(Failure::Refusal(refusal)) if refusal.code.may_pass() => None,
+        Err(Failure::Refusal(refusal)) if refusal.may_pass => None,
         Err(Failure::Refusal(refusal)) => Some(Verdict::Refused(refusal.code)),
     }
 }
@@ -166,47 +166,53 @@ impl Room {
         outcome.into()
     }
 
-    /// Stages the answer to a message. A refusal of a message without a number changed nothing, so it stands whatever
-    /// becomes of the changes that it waits behind; one with a number is itself on record.
+    /// Stages the answer to a message. It waits for the commit, and is lost with it, but where it is true in any case: a
+    /// refusal of a message without a number changed nothing, and an answer that is told again is on record.
     pub(super) fn answer(&mut self, to: ConnectionId, tag: &Tag, answer: Answer) {
         let Answer { outcome, is_duplicate } = answer;
-        let is_greeted = self.sessions.get(to).is_some_and(|session| session.client().is_some());
-        let seq = tag.number.map(|number| number.seq);
-        let mut even_if_lost = false;
-        match outcome {
+        let client = self.sessions.get(to).and_then(|session| session.client());
+        let is_greeted = client.is_some();
+        let is_on_record = is_duplicate && client.is_some_and(|client| !self.staged.clients.contains(client));
+        let (seq, duplicate) = (tag.number.map(|number| number.seq), is_duplicate.then_some(true));
+        let mut is_sure = is_on_record;
+        let text = match outcome {
             Ok(version) if tag.id.is_some() || is_duplicate => {
-                let duplicate = is_duplicate.then_some(true);
-                let text = ServerMessage::Ack { id: tag.id.as_ref(), seq, version, duplicate }.encode();
                 if seq.is_some() && !is_duplicate {
                     // This one covers all before it.
                     self.staged.acks.remove(&to);
                 }
-                self.reply(is_greeted, Outgoing::new(Audience::One(to), text));
+                Some(ServerMessage::Ack { id: tag.id.as_ref(), seq, version, duplicate }.encode())
             }
-            Ok(version) => self.staged.acks.extend(seq.map(|seq| (to, (seq, version)))),
-            Err(Failure::Conflict(conflict)) if is_greeted => {
-                self.staged.replies.push(Reply::Conflict { to, tag: tag.clone(), conflict, is_duplicate });
-            }
-            Err(Failure::Conflict(conflict)) => {
-                let text = self.conflict_frame(tag, &conflict, is_duplicate);
-                self.staged.outbox.push(Outgoing::new(Audience::One(to), text));
+            Ok(version) => {
+                self.staged.acks.extend(seq.map(|seq| (to, (seq, version))));
+                None
             }
             Err(Failure::Refusal(refusal)) => {
-                even_if_lost = tag.number.is_none();
-                let text = reply::error(&refusal, tag, is_duplicate);
-                self.reply(is_greeted, Outgoing { audience: Audience::One(to), text, even_if_lost });
+                is_sure |= tag.number.is_none();
+                Some(reply::error(&refusal, tag, is_duplicate))
             }
-        }
-        if !even_if_lost {
-            self.staged.waiting.push(Waiting { connection: to, tag: tag.clone() });
-        }
-    }
-
-    fn reply(&mut self, is_greeted: bool, frame: Outgoing) {
+            Err(Failure::Conflict(conflict)) => {
+                // It shows the field, which may hold by now what is itself not stored.
+                is_sure &= !self.staged.fields.contains(&conflict.field);
+                let text = self.conflict_frame(tag, &conflict, is_duplicate);
+                if is_greeted {
+                    let (tag, if_lost) = (tag.clone(), is_sure.then_some(text));
+                    self.staged.replies.push(Reply::Conflict { to, tag, conflict, is_duplicate, if_lost });
+                    None
+                } else {
+                    Some(text)
+                }
+            }
+        };
+        let when = if is_sure { When::Always } else { When::Committed };
+        let frame = text.map(|text| Outgoing { audience: Audience::One(to), text, when });
         if is_greeted {
-            self.staged.replies.push(Reply::Frame(frame));
+            self.staged.replies.extend(frame.map(Reply::Frame));
         } else {
-            self.staged.outbox.push(frame);
+            self.staged.outbox.extend(frame);
+        }
+        if !is_sure {
+            self.staged.waiting.push(Waiting { connection: to, tag: tag.clone() });
         }
     }
 

@@ -98,7 +98,7 @@ impl Room {
                 self.staged.presence.insert(from, None);
                 Ok(self.version)
             }
-            Some(_) | None => Err(Refusal::new(Code::BadMessage, "Say `hello` before the first `presence`.")),
+            Some(_) | None => Err(Refusal::before_hello("presence")),
         }
     }
 
@@ -206,6 +206,14 @@ impl Room {
             self.staged.outbox.push(Outgoing::new(Audience::Others(from), text));
         }
         Ok(version)
+    }
+
+    /// A joining that was answered on another connection. What it recorded stands, but this connection has joined too.
+    pub(super) fn join_again(&mut self, from: ConnectionId, user_id: String) {
+        let Some(known) = self.people.get(&user_id) else { return };
+        let (user_name, profile) = (known.name.clone(), known.profile.clone());
+        // Another user's connection stays that user's.
+        let _ = self.join(from, Join { user_id, user_name, profile });
     }
 
     fn ready(&mut self, from: ConnectionId, user_id: &str, is_ready: bool) -> Result<u64, Refusal> {

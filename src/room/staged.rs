@@ -13,7 +13,7 @@ use crate::protocol::reply::{ChangeView, ChangesView, PresenceView, ServerMessag
 use super::Room;
 use super::change::Conflict;
 use super::session::ConnectionId;
-use super::turn::{Audience, Closing, Flush, Outgoing, Turn, Waiting, Write};
+use super::turn::{Audience, Closing, Flush, Outgoing, Turn, Waiting, When, Write};
 
 /// The least time between two frames of presence, in milliseconds: twenty a second (P1).
 pub const PRESENCE_PAUSE: Millis = 50;
@@ -50,6 +50,8 @@ pub(super) enum Reply {
         tag: Tag,
         conflict: Conflict,
         is_duplicate: bool,
+        /// What is told instead if the commit fails, where that is known.
+        if_lost: Option<String>,
     },
 }
 
@@ -148,13 +150,15 @@ impl Room {
             self.staged.outbox.push(Outgoing::new(Audience::Greeted, text));
         }
         for reply in std::mem::take(&mut self.staged.replies) {
-            let frame = match reply {
-                Reply::Frame(frame) => frame,
-                Reply::Conflict { to, tag, conflict, is_duplicate } => {
-                    Outgoing::new(Audience::One(to), self.conflict_frame(&tag, &conflict, is_duplicate))
+            match reply {
+                Reply::Frame(frame) => self.staged.outbox.push(frame),
+                Reply::Conflict { to, tag, conflict, is_duplicate, if_lost } => {
+                    let (audience, text) = (Audience::One(to), self.conflict_frame(&tag, &conflict, is_duplicate));
+                    let fallback = if_lost.map(|text| Outgoing { audience, text, when: When::Lost });
+                    self.staged.outbox.push(Outgoing::new(audience, text));
+                    self.staged.outbox.extend(fallback);
                 }
-            };
-            self.staged.outbox.push(frame);
+            }
         }
         for (to, (seq, version)) in std::mem::take(&mut self.staged.acks) {
             let text = ServerMessage::Ack { id: None, seq: Some(seq), version, duplicate: None }.encode();
@@ -199,7 +203,20 @@ impl Room {
         });
         let text = ServerMessage::Presence { presence: entries.collect() }.encode();
         // Presence is not stored, so it is true whatever becomes of the commit.
-        self.staged.outbox.push(Outgoing { audience: Audience::Greeted, text, even_if_lost: true });
+        self.staged.outbox.push(Outgoing::in_any_case(Audience::Greeted, text));
+    }
+
+    /// What is true although the commit has failed with which this memory goes: presence that was not told yet, since
+    /// it is not stored.
+    pub fn last_words(mut self, now: Millis) -> Option<Outgoing> {
+        // A connection that was to be closed after the commit stays, and goes on showing what it shows.
+        for closing in std::mem::take(&mut self.staged.close) {
+            self.staged.presence.remove(&closing.connection);
+        }
+        self.staged.outbox.clear();
+        self.last_presence = None;
+        self.tell_presence(now);
+        self.staged.outbox.pop()
     }
 
     /// One row for each thing that changed.

@@ -9,7 +9,7 @@ use super::clients::{Client, KeyedWrite};
 use super::session::{Attachment, ConnectionId};
 
 /// The effects of one event, in the order in which they are carried out. If the commit fails, no attachment is made
-/// and of the frames only those go out that are marked [`Outgoing::even_if_lost`].
+/// and of the frames only those go out that are true then ([`When`]).
 #[must_use]
 #[derive(Debug, Default, PartialEq)]
 pub struct Turn {
@@ -56,14 +56,30 @@ pub struct Outgoing {
     pub audience: Audience,
     /// The frame.
     pub text: String,
-    /// Whether it is true although the commit failed: a refusal changed nothing, a connection that is gone is gone.
-    pub even_if_lost: bool,
+    /// Whether it is true once the commit was made, or has failed.
+    pub when: When,
+}
+
+/// When a frame is true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Once the turn's commit is made.
+    Committed,
+    /// In any case: a refusal changed nothing, a connection that is gone is gone.
+    Always,
+    /// Only if the commit has failed, in place of what would have been told.
+    Lost,
 }
 
 impl Outgoing {
     /// A frame that waits for its turn's commit.
     pub fn new(audience: Audience, text: String) -> Self {
-        Self { audience, text, even_if_lost: false }
+        Self { audience, text, when: When::Committed }
+    }
+
+    /// A frame that is true whatever becomes of the commit.
+    pub fn in_any_case(audience: Audience, text: String) -> Self {
+        Self { audience, text, when: When::Always }
     }
 }
 

@@ -263,6 +263,10 @@ impl Platform for Workerd {
         known.into_iter().map(|(attachment, _)| attachment).collect()
     }
 
+    fn attachment(&mut self, connection: ConnectionId) -> Option<Attachment> {
+        connection_of(&self.sockets.get(&connection)?.socket)
+    }
+
     fn pings(&mut self) -> Vec<(ConnectionId, Millis)> {
         let ping = |peer: &Peer| self.state.auto_response_timestamp(&peer.socket).ok().flatten();
         let pings = self.sockets.iter().filter_map(|(connection, peer)| Some((*connection, ping(peer)?)));

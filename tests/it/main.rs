@@ -7,6 +7,7 @@ mod model;
 mod requests;
 mod room;
 mod say;
+mod simulation;
 mod store;
 mod tidy;
 mod vectors;

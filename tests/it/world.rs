@@ -29,7 +29,7 @@ pub struct Sqlite<'a>(pub &'a rusqlite::Connection);
 impl Sql for Sqlite<'_> {
     fn run(&mut self, (query, parameters): &Statement) -> Result<Vec<Row>, StoreError> {
         let sql = |error: rusqlite::Error| StoreError::Sql(error.to_string());
-        let mut statement = self.0.prepare(query).map_err(sql)?;
+        let mut statement = self.0.prepare_cached(query).map_err(sql)?;
         let columns = statement.column_count();
         let parameters = parameters.iter().map(to_sqlite);
         let mut rows = statement.query(rusqlite::params_from_iter(parameters)).map_err(sql)?;
@@ -94,8 +94,8 @@ pub struct Socket {
     pub received: Vec<String>,
     /// How many of them were looked at.
     read: usize,
-    attachment: Option<Attachment>,
-    pinged: Option<Millis>,
+    pub attachment: Option<Attachment>,
+    pub pinged: Option<Millis>,
 }
 
 /// What the room's platform is to it.
@@ -122,7 +122,7 @@ pub struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             db: rusqlite::Connection::open_in_memory().unwrap(),
             sockets: BTreeMap::new(),
@@ -137,6 +137,26 @@ impl World {
             epochs: 0,
             is_listed: false,
         }
+    }
+
+    /// Who of those that are connected is meant.
+    pub fn reached(&self, audience: Audience) -> Vec<ConnectionId> {
+        let meant = self.sockets.iter().filter(|(connection, socket)| {
+            let is_greeted = socket.attachment.as_ref().is_some_and(|attachment| attachment.client.is_some());
+            match audience {
+                Audience::One(one) => one == **connection,
+                Audience::Others(sender) => sender != **connection,
+                Audience::Plain { but } => !is_greeted && but != Some(**connection),
+                Audience::Greeted => is_greeted,
+            }
+        });
+        meant.map(|(connection, _)| *connection).collect()
+    }
+
+    /// The runtime lets go of the room's memory.
+    pub fn lose_memory(&mut self) {
+        self.timer = None;
+        self.is_listed = false;
     }
 
     /// All rows of all tables, as text.
@@ -187,6 +207,10 @@ impl Platform for World {
         self.sockets.values().filter_map(|socket| socket.attachment.clone()).collect()
     }
 
+    fn attachment(&mut self, connection: ConnectionId) -> Option<Attachment> {
+        self.sockets.get(&connection)?.attachment.clone()
+    }
+
     fn pings(&mut self) -> Vec<(ConnectionId, Millis)> {
         assert!(self.is_listed, "the platform knows no sockets before it has listed them");
         self.sockets.iter().filter_map(|(connection, socket)| Some((*connection, socket.pinged?))).collect()
@@ -201,17 +225,8 @@ impl Platform for World {
     }
 
     fn send(&mut self, audience: Audience, text: &str) {
-        for (connection, socket) in &mut self.sockets {
-            let is_greeted = socket.attachment.as_ref().is_some_and(|attachment| attachment.client.is_some());
-            let is_meant = match audience {
-                Audience::One(one) => one == *connection,
-                Audience::Others(sender) => sender != *connection,
-                Audience::Plain { but } => !is_greeted && but != Some(*connection),
-                Audience::Greeted => is_greeted,
-            };
-            if is_meant {
-                socket.received.push(text.to_owned());
-            }
+        for connection in self.reached(audience) {
+            self.sockets.get_mut(&connection).unwrap().received.push(text.to_owned());
         }
     }
 
@@ -344,13 +359,12 @@ impl Site {
 
     /// The runtime dies, and all connections with it.
     pub fn crash(&mut self) {
-        self.world.timer = None;
         self.world.sockets.clear();
         self.lose_memory();
     }
 
     fn lose_memory(&mut self) {
-        self.world.is_listed = false;
+        self.world.lose_memory();
         self.runner = Runner::new(self.settings.clone());
     }
 

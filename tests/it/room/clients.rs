@@ -52,6 +52,7 @@ fn e2_a_number_that_was_answered_is_not_done_again() {
             5 ann @2 #y ^9 sets g 1
               attach ann: joined as ann, client a, heard 5
               to ann: {"type":"conflict","id":"y","seq":2,"code":"E_CONFLICT","field":"g","clientVersion":9,"serverVersion":0,"current":null,"duplicate":true}
+              to ann: {"type":"conflict","id":"y","seq":2,"code":"E_CONFLICT","field":"g","clientVersion":9,"serverVersion":0,"current":null,"duplicate":true}
             6 ann @1 ^0 sets f 3
               attach ann: joined as ann, client a, heard 6
               to ann: {"type":"error","code":"seq_reused","message":"The `seq` 1 was used for another message. Number each message anew.","seq":1}
@@ -411,7 +412,7 @@ fn y4_welcome_tells_where_the_client_stands() {
               attach eve: unknown, heard 7
             7 eve @1 sets f 1
               attach eve: unknown, heard 7
-              to eve: {"type":"error","code":"bad_message","message":"Say `hello` before the first `seq`.","seq":1}
+              to eve: {"type":"error","code":"bad_message","message":"Say `hello` before the first `seq`.","seq":1,"retry":true}
         "#]],
     );
 }

@@ -61,17 +61,18 @@ fn s2_the_room_adds_its_own_members_and_keeps_those_it_does_not_know() {
     check(
         &here(&["ann", "bob"]),
         r#"
-        5 ann {"type":"field_selected","seq":3,"selection":{"zeta":[1, 2],"field":"f","value":{"n":1e400,"m":1.10},"userId":"ann","timestamp":-1.5e3,"version":900,"updatedAt":900,"__proto__":{}}}
+        5 ann {"type":"field_selected","selection":{"zeta":[1, 2],"field":"f","value":{"n":1e400,"m":1.10},"userId":"ann","timestamp":-1.5e3,"version":900,"updatedAt":900,"__proto__":{}}}
         6 bob {"type":"field_selected","selection":{"field":"f","value":null,"userId":"bob","timestamp":null}}
         "#,
         expect![[r#"
-            5 ann {"type":"field_selected","seq":3,"selection":{"zeta":[1, 2],"field":"f","value":{"n":1e400,"m":1.10},"userId":"ann","timestamp":-1.5e3,"version":900,"updatedAt":900,"__proto__":{}}}
+            5 ann {"type":"field_selected","selection":{"zeta":[1, 2],"field":"f","value":{"n":1e400,"m":1.10},"userId":"ann","timestamp":-1.5e3,"version":900,"updatedAt":900,"__proto__":{}}}
+              write field f v3 at 5 by ann: {"field":"f","value":{"n":1e400,"m":1.10},"userId":"ann","timestamp":-1.5e3,"version":3,"updatedAt":5,"__proto__":{},"zeta":[1, 2]}
               attach ann: joined as ann, heard 5
-              to ann: {"type":"error","code":"bad_message","message":"Say `hello` before the first `seq`.","seq":3}
+              to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":{"n":1e400,"m":1.10},"userId":"ann","timestamp":-1.5e3,"version":3,"updatedAt":5,"__proto__":{},"zeta":[1, 2]},"version":3}
             6 bob {"type":"field_selected","selection":{"field":"f","value":null,"userId":"bob","timestamp":null}}
-              write field f v3 at 6 by bob: {"field":"f","value":null,"userId":"bob","timestamp":null,"version":3,"updatedAt":6}
+              write field f v4 at 6 by bob: {"field":"f","value":null,"userId":"bob","timestamp":null,"version":4,"updatedAt":6}
               attach bob: joined as bob, heard 6
-              to all plain but bob: {"type":"field_selected","selection":{"field":"f","value":null,"userId":"bob","timestamp":null,"version":3,"updatedAt":6},"version":3}
+              to all plain but bob: {"type":"field_selected","selection":{"field":"f","value":null,"userId":"bob","timestamp":null,"version":4,"updatedAt":6},"version":4}
         "#]],
     );
 }

@@ -160,7 +160,7 @@ fn p1_presence_is_told_to_hello_clients_twenty_times_a_second() {
               to all greeted: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":{"x":4}},{"connectionId":"626f620*26","userId":"bob","data":[3]}]}
             160 pat shows 5
               attach pat: joined as pat, heard 160
-              to pat: {"type":"error","code":"bad_message","message":"Say `hello` before the first `presence`."}
+              to pat: {"type":"error","code":"bad_message","message":"Say `hello` before the first `presence`.","retry":true}
             170 ann shows null
               flush at 200
             180 cid connects
