@@ -52,6 +52,8 @@ impl Room {
         let field = change.as_ref().map_or_else(|_| String::new(), |change| change.field().to_owned());
         let user = change.as_ref().ok().map(|change| change.user_id().to_owned());
         let writer = Writer { connection: None, client: client_id.clone() };
+        // The number of a key is none of the caller's.
+        let seq = frame.tag.number.filter(|_| key.is_none()).map(|number| number.seq);
         let answer = match (frame.tag.number, key, client_id) {
             (Some(number), Some(key), _) => self.once_by_key((user, key), number.content, &writer, change),
             (Some(number), None, Some(client_id)) => {
@@ -60,7 +62,7 @@ impl Room {
             }
             (_, _, _) => self.write_field(&writer, change).into(),
         };
-        let written = self.written(&field, answer);
+        let written = self.written(&field, seq, answer);
         // What was refused and is not on record makes no room.
         if self.is_stored || !self.staged.changes_nothing() {
             self.touch();
@@ -123,9 +125,10 @@ impl Room {
         self.staged.keys.extend(old);
     }
 
-    fn written(&self, field: &str, answer: Answer) -> Written {
+    fn written(&self, field: &str, seq: Option<u64>, answer: Answer) -> Written {
         let duplicate = answer.is_duplicate.then_some(true);
         let mut members = Extra::new();
+        members.extend(seq.map(|seq| ("seq".to_owned(), Json::of(&seq))));
         members.extend(duplicate.map(|duplicate| ("duplicate".to_owned(), Json::of(&duplicate))));
         match answer.outcome {
             Ok(version) => {

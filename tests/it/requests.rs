@@ -119,7 +119,7 @@ fn h3_and_e1_a_client_has_one_outbox_over_its_socket_and_over_http() {
     assert_eq!((outcome.as_str(), &body["duplicate"], &body["version"]), ("done", &json!(true), &json!(1)));
     assert_eq!(body["selection"]["value"], 2, "what the field holds by now");
     let (code, members) = put(&mut site, "f", by_http(5, 5));
-    assert_eq!((code.as_str(), members), ("out_of_order", json!({"expected": 3})));
+    assert_eq!((code.as_str(), members), ("out_of_order", json!({"seq": 5, "expected": 3})));
     assert_eq!(put(&mut site, "f", by_http(2, 9)).0, "seq_reused");
     let other = json!({"value": 1, "userId": "eve", "clientId": "a", "seq": 3});
     assert_eq!(put(&mut site, "f", other).0, "identity_mismatch");
@@ -147,12 +147,12 @@ fn h3_and_e2_refusals_and_conflicts_are_recorded_under_their_number() {
     let (code, members) = put(&mut site, "f", late);
     assert_eq!((code.as_str(), &members["duplicate"], &members["current"]), ("E_CONFLICT", &json!(true), &Value::Null));
     let nothing = bob(2, json!({}));
-    assert_eq!(put(&mut site, "f", nothing.clone()), ("bad_message".to_owned(), json!({})));
-    assert_eq!(put(&mut site, "f", nothing), ("bad_message".to_owned(), json!({"duplicate": true})));
+    assert_eq!(put(&mut site, "f", nothing.clone()), ("bad_message".to_owned(), json!({"seq": 2})));
+    assert_eq!(put(&mut site, "f", nothing), ("bad_message".to_owned(), json!({"seq": 2, "duplicate": true})));
     let long = bob(3, json!({"value": "x".repeat(40_000)}));
     assert_eq!(put(&mut site, "f", long.clone()).0, "limit_value");
     site.sleep();
-    assert_eq!(put(&mut site, "f", long).1, json!({"duplicate": true}));
+    assert_eq!(put(&mut site, "f", long).1, json!({"seq": 3, "duplicate": true}));
     assert_eq!(put(&mut site, "f", bob(4, json!({"value": 4}))).0, "done");
     assert_stored(&site);
 }
