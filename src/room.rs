@@ -380,8 +380,7 @@ impl Room {
     /// Takes a connection off the list and tells the others if a participant left with it (J4).
     fn leave(&mut self, connection: ConnectionId) {
         let Some(session) = self.sessions.remove(connection) else { return };
-        self.staged.attach.remove(&connection);
-        self.staged.acks.remove(&connection);
+        self.staged.forget(connection);
         if session.presence.is_some() {
             self.staged.presence.insert(connection, session.identity.user().map(str::to_owned));
         }

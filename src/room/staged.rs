@@ -55,7 +55,23 @@ pub(super) enum Reply {
     },
 }
 
+impl Reply {
+    fn is_to(&self, connection: ConnectionId) -> bool {
+        match self {
+            Self::Frame(frame) => frame.audience == Audience::One(connection),
+            Self::Conflict { to, .. } => *to == connection,
+        }
+    }
+}
+
 impl Staged {
+    /// Drops what is for a connection that is gone: it hears no changes any more, so it gets no answers to them either.
+    pub fn forget(&mut self, connection: ConnectionId) {
+        self.attach.remove(&connection);
+        self.acks.remove(&connection);
+        self.replies.retain(|reply| !reply.is_to(connection));
+    }
+
     pub fn is_empty(&self) -> bool {
         self.changes_nothing() && self.attach.is_empty() && self.tells_nothing() && self.presence.is_empty()
     }

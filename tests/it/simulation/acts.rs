@@ -242,8 +242,12 @@ impl Story {
                 self.note(|_| format!("{client} hears of {seq}: {reply:?}, {is_duplicate}"));
                 let now = self.mono;
                 let may_pass = matches!(reply, Verdict::Refused("out_of_order"));
+                // A write over HTTP names no life of the room, so it may be the first of another.
+                let (life, known) = (&self.stage.witness.oracle.epoch, &self.tabs[at].epoch);
+                let is_other_life = known.is_some() && known != life;
                 if !may_pass {
-                    self.tabs[at].answer(seq, answered(&reply), now);
+                    let answer = if is_other_life { Answered::Somehow } else { answered(&reply) };
+                    self.tabs[at].answer(seq, answer, now);
                 }
             }
             return;
