@@ -130,8 +130,9 @@ impl Room {
 
     /// Closes a connection and takes its leave.
     pub(super) fn shut(&mut self, connection: ConnectionId, code: CloseCode) {
+        let Some(session) = self.sessions.get(connection).cloned() else { return };
         self.leave(connection);
-        self.staged.close.push(Closing { connection, code });
+        self.staged.close.push((Closing { connection, code }, session));
     }
 
     /// Does a numbered message, if it was not answered before. `author` is the user of the connection or of the message.

@@ -12,7 +12,7 @@ use crate::protocol::reply::{ChangeView, ChangesView, PresenceView, ServerMessag
 
 use super::Room;
 use super::change::Conflict;
-use super::session::ConnectionId;
+use super::session::{ConnectionId, Session};
 use super::turn::{Audience, Closing, Flush, Outgoing, Turn, Waiting, When, Write};
 
 /// The least time between two frames of presence, in milliseconds: twenty a second (P1).
@@ -35,7 +35,8 @@ pub(super) struct Staged {
     pub acks: BTreeMap<ConnectionId, (u64, u64)>,
     /// Connections whose presence is news, with the user of those that are gone.
     pub presence: BTreeMap<ConnectionId, Option<String>>,
-    pub close: Vec<Closing>,
+    /// Connections to close, with what they were.
+    pub close: Vec<(Closing, Session)>,
     /// Whether something reads or relays, which takes all that came before it along (F6).
     pub is_urgent: bool,
 }
@@ -133,7 +134,7 @@ impl Room {
             waiting: staged.waiting,
             attach: attach.filter_map(|of| Some((of, sessions.get(of)?.attachment(of)))).collect(),
             outbox: staged.outbox,
-            close: staged.close,
+            close: staged.close.into_iter().map(|(closing, _)| closing).collect(),
             flush: self.next_flush(now),
             ..Turn::default()
         }
@@ -202,7 +203,7 @@ impl Room {
         }
         self.last_presence = Some(now);
         let news = std::mem::take(&mut self.staged.presence);
-        let is_only = |(of, session): (ConnectionId, &super::session::Session)| {
+        let is_only = |(of, session): (ConnectionId, &Session)| {
             session.client().is_none() || news.contains_key(&of) && news.len() == 1
         };
         if self.sessions.iter().all(is_only) {
@@ -226,8 +227,8 @@ impl Room {
     /// it is not stored.
     pub fn last_words(mut self, now: Millis) -> Option<Outgoing> {
         // A connection that was to be closed after the commit stays, and goes on showing what it shows.
-        for closing in std::mem::take(&mut self.staged.close) {
-            self.staged.presence.remove(&closing.connection);
+        for (closing, session) in std::mem::take(&mut self.staged.close) {
+            self.sessions.insert(closing.connection, session);
         }
         self.staged.outbox.clear();
         self.last_presence = None;

@@ -120,6 +120,9 @@ impl Platform for Stage {
                         session.presence = known.presence;
                     }
                 }
+                // Whom a failed `hello` would have replaced stays, so that they are gone is no news.
+                let (now, fenced) = (self.witness.mono, &self.witness.oracle.fenced);
+                self.witness.news.retain(|of, since| *since != now || !fenced.contains(of));
                 self.witness.commit_fails(&attached);
                 self.witness.oracle.lost(attached);
                 self.witness.oracle.refuse();
