@@ -16,6 +16,3 @@ pub const PROTOCOL: u64 = 1;
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
-
-/// The query parameter and the header names that never reach a room from outside (U4).
-pub const TOKEN_PARAMETER: &str = "token";

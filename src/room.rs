@@ -199,11 +199,16 @@ impl Room {
         let away = self.document.iter().filter(|(_, field)| !here.contains_key(field.user_id.as_str()));
         let signs = away.map(|(_, field)| (field.user_id.clone(), field.updated_at)).collect::<Vec<_>>();
         for (user, at) in signs {
-            if let Some(author) = self.people.get(&user).filter(|author| author.last_seen < at) {
-                let author = Participant { last_seen: at, ..author.clone() };
-                self.people.put(user.clone(), author);
-                self.staged.participants.insert(user);
-            }
+            self.note_sign(user, at);
+        }
+    }
+
+    /// Notes that a user on record was heard of without a connection.
+    fn note_sign(&mut self, user: String, at: Millis) {
+        if let Some(person) = self.people.get(&user).filter(|person| person.last_seen < at) {
+            let person = Participant { last_seen: at, ..person.clone() };
+            self.people.put(user.clone(), person);
+            self.staged.participants.insert(user);
         }
     }
 

@@ -12,7 +12,7 @@ use super::Room;
 use super::answer::{Answer, verdict};
 use super::change::{Failure, Writer};
 use super::clients::{KeyedWrite, Outcome};
-use super::turn::{Participant, Turn};
+use super::turn::Turn;
 
 /// The answer to a write over HTTP.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,12 +78,8 @@ impl Room {
         let change = change?;
         let user = change.user_id().to_owned();
         let version = self.change(writer, &[change])?;
-        // A sign of the user, who may have no socket at all.
-        let known = self.people.get(&user).filter(|person| person.last_seen < self.clock);
-        if let Some(person) = known.cloned() {
-            self.people.put(user.clone(), Participant { last_seen: self.clock, ..person });
-            self.staged.participants.insert(user);
-        }
+        // The user may have no socket at all.
+        self.note_sign(user, self.clock);
         Ok(version)
     }
 
