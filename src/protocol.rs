@@ -7,8 +7,11 @@ pub mod feed;
 pub mod json;
 pub mod limits;
 pub mod message;
+pub mod permission;
+mod reader;
 pub mod refusal;
 pub mod reply;
+pub mod role;
 pub mod write;
 
 /// The version of the protocol, which a client gives in its `hello` (Y4). What is on the wire changes only with it.

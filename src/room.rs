@@ -4,6 +4,7 @@
 //! turns all that is staged into one commit with the frames that wait for it. If that commit fails the whole `Room`
 //! is thrown away and restored from storage: memory is never patched.
 
+pub mod access;
 mod answer;
 mod change;
 pub mod clients;
@@ -11,6 +12,7 @@ pub mod document;
 pub mod people;
 pub mod read;
 pub mod request;
+pub mod requests;
 pub mod session;
 mod staged;
 pub mod turn;

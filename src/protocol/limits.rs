@@ -28,6 +28,16 @@ pub struct Limits {
     pub fields: usize,
     /// Participants on record; the longest offline gives way to a newcomer. `LIMIT_PARTICIPANTS`.
     pub participants: usize,
+    /// Permission requests that wait for an answer. `LIMIT_REQUESTS`.
+    pub requests: usize,
+    /// Longest detail of a permission request and longest reason of its answer, in bytes.
+    pub detail_bytes: usize,
+    /// Permission requests and permissions that are settled and still told of; past it the oldest is forgotten.
+    pub settled: usize,
+    /// Messages of one user in a second, in the long run. `LIMIT_MESSAGES_PER_SECOND`.
+    pub messages_per_second: usize,
+    /// Messages of one user at once, after a pause. `LIMIT_MESSAGES_BURST`.
+    pub messages_burst: usize,
     /// Clients whose numbers are known; the one that was away the longest is forgotten.
     pub clients: usize,
     /// Answers that are kept for each client, so that a message may be sent again (E4).
@@ -53,6 +63,11 @@ impl Default for Limits {
             batch: 100,
             fields: 1_000,
             participants: 1_000,
+            requests: 200,
+            detail_bytes: 4 * 1024,
+            settled: 1_000,
+            messages_per_second: 100,
+            messages_burst: 200,
             clients: 2_000,
             outcomes: 64,
             idempotency_keys: 4_000,
@@ -111,6 +126,9 @@ impl Limits {
             ("LIMIT_PRESENCE_BYTES", &mut limits.presence_bytes),
             ("LIMIT_FIELDS", &mut limits.fields),
             ("LIMIT_PARTICIPANTS", &mut limits.participants),
+            ("LIMIT_REQUESTS", &mut limits.requests),
+            ("LIMIT_MESSAGES_PER_SECOND", &mut limits.messages_per_second),
+            ("LIMIT_MESSAGES_BURST", &mut limits.messages_burst),
             ("LIMIT_ROOM_BYTES", &mut limits.room_bytes),
             ("LIMIT_CONNECTIONS", &mut limits.connections),
         ] {

@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 use super::PROTOCOL;
 use super::json::{self, Json, Members};
 use super::limits::{ID_SEARCH_BYTES, Limits, MESSAGE_ID_CHARS, NESTING};
+use super::permission::{self, PermissionMessage};
+use super::reader::{Reader, bad, size_of_extra, within_value};
 use super::refusal::{Code, Refusal};
 
 /// The `id` that a client gave its message, to be told the outcome (F3).
@@ -92,6 +94,18 @@ pub enum ClientMessage {
         /// The user whom the message names as its author, if it names one.
         user_id: Option<String>,
     },
+    /// `auth`: another token for this connection (A5).
+    Auth {
+        /// The token.
+        token: String,
+    },
+    /// `kick`: closes the connections of a user (A4).
+    Kick {
+        /// The user.
+        user_id: String,
+    },
+    /// A permission is asked for, given, taken back (Q1 to Q4).
+    Permission(PermissionMessage),
     /// Any other type: passed on to the others as it came (P2).
     Relay {
         /// The user whom the message names as its author, if it names one.
@@ -103,10 +117,14 @@ impl ClientMessage {
     /// Whether the message may change the room, and so may wait for other changes to be flushed with it.
     pub fn is_change(&self) -> bool {
         match self {
-            Self::Join(_) | Self::Ready { .. } | Self::Change(_) | Self::Batch(_) => true,
-            Self::Sync { .. } | Self::Relay { .. } | Self::Hello(_) | Self::OtherProtocol | Self::Presence { .. } => {
-                false
-            }
+            Self::Join(_) | Self::Ready { .. } | Self::Change(_) | Self::Batch(_) | Self::Permission(_) => true,
+            Self::Sync { .. }
+            | Self::Relay { .. }
+            | Self::Hello(_)
+            | Self::OtherProtocol
+            | Self::Presence { .. }
+            | Self::Auth { .. }
+            | Self::Kick { .. } => false,
         }
     }
 
@@ -123,7 +141,9 @@ impl ClientMessage {
             Self::Change(change) => Some(change.user_id()),
             Self::Batch(changes) => changes.first().map(FieldChange::user_id),
             Self::Sync { user_id, .. } | Self::Relay { user_id } | Self::Presence { user_id, .. } => user_id.as_deref(),
-            Self::Hello(_) | Self::OtherProtocol => None,
+            // In these `userId` names the other party.
+            Self::Permission(_) | Self::Kick { .. } => None,
+            Self::Hello(_) | Self::OtherProtocol | Self::Auth { .. } => None,
         }
     }
 }
@@ -179,6 +199,8 @@ pub struct Hello {
     pub since: Option<u64>,
     /// The life of the room that the client knows, if it knows one (U8).
     pub epoch: Option<String>,
+    /// By what right the client comes, where it did not say so before (A1).
+    pub token: Option<String>,
 }
 
 /// `user_joined`.
@@ -258,8 +280,14 @@ fn message(text: &str, object: &json::Object<'_>, limits: &Limits) -> Result<Cli
         "welcome" | "sync_response" | "changes" | "ack" | "conflict" | "error" | "user_left" => {
             return Err(Refusal::new(Code::ReservedType, format!("Only the server sends `{kind}`.")));
         }
-        _ if is_for_a_later_release(&kind, &reader) => {
-            return Err(Refusal::new(Code::NotSupported, format!("This server does not serve `{kind}` yet.")));
+        "auth" if reader.parsed::<String>("token").is_some() => ClientMessage::Auth { token: reader.token()? },
+        "kick" => ClientMessage::Kick { user_id: reader.id("userId")? },
+        "permission_request" | "permission_response" | "permission_cancelled" | "permission_revoked" => {
+            ClientMessage::Permission(permission::read(&kind, &reader)?)
+        }
+        // No page may take another one's words for the room's own news of presence.
+        "presence" if members.contains_key("presence") => {
+            return Err(Refusal::new(Code::ReservedType, "Only the server sends `presence` with a list of it."));
         }
         // An `id` of another form is the page's own business too.
         _ => return Ok(ClientMessage::Relay { user_id: reader.author() }),
@@ -271,16 +299,6 @@ fn message(text: &str, object: &json::Object<'_>, limits: &Limits) -> Result<Cli
         return Err(bad("`seq` must be an integer from 1 to 9007199254740991, written plainly."));
     }
     Ok(message)
-}
-
-/// Types that the protocol has and this release does not serve. They are kept from being relayed from the first
-/// release on, so that no page comes to lean on that (F5).
-fn is_for_a_later_release(kind: &str, reader: &Reader<'_>) -> bool {
-    match kind {
-        "auth" => reader.parsed::<String>("token").is_some(),
-        "permission_request" | "permission_response" | "permission_cancelled" | "permission_revoked" | "kick" => true,
-        _ => false,
-    }
 }
 
 fn join(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
@@ -350,9 +368,8 @@ fn hello(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
         return Ok(ClientMessage::OtherProtocol);
     }
     let (client_id, since, epoch) = (reader.id("clientId")?, reader.version("since")?, reader.optional_text("epoch")?);
-    // Taken along by clients that have one. Nobody is asked for it yet.
-    reader.optional_text("token")?;
-    Ok(ClientMessage::Hello(Hello { client_id, since, epoch }))
+    let token = reader.members.contains_key("token").then(|| reader.token()).transpose()?;
+    Ok(ClientMessage::Hello(Hello { client_id, since, epoch, token }))
 }
 
 fn presence(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
@@ -432,6 +449,9 @@ fn content(members: &Members<'_>) -> u32 {
     for key in ["type", "value", "baseVersion", "isReady", "userName", "changes"] {
         hash.json(member(key));
     }
+    for key in permission::CONTENT.into_iter().filter(|key| members.contains_key(*key)) {
+        hash.json(member(key));
+    }
     hash.0
 }
 
@@ -456,104 +476,5 @@ impl Fnv {
 
     fn byte(&mut self, byte: u8) {
         self.0 = (self.0 ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-    }
-}
-
-fn size_of_extra(extra: &Extra) -> usize {
-    extra.iter().map(|(key, value)| key.len() + value.text().len()).sum()
-}
-
-fn within_value(size: usize, limits: &Limits) -> Result<(), Refusal> {
-    if size <= limits.value_bytes {
-        return Ok(());
-    }
-    let message =
-        format!("The value and what stands beside it have {size} bytes; this room takes {}.", limits.value_bytes);
-    Err(Refusal::new(Code::LimitValue, message))
-}
-
-fn bad(message: impl Into<String>) -> Refusal {
-    Refusal::new(Code::BadMessage, message)
-}
-
-/// Takes checked members out of an object of the frame.
-struct Reader<'a> {
-    what: &'static str,
-    members: &'a Members<'a>,
-    limits: &'a Limits,
-}
-
-impl<'a> Reader<'a> {
-    fn raw(&self, key: &str) -> Result<&'a RawValue, Refusal> {
-        self.members.get(key).copied().ok_or_else(|| bad(format!("`{key}` is missing from the {}.", self.what)))
-    }
-
-    fn parsed<T: Deserialize<'a>>(&self, key: &str) -> Option<T> {
-        self.members.get(key).and_then(|raw| serde_json::from_str(raw.get()).ok())
-    }
-
-    fn text(&self, key: &str) -> Result<Cow<'a, str>, Refusal> {
-        let raw = self.raw(key)?;
-        json::string(raw.get()).ok_or_else(|| bad(format!("`{key}` of the {} must be a string.", self.what)))
-    }
-
-    fn optional_text(&self, key: &str) -> Result<Option<String>, Refusal> {
-        if !self.members.contains_key(key) {
-            return Ok(None);
-        }
-        self.text(key).map(|text| Some(text.into_owned()))
-    }
-
-    /// Whether the member is an integer, of whatever size.
-    fn is_integer(&self, key: &str) -> bool {
-        let digits = self.members.get(key).map(|raw| raw.get().trim_start_matches('-'));
-        digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
-    }
-
-    fn version(&self, key: &str) -> Result<Option<u64>, Refusal> {
-        let Some(raw) = self.members.get(key) else { return Ok(None) };
-        let version = serde_json::from_str(raw.get()).ok();
-        version.map(Some).ok_or_else(|| bad(format!("`{key}` must be a version, an integer from 0.")))
-    }
-
-    fn boolean(&self, key: &str) -> Result<bool, Refusal> {
-        match self.raw(key)?.get() {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            _ => Err(bad(format!("`{key}` of the {} must be true or false.", self.what))),
-        }
-    }
-
-    /// A field name or the id of a user: a string that is not empty and not too long.
-    fn id(&self, key: &str) -> Result<String, Refusal> {
-        let text = self.text(key)?;
-        if text.is_empty() {
-            return Err(bad(format!("`{key}` of the {} must not be empty.", self.what)));
-        }
-        self.within(key, text.len(), self.limits.name_bytes)?;
-        Ok(text.into_owned())
-    }
-
-    fn within(&self, key: &str, size: usize, limit: usize) -> Result<(), Refusal> {
-        if size <= limit {
-            return Ok(());
-        }
-        Err(Refusal::new(Code::LimitName, format!("`{key}` has {size} bytes; this room takes {limit}.")))
-    }
-
-    fn extra(&self, known: &[&str]) -> Extra {
-        self.members
-            .iter()
-            .filter(|(key, _)| !known.contains(&key.as_ref()))
-            .map(|(key, raw)| (key.to_string(), Json::from(*raw)))
-            .collect()
-    }
-
-    /// The user whom a message beside the protocol gives as its author.
-    fn author(&self) -> Option<String> {
-        self.parsed("userId").or_else(|| {
-            let selection = json::object(self.members.get("selection")?.get()).ok()?;
-            serde_json::from_str(selection.members.get("userId")?.get()).ok()
-        })
     }
 }

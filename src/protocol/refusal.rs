@@ -10,12 +10,18 @@ pub enum Code {
     BadMessage,
     /// The type is one that the server alone sends (F5).
     ReservedType,
-    /// The type belongs to the protocol and this release does not serve it.
-    NotSupported,
+    /// The role does not reach (A4), or it is nobody's own to do (Q2).
+    Forbidden,
+    /// The token is none that lets its bearer in (A1).
+    Unauthorized,
     /// The message names another user than the connection's (J2).
     IdentityMismatch,
     /// The user has never joined this room (J3).
     NotJoined,
+    /// No such permission request is known (Q2, Q3).
+    RequestNotFound,
+    /// The author used the name for another permission request before (Q1).
+    RequestIdReused,
     /// The number leaves some out (E2).
     OutOfOrder,
     /// The number was used for something else before (E2).
@@ -36,6 +42,12 @@ pub enum Code {
     LimitBatch,
     /// The data of a presence is too long.
     LimitPresence,
+    /// The detail of a permission request, or the reason of its answer, is too long.
+    LimitDetail,
+    /// The room has all the open permission requests it takes.
+    LimitRequests,
+    /// The user sends more than the room takes in that time.
+    LimitRate,
     /// The room remembers all the idempotency keys it takes.
     LimitKeys,
     /// The room has all the fields it takes.
@@ -56,9 +68,12 @@ impl Code {
         match self {
             Self::BadMessage => "bad_message",
             Self::ReservedType => "reserved_type",
-            Self::NotSupported => "not_supported",
+            Self::Forbidden => "forbidden",
+            Self::Unauthorized => "unauthorized",
             Self::IdentityMismatch => "identity_mismatch",
             Self::NotJoined => "not_joined",
+            Self::RequestNotFound => "request_not_found",
+            Self::RequestIdReused => "request_id_reused",
             Self::OutOfOrder => "out_of_order",
             Self::SeqReused => "seq_reused",
             Self::OutcomeForgotten => "outcome_forgotten",
@@ -69,6 +84,9 @@ impl Code {
             Self::LimitDepth => "limit_depth",
             Self::LimitBatch => "limit_batch",
             Self::LimitPresence => "limit_presence",
+            Self::LimitDetail => "limit_detail",
+            Self::LimitRequests => "limit_requests",
+            Self::LimitRate => "limit_rate",
             Self::LimitKeys => "limit_keys",
             Self::LimitFields => "limit_fields",
             Self::LimitParticipants => "limit_participants",
@@ -81,12 +99,19 @@ impl Code {
     /// Whether the same message may succeed when it is sent again later.
     pub fn may_pass(self) -> bool {
         match self {
-            Self::Storage | Self::LimitConnections | Self::LimitKeys | Self::OutOfOrder => true,
+            Self::Storage
+            | Self::Forbidden
+            | Self::LimitConnections
+            | Self::LimitKeys
+            | Self::LimitRate
+            | Self::OutOfOrder => true,
             Self::BadMessage
             | Self::ReservedType
-            | Self::NotSupported
+            | Self::Unauthorized
             | Self::IdentityMismatch
             | Self::NotJoined
+            | Self::RequestNotFound
+            | Self::RequestIdReused
             | Self::SeqReused
             | Self::OutcomeForgotten
             | Self::IdempotencyKeyReused
@@ -96,6 +121,8 @@ impl Code {
             | Self::LimitDepth
             | Self::LimitBatch
             | Self::LimitPresence
+            | Self::LimitDetail
+            | Self::LimitRequests
             | Self::LimitFields
             | Self::LimitParticipants
             | Self::LimitRoom => false,
@@ -136,39 +163,69 @@ impl Refusal {
     }
 }
 
-/// The code with which the room, or the door before it, closes a connection (X2).
+/// Why the room, or the door before it, closes a connection (X2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseCode {
     /// Misuse, a bad room name for one. Do not retry.
-    Misuse = 4400,
+    Misuse,
+    /// No token, or none that lets its bearer in. Retry with another token.
+    Unauthorized,
+    /// The token is not for this room, or its origin is none that may come. Do not retry.
+    Forbidden,
+    /// The token was revoked (A8). Do not retry.
+    Revoked,
+    /// A moderator has closed it (A4). Do not retry.
+    Kicked,
     /// No such kind of room. Do not retry.
-    UnknownParty = 4404,
+    UnknownParty,
+    /// The room was deleted (H6). Do not retry.
+    Deleted,
     /// A newer connection of the same client took its place (E6). Do not retry.
-    Replaced = 4410,
+    Replaced,
     /// The client speaks another protocol (Y4). Do not retry.
-    Protocol = 4426,
+    Protocol,
     /// Silent for too long. Retry.
-    Silent = 4408,
+    Silent,
+    /// Sent too much for too long (X1). Retry later.
+    Rate,
     /// The room's storage cannot be read. Retry later.
-    Unavailable = 4500,
+    Unavailable,
     /// Reads too slowly. Retry.
-    SlowReader = 4508,
+    SlowReader,
 }
 
 impl CloseCode {
     /// The number on the wire.
     pub fn number(self) -> u16 {
-        self as u16
+        match self {
+            Self::Misuse => 4400,
+            Self::Unauthorized => 4401,
+            Self::Forbidden | Self::Revoked | Self::Kicked => 4403,
+            Self::UnknownParty => 4404,
+            Self::Silent => 4408,
+            Self::Deleted => 4409,
+            Self::Replaced => 4410,
+            Self::Protocol => 4426,
+            Self::Rate => 4429,
+            Self::Unavailable => 4500,
+            Self::SlowReader => 4508,
+        }
     }
 
     /// The reason that goes with it, stable.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Misuse => "misuse",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::Revoked => "revoked",
+            Self::Kicked => "kicked",
             Self::UnknownParty => "unknown_party",
+            Self::Silent => "silent",
+            Self::Deleted => "deleted",
             Self::Replaced => "replaced",
             Self::Protocol => "protocol",
-            Self::Silent => "silent",
+            Self::Rate => "limit_rate",
             Self::Unavailable => "unavailable",
             Self::SlowReader => "slow_reader",
         }

@@ -6,14 +6,12 @@ use crate::protocol::reply::{self, ConflictView, ServerMessage, WelcomeView};
 use crate::protocol::{Millis, PROTOCOL};
 
 use super::Room;
+use super::access::ANONYMOUS_ROLE;
 use super::change::{Conflict, Failure};
 use super::clients::{Outcome, Verdict};
-use super::session::ConnectionId;
+use super::session::{ConnectionId, Session};
 use super::staged::Reply;
 use super::turn::{Audience, Closing, Flush, Outgoing, Turn, Waiting, When};
-
-/// What a user without a token may do: all but revoke tokens (A6).
-const ANONYMOUS_ROLE: &str = "moderator";
 
 /// What becomes of a message.
 pub(super) struct Answer {
@@ -78,7 +76,7 @@ impl Room {
         if !turn.commit.is_empty() {
             turn.waiting.push(Waiting { connection: from, tag: tag.clone() });
         }
-        let Hello { client_id, since, epoch } = hello;
+        let Hello { client_id, since, epoch, token: _ } = hello;
         let is_other_life = epoch.as_ref().is_some_and(|epoch| *epoch != self.meta.epoch);
         self.forget_if_away(&client_id);
         if self.clients.see(&client_id, self.clock) {
@@ -95,7 +93,7 @@ impl Room {
             protocol: PROTOCOL,
             connection_id: from.to_string(),
             user_id: self.sessions.get(from).and_then(|session| session.identity.user()),
-            role: ANONYMOUS_ROLE,
+            role: self.sessions.get(from).map_or(ANONYMOUS_ROLE, Session::role).as_str(),
             version: self.version,
             epoch: &self.meta.epoch,
             last_seq,

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::protocol::json::Json;
 use crate::protocol::message::{ClientMessage, FieldChange, Join, Selection};
-use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::reply::{ServerMessage, stored_selection};
+use crate::protocol::role::Role;
 
-use super::session::{ConnectionId, Identity};
+use super::session::{ConnectionId, Identity, Session};
 use super::turn::{Audience, Field, Outgoing, Participant};
-use super::{Room, people};
+use super::{Room, access, people};
 
 /// Why a message was not done.
 pub(super) enum Failure {
@@ -64,6 +65,8 @@ impl Room {
         text: &str,
         message: ClientMessage,
     ) -> Result<u64, Failure> {
+        let role = self.sessions.get(from).map_or(Role::Viewer, Session::role);
+        access::check(role, access::to_say(&message))?;
         match message {
             ClientMessage::Join(join) => Ok(self.join(from, join)?),
             ClientMessage::Ready { user_id, is_ready } => Ok(self.ready(from, &user_id, is_ready)?),
@@ -85,8 +88,10 @@ impl Room {
                 self.staged.is_urgent = true;
                 Ok(self.version)
             }
-            // Both change what the connection is and are done before it comes to what the room holds.
-            ClientMessage::Hello(_) | ClientMessage::OtherProtocol => Ok(self.version),
+            ClientMessage::Kick { user_id } => Ok(self.kick(&user_id)),
+            ClientMessage::Permission(message) => Ok(self.permission(from, message)?),
+            // These change what the connection is and are done before it comes to what the room holds.
+            ClientMessage::Hello(_) | ClientMessage::OtherProtocol | ClientMessage::Auth { .. } => Ok(self.version),
         }
     }
 
@@ -100,6 +105,15 @@ impl Room {
             }
             Some(_) | None => Err(Refusal::before_hello("presence")),
         }
+    }
+
+    /// Closes all connections of a user (A4).
+    fn kick(&mut self, user_id: &str) -> u64 {
+        let theirs = self.sessions.iter().filter(|(_, session)| session.identity.user() == Some(user_id));
+        for connection in theirs.map(|(connection, _)| connection).collect::<Vec<_>>() {
+            self.shut(connection, CloseCode::Kicked);
+        }
+        self.version
     }
 
     /// Makes all of these changes or none (S9).

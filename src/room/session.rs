@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::Millis;
 use crate::protocol::json::Json;
+use crate::protocol::role::Role;
+
+use super::access::ANONYMOUS_ROLE;
 
 /// A connection's random name, made by the room (U5). 32 hexadecimal digits in text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -79,6 +82,39 @@ impl Identity {
     }
 }
 
+/// By what right a connection is in the room.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// The server asks nobody (A6).
+    #[default]
+    Anonymous,
+    /// By a token.
+    Pass(Pass),
+}
+
+impl Access {
+    /// Whether nobody asked.
+    pub fn is_anonymous(&self) -> bool {
+        *self == Self::Anonymous
+    }
+}
+
+/// What is kept of the token of a connection. Not the token: who finds this can do nothing with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pass {
+    /// What its user may do.
+    pub role: Role,
+    /// The user's name, where the token says one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The token's id, by which it can be revoked.
+    pub token_id: String,
+    /// Until when it holds, the clocks' skew included.
+    pub expires: Millis,
+}
+
 /// An open connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -86,6 +122,8 @@ pub struct Session {
     pub identity: Identity,
     /// The `clientId` of its `hello`; `None` for a plain client (Y4).
     client: Option<String>,
+    /// By what right it is here.
+    pub access: Access,
     /// What it last said in a `presence` (P1).
     pub presence: Option<Json>,
     /// When the server last heard from it, pings included as far as they were looked up.
@@ -97,12 +135,21 @@ pub struct Session {
 impl Session {
     /// A connection that has just opened.
     pub fn new(now: Millis) -> Self {
-        Self { identity: Identity::Unknown, client: None, presence: None, heard: now, pings: false }
+        let (identity, access) = (Identity::Unknown, Access::Anonymous);
+        Self { identity, client: None, access, presence: None, heard: now, pings: false }
     }
 
     /// The `clientId` of its `hello`; `None` for a plain client.
     pub fn client(&self) -> Option<&str> {
         self.client.as_deref()
+    }
+
+    /// What its user may do (A4).
+    pub fn role(&self) -> Role {
+        match &self.access {
+            Access::Anonymous => ANONYMOUS_ROLE,
+            Access::Pass(pass) => pass.role,
+        }
     }
 
     /// What shall stay with the socket of this name.
@@ -111,6 +158,7 @@ impl Session {
             connection,
             identity: self.identity.clone(),
             client: self.client.clone(),
+            access: self.access.clone(),
             presence: self.presence.clone(),
             heard: self.heard,
         }
@@ -119,8 +167,8 @@ impl Session {
 
 impl From<Attachment> for Session {
     fn from(attachment: Attachment) -> Self {
-        let Attachment { connection: _, identity, client, presence, heard } = attachment;
-        Self { identity, client, presence, heard, pings: false }
+        let Attachment { connection: _, identity, client, access, presence, heard } = attachment;
+        Self { identity, client, access, presence, heard, pings: false }
     }
 }
 
@@ -201,6 +249,9 @@ pub struct Attachment {
     /// The `clientId` of its `hello`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// By what right it is here.
+    #[serde(default, skip_serializing_if = "Access::is_anonymous")]
+    pub access: Access,
     /// What it last said in a `presence`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presence: Option<Json>,

@@ -7,6 +7,7 @@ use roomkeep::protocol::PROTOCOL;
 use roomkeep::protocol::feed::{Feed, Position, Step};
 use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::message::{ClientMessage, FieldChange, Frame, Hello, Join, Selection};
+use roomkeep::protocol::permission::{self, PermissionMessage, Response};
 use roomkeep::protocol::write::{FieldWrite, Request, Verb};
 use roomkeep::room::read::Since;
 use roomkeep::room::request::Written;
@@ -158,7 +159,7 @@ fn look_at_http(sight: &mut Sight) {
 }
 
 /// One message of each type with all of its members.
-const MESSAGES: [&str; 8] = [
+const MESSAGES: [&str; 14] = [
     r#"{"type":"user_joined","userId":"ann","userName":"Ann","id":"i","seq":1}"#,
     r#"{"type":"user_ready","userId":"ann","isReady":true,"id":"i","seq":1}"#,
     r#"{"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0,"id":"i","seq":1}"#,
@@ -169,6 +170,12 @@ const MESSAGES: [&str; 8] = [
     r#"{"type":"sync_request","since":0,"epoch":"e","userId":"ann","id":"i","seq":1}"#,
     r#"{"type":"hello","protocol":1,"clientId":"c","since":0,"epoch":"e","token":"t","id":"i"}"#,
     r#"{"type":"presence","data":1,"userId":"ann","id":"i","seq":1}"#,
+    r#"{"type":"auth","token":"t","id":"i"}"#,
+    r#"{"type":"kick","userId":"ann","id":"i","seq":1}"#,
+    r#"{"type":"permission_request","requestId":"r","action":"a","detail":1,"ttlMs":5,"id":"i","seq":1}"#,
+    r#"{"type":"permission_response","requestId":"r","userId":"ann","decision":"allow","scope":"once","reason":"x","id":"i","seq":1}"#,
+    r#"{"type":"permission_cancelled","requestId":"r","id":"i","seq":1}"#,
+    r#"{"type":"permission_revoked","userId":"ann","action":"a","id":"i","seq":1}"#,
 ];
 
 /// The type of a message, with all that it can hold: what is new there does not compile here until there is an example
@@ -187,9 +194,26 @@ fn type_of(message: &ClientMessage) -> Option<&'static str> {
         })) => Some("field_selected"),
         ClientMessage::Change(FieldChange::Clear { field: _, user_id: _, base_version: _ }) => Some("field_cleared"),
         ClientMessage::Batch(_) => Some("batch"),
-        ClientMessage::Hello(Hello { client_id: _, since: _, epoch: _ }) => Some("hello"),
+        ClientMessage::Hello(Hello { client_id: _, since: _, epoch: _, token: _ }) => Some("hello"),
         ClientMessage::Presence { data: _, user_id: _ } => Some("presence"),
         ClientMessage::Sync { since: _, epoch: _, user_id: _ } => Some("sync_request"),
+        ClientMessage::Auth { token: _ } => Some("auth"),
+        ClientMessage::Kick { user_id: _ } => Some("kick"),
+        ClientMessage::Permission(PermissionMessage::Request(permission::Request {
+            request_id: _,
+            action: _,
+            detail: _,
+            time_to_live: _,
+        })) => Some("permission_request"),
+        ClientMessage::Permission(PermissionMessage::Response(Response {
+            author: _,
+            request_id: _,
+            decision: _,
+            scope: _,
+            reason: _,
+        })) => Some("permission_response"),
+        ClientMessage::Permission(PermissionMessage::Cancel { request_id: _ }) => Some("permission_cancelled"),
+        ClientMessage::Permission(PermissionMessage::Revoke { user_id: _, action: _ }) => Some("permission_revoked"),
         ClientMessage::OtherProtocol | ClientMessage::Relay { user_id: _ } => None,
     }
 }

@@ -1,0 +1,135 @@
+//! Messages about permissions: one is asked for, given or refused, taken back (Q1 to Q4).
+
+use serde::{Deserialize, Serialize};
+
+use super::Millis;
+use super::json::Json;
+use super::reader::{Reader, bad};
+use super::refusal::{Code, Refusal};
+
+/// How long a request waits when it does not say, in milliseconds: five minutes (Q3).
+pub const DEFAULT_WAIT: Millis = 300_000;
+/// How long a request may wait, in milliseconds: a day (Q3).
+pub const LONGEST_WAIT: Millis = 86_400_000;
+
+/// Members that, beside those of other messages, tell one of these from another (E2).
+pub(super) const CONTENT: [&str; 5] = ["requestId", "action", "decision", "scope", "ttlMs"];
+
+/// What is said about permissions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PermissionMessage {
+    /// `permission_request`: somebody asks for one (Q1).
+    Request(Request),
+    /// `permission_response`: somebody else gives or refuses it (Q2).
+    Response(Response),
+    /// `permission_cancelled`: its author does not ask any more (Q3).
+    Cancel {
+        /// The author's name for the request.
+        request_id: String,
+    },
+    /// `permission_revoked`: what was given is taken back (Q4).
+    Revoke {
+        /// Whose permission it is.
+        user_id: String,
+        /// What it is for.
+        action: String,
+    },
+}
+
+/// A permission is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The author's own name for it.
+    pub request_id: String,
+    /// What it is for.
+    pub action: String,
+    /// What else there is to know, in the page's own words.
+    pub detail: Option<Json>,
+    /// How long it waits for an answer, in milliseconds.
+    pub time_to_live: Millis,
+}
+
+/// A request is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// Who asked.
+    pub author: String,
+    /// The author's name for the request.
+    pub request_id: String,
+    /// The answer.
+    pub decision: Decision,
+    /// How far it goes.
+    pub scope: Scope,
+    /// Why, for people.
+    pub reason: Option<String>,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// It may be done.
+    Allow,
+    /// It may not.
+    Deny,
+}
+
+/// How far an answer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// For this once: used up by being given.
+    Once,
+    /// Until it is revoked.
+    Session,
+}
+
+pub(super) fn read(kind: &str, reader: &Reader<'_>) -> Result<PermissionMessage, Refusal> {
+    match kind {
+        "permission_request" => request(reader).map(PermissionMessage::Request),
+        "permission_response" => response(reader).map(PermissionMessage::Response),
+        "permission_cancelled" => Ok(PermissionMessage::Cancel { request_id: reader.id("requestId")? }),
+        _ => Ok(PermissionMessage::Revoke { user_id: reader.id("userId")?, action: reader.id("action")? }),
+    }
+}
+
+fn request(reader: &Reader<'_>) -> Result<Request, Refusal> {
+    let (request_id, action) = (reader.id("requestId")?, reader.id("action")?);
+    let detail = reader.members.get("detail").filter(|raw| raw.get() != "null").map(|raw| Json::from(*raw));
+    within("detail", detail.as_ref().map_or(0, |detail| detail.text().len()), reader)?;
+    let time_to_live = match reader.members.get("ttlMs") {
+        None => DEFAULT_WAIT,
+        Some(_) => {
+            let wait = reader.parsed("ttlMs").filter(|wait| (1..=LONGEST_WAIT).contains(wait));
+            wait.ok_or_else(|| bad(format!("`ttlMs` must be an integer from 1 to {LONGEST_WAIT}.")))?
+        }
+    };
+    Ok(Request { request_id, action, detail, time_to_live })
+}
+
+fn response(reader: &Reader<'_>) -> Result<Response, Refusal> {
+    let (request_id, author) = (reader.id("requestId")?, reader.id("userId")?);
+    let decision = match reader.text("decision")?.as_ref() {
+        "allow" => Decision::Allow,
+        "deny" => Decision::Deny,
+        _ => return Err(bad("`decision` must be \"allow\" or \"deny\".")),
+    };
+    let scope = match reader.optional_text("scope")?.as_deref() {
+        Some("once") => Scope::Once,
+        Some("session") => Scope::Session,
+        // A refusal is of one request, however far it would have gone.
+        None if decision == Decision::Deny => Scope::Once,
+        Some(_) | None => return Err(bad("`scope` must be \"once\" or \"session\".")),
+    };
+    let reason = reader.optional_text("reason")?;
+    within("reason", reason.as_ref().map_or(0, String::len), reader)?;
+    Ok(Response { author, request_id, decision, scope, reason })
+}
+
+fn within(key: &str, size: usize, reader: &Reader<'_>) -> Result<(), Refusal> {
+    let limit = reader.limits.detail_bytes;
+    if size <= limit {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::LimitDetail, format!("`{key}` has {size} bytes; this room takes {limit}.")))
+}

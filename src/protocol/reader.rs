@@ -1,0 +1,115 @@
+//! Taking checked members out of an object of a frame.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::json::{self, Json, Members};
+use super::limits::Limits;
+use super::message::Extra;
+use super::refusal::{Code, Refusal};
+
+/// An object of a frame, of which each member is asked for as what it must be.
+pub(super) struct Reader<'a> {
+    pub what: &'static str,
+    pub members: &'a Members<'a>,
+    pub limits: &'a Limits,
+}
+
+impl<'a> Reader<'a> {
+    pub fn raw(&self, key: &str) -> Result<&'a RawValue, Refusal> {
+        self.members.get(key).copied().ok_or_else(|| bad(format!("`{key}` is missing from the {}.", self.what)))
+    }
+
+    pub fn parsed<T: Deserialize<'a>>(&self, key: &str) -> Option<T> {
+        self.members.get(key).and_then(|raw| serde_json::from_str(raw.get()).ok())
+    }
+
+    pub fn text(&self, key: &str) -> Result<Cow<'a, str>, Refusal> {
+        let raw = self.raw(key)?;
+        json::string(raw.get()).ok_or_else(|| bad(format!("`{key}` of the {} must be a string.", self.what)))
+    }
+
+    pub fn optional_text(&self, key: &str) -> Result<Option<String>, Refusal> {
+        if !self.members.contains_key(key) {
+            return Ok(None);
+        }
+        self.text(key).map(|text| Some(text.into_owned()))
+    }
+
+    /// Whether the member is an integer, of whatever size.
+    pub fn is_integer(&self, key: &str) -> bool {
+        let digits = self.members.get(key).map(|raw| raw.get().trim_start_matches('-'));
+        digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
+    pub fn version(&self, key: &str) -> Result<Option<u64>, Refusal> {
+        let Some(raw) = self.members.get(key) else { return Ok(None) };
+        let version = serde_json::from_str(raw.get()).ok();
+        version.map(Some).ok_or_else(|| bad(format!("`{key}` must be a version, an integer from 0.")))
+    }
+
+    pub fn boolean(&self, key: &str) -> Result<bool, Refusal> {
+        match self.raw(key)?.get() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(bad(format!("`{key}` of the {} must be true or false.", self.what))),
+        }
+    }
+
+    /// A token as it came. Whether it is one is for others to say.
+    pub fn token(&self) -> Result<String, Refusal> {
+        self.text("token").map(Cow::into_owned)
+    }
+
+    /// A field name or the id of a user: a string that is not empty and not too long.
+    pub fn id(&self, key: &str) -> Result<String, Refusal> {
+        let text = self.text(key)?;
+        if text.is_empty() {
+            return Err(bad(format!("`{key}` of the {} must not be empty.", self.what)));
+        }
+        self.within(key, text.len(), self.limits.name_bytes)?;
+        Ok(text.into_owned())
+    }
+
+    pub fn within(&self, key: &str, size: usize, limit: usize) -> Result<(), Refusal> {
+        if size <= limit {
+            return Ok(());
+        }
+        Err(Refusal::new(Code::LimitName, format!("`{key}` has {size} bytes; this room takes {limit}.")))
+    }
+
+    pub fn extra(&self, known: &[&str]) -> Extra {
+        self.members
+            .iter()
+            .filter(|(key, _)| !known.contains(&key.as_ref()))
+            .map(|(key, raw)| (key.to_string(), Json::from(*raw)))
+            .collect()
+    }
+
+    /// The user whom a message beside the protocol gives as its author.
+    pub fn author(&self) -> Option<String> {
+        self.parsed("userId").or_else(|| {
+            let selection = json::object(self.members.get("selection")?.get()).ok()?;
+            serde_json::from_str(selection.members.get("userId")?.get()).ok()
+        })
+    }
+}
+
+pub(super) fn size_of_extra(extra: &Extra) -> usize {
+    extra.iter().map(|(key, value)| key.len() + value.text().len()).sum()
+}
+
+pub(super) fn within_value(size: usize, limits: &Limits) -> Result<(), Refusal> {
+    if size <= limits.value_bytes {
+        return Ok(());
+    }
+    let message =
+        format!("The value and what stands beside it have {size} bytes; this room takes {}.", limits.value_bytes);
+    Err(Refusal::new(Code::LimitValue, message))
+}
+
+pub(super) fn bad(message: impl Into<String>) -> Refusal {
+    Refusal::new(Code::BadMessage, message)
+}
