@@ -5,7 +5,7 @@
 // them their rooms awake. So every event is watched here, and fails as soon as the trap is seen.
 
 import { DurableObject } from "cloudflare:workers";
-import Worker, { RoomObject } from "roomkeep-wasm";
+import Worker, { RoomObject, UserObject } from "roomkeep-wasm";
 
 /** Rejects the events that are under way. @type {Set<(error: Error) => void>} */
 const underWay = new Set();
@@ -78,13 +78,31 @@ export class Room extends DurableObject {
 	}
 }
 
+export class User extends DurableObject {
+	#user;
+
+	constructor(state, env) {
+		super(state, env);
+		this.#user = new UserObject(state, env);
+	}
+
+	fetch(request) {
+		return watched(() => this.#user.fetch(request));
+	}
+
+	alarm() {
+		return watched(() => this.#user.alarm());
+	}
+}
+
 export default class extends Worker {
 	async fetch(request) {
 		try {
 			return await watched(() => super.fetch(request));
 		} catch (error) {
 			if (!(error instanceof WebAssembly.RuntimeError)) throw error;
-			const headers = { "content-type": "application/problem+json", "access-control-allow-origin": "*" };
+			const headers = { "content-type": "application/problem+json" };
+			if (!this.env.ALLOWED_ORIGINS) headers["access-control-allow-origin"] = "*";
 			return new Response(INTERNAL_PROBLEM, { status: 500, headers });
 		}
 	}

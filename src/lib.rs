@@ -14,6 +14,8 @@ pub mod protocol;
 pub mod room;
 pub mod runner;
 pub mod store;
+pub mod token;
+pub mod user;
 
 #[cfg(target_arch = "wasm32")]
 mod shell;

@@ -7,6 +7,7 @@ pub mod feed;
 pub mod json;
 pub mod limits;
 pub mod message;
+pub mod origin;
 pub mod permission;
 mod reader;
 pub mod refusal;

@@ -9,6 +9,7 @@ mod answer;
 mod change;
 pub mod clients;
 pub mod document;
+pub mod guard;
 pub mod people;
 pub mod read;
 pub mod request;
@@ -24,18 +25,26 @@ use crate::protocol::limits::{BadVariable, Limits};
 use crate::protocol::message::{ClientMessage, Frame, Tag};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::reply::ServerMessage;
+use crate::user::Revocation;
 
 use change::{Failure, Writer};
 use clients::{Client, Clients, KeyedWrite, Keys};
 use document::Document;
+use guard::Sender;
 use people::People;
-use session::{Attachment, ConnectionId, Session, Sessions};
+use session::{Access, Attachment, ConnectionId, Entry, Pass, Session, Sessions, TOKEN_WAIT};
 use staged::Staged;
-use turn::{Audience, Field, Meta, Outgoing, Participant, Turn};
+use turn::{Audience, Closing, Field, Meta, Outgoing, Participant, Turn};
 
 /// A connection that pinged before is taken for dead after this long without a sign, in milliseconds. Browsers
 /// throttle the timers of hidden tabs to one a minute, so a page that pings every 25 s may be heard once a minute (J8).
 pub const SILENCE: Millis = 150_000;
+
+/// Connections whose token is still to come, in one room (A9).
+pub const WAITING: usize = 50;
+
+/// The variables with which an operator gives keys (A1).
+pub const KEY_VARIABLES: [&str; 2] = ["AUTH_KEYS", "AUTH_JWKS_URL"];
 
 const DAY: Millis = 86_400_000;
 
@@ -48,6 +57,8 @@ pub struct Settings {
     pub time_to_live: Millis,
     /// How long a stream of events lasts, in milliseconds (H4).
     pub stream_life: Millis,
+    /// Whether the server has keys, so that everyone needs a token (A1).
+    pub requires_tokens: bool,
 }
 
 impl Default for Settings {
@@ -56,6 +67,7 @@ impl Default for Settings {
             limits: Limits::default(),
             time_to_live: Self::DEFAULT_TIME_TO_LIVE,
             stream_life: Self::DEFAULT_STREAM_LIFE,
+            requires_tokens: false,
         }
     }
 }
@@ -67,6 +79,7 @@ impl Settings {
     pub const DEFAULT_STREAM_LIFE: Millis = 300_000;
 
     /// The defaults with the operator's overrides: the limits' variables, `ROOM_TTL_DAYS` and `EVENTS_MAX_SECONDS`.
+    /// Keys are there if one of the variables for them is.
     ///
     /// # Errors
     /// A variable that does not hold what its name asks for.
@@ -87,7 +100,8 @@ impl Settings {
                 seconds.ok_or(bad)? * 1_000
             }
         };
-        Ok(Self { limits: Limits::from_vars(var)?, time_to_live, stream_life })
+        let requires_tokens = KEY_VARIABLES.into_iter().any(|name| var(name).is_some());
+        Ok(Self { limits: Limits::from_vars(var)?, time_to_live, stream_life, requires_tokens })
     }
 }
 
@@ -131,6 +145,8 @@ pub struct Room {
     last_presence: Option<Millis>,
     /// When silent connections must be looked for, as far as this waking knows.
     next_sweep: Option<Millis>,
+    /// When the alarm rings, as far as this waking knows.
+    armed: Option<Millis>,
 }
 
 impl Room {
@@ -167,6 +183,7 @@ impl Room {
             is_cooling: false,
             last_presence: None,
             next_sweep: None,
+            armed: None,
         };
         for (user, participant) in stored.participants {
             room.version = room.version.max(participant.version);
@@ -188,7 +205,16 @@ impl Room {
         }
         for attachment in attachments {
             room.clock = room.clock.max(attachment.heard);
-            room.sessions.insert(attachment.connection, Session::from(attachment));
+            if attachment.is_waiting {
+                room.sessions.wait(attachment.connection, attachment.heard);
+                continue;
+            }
+            let (connection, mut session) = (attachment.connection, Session::from(attachment));
+            if room.settings.requires_tokens && session.access.is_anonymous() {
+                // It came before there were keys, and has to come again.
+                session.access = Access::Pass(Pass::over());
+            }
+            room.sessions.insert(connection, session);
         }
         room.told = room.version;
         room.recall_authors();
@@ -231,45 +257,67 @@ impl Room {
 
     /// Whether nobody is connected and nothing waits, so that memory holds nothing that storage does not.
     pub fn is_idle(&self) -> bool {
-        self.sessions.is_empty() && self.staged.is_empty()
+        self.sessions.is_empty() && self.sessions.waiting() == 0 && self.staged.is_empty()
     }
 
     /// Whether another connection may come in.
     ///
     /// # Errors
-    /// The room has all the connections it takes (X1).
-    pub fn admit(&self) -> Result<(), Refusal> {
-        let limit = self.settings.limits.connections;
-        if self.sessions.len() < limit {
+    /// The room has all the connections it takes (X1, A9).
+    pub fn admit(&self, entry: &Entry) -> Result<(), Refusal> {
+        let (count, limit, what) = match entry {
+            Entry::Anonymous | Entry::Pass { .. } => (self.sessions.len(), self.settings.limits.connections, ""),
+            Entry::Waiting => (self.sessions.waiting(), WAITING, " whose token is still to come"),
+        };
+        if count < limit {
             return Ok(());
         }
-        Err(Refusal::new(Code::LimitConnections, format!("The room has {limit} connections, all it takes.")))
+        Err(Refusal::new(Code::LimitConnections, format!("The room has {limit} connections{what}, all it takes.")))
     }
 
-    /// A connection opened. `armed` tells whether an alarm is set.
-    pub fn connect(&mut self, connection: ConnectionId, armed: bool, now: Millis) -> Turn {
-        self.tick(now);
-        self.sessions.insert(connection, Session::new(self.clock));
-        self.touch();
+    /// A connection opened. `alarm` tells when the alarm rings, if one is set.
+    pub fn connect(&mut self, connection: ConnectionId, entry: Entry, alarm: Option<Millis>, now: Millis) -> Turn {
+        self.begin(now);
+        self.armed = alarm;
+        let user = match entry {
+            Entry::Anonymous => None,
+            Entry::Pass { user, pass } => Some((user, pass)),
+            Entry::Waiting => {
+                self.sessions.wait(connection, self.clock);
+                let attach = vec![(connection, Attachment::waiting(connection, self.clock))];
+                let mut turn = Turn { attach, ..self.flush(now) };
+                self.arm(&mut turn);
+                return turn;
+            }
+        };
+        self.enter(connection, user);
         let mut turn = self.flush(now);
         let attachment = self.sessions.get(connection).map(|session| session.attachment(connection));
         turn.attach.extend(attachment.map(|attachment| (connection, attachment)));
-        turn.alarm = match self.sessions.len() {
-            1 if armed => None,
-            1 => Some(self.expires_at()),
-            // From the second on there is somebody to be told of a connection that died.
-            2 => Some(self.sweep_at(self.clock + SILENCE)),
-            _ => None,
-        };
+        self.arm(&mut turn);
         turn
+    }
+
+    /// Takes a connection in.
+    fn enter(&mut self, connection: ConnectionId, user: Option<(String, Pass)>) {
+        self.sessions.insert(connection, Session::new(user, self.clock));
+        self.touch();
+        if self.sessions.len() == 2 {
+            // From the second on there is somebody to be told of a connection that died.
+            self.next_sweep = Some(self.clock + SILENCE);
+        }
     }
 
     /// A frame came. `text` is the frame as it came, `frame` what it says.
     pub fn receive(&mut self, from: ConnectionId, text: &str, frame: Frame, now: Millis) -> Turn {
-        self.tick(now);
+        self.begin(now);
         let clock = self.clock;
         let Some(session) = self.sessions.get_mut(from) else {
-            return Turn::default();
+            // One that has not said who it is has no business here (A9).
+            if self.sessions.is_waiting(from) {
+                self.shut(from, CloseCode::Unauthorized);
+            }
+            return self.flush(now);
         };
         session.heard = clock;
         let (client, user) = (session.client().map(str::to_owned), session.identity.user().map(str::to_owned));
@@ -279,6 +327,11 @@ impl Room {
         let message = match message {
             // It is about the connection and not from the outbox, so a number on it counts for nothing.
             Ok(ClientMessage::Hello(hello)) => return self.hello(from, hello, Tag { number: None, ..tag }, now),
+            Ok(ClientMessage::Auth { .. }) => {
+                // With keys, it comes back once the token is checked. Without, there is nothing to renew.
+                self.answer(from, &Tag { number: None, ..tag }, Ok(self.version).into());
+                return Turn { flush: self.next_flush(now), ..Turn::default() };
+            }
             Ok(ClientMessage::OtherProtocol) => {
                 self.shut(from, CloseCode::Protocol);
                 return self.flush(now);
@@ -313,9 +366,10 @@ impl Room {
     /// A connection is gone. `heard` is the last sign of it beside messages: its last ping, or now when it said goodbye.
     pub fn disconnect(&mut self, connection: ConnectionId, heard: Option<Millis>, now: Millis) -> Turn {
         if self.sessions.get(connection).is_none() {
+            self.sessions.stop_waiting(connection);
             return Turn::default();
         }
-        self.tick(now);
+        self.begin(now);
         if let Some(heard) = heard {
             self.heard(&[(connection, heard)]);
         }
@@ -324,8 +378,59 @@ impl Room {
             self.touch();
         }
         let mut turn = self.flush(now);
-        turn.alarm = (self.sessions.len() == 1).then(|| self.expires_at());
+        if self.sessions.len() == 1 {
+            // Who is alone is not looked after.
+            self.next_sweep = None;
+            turn.alarm = self.next_alarm();
+            self.armed = turn.alarm;
+        }
         turn
+    }
+
+    /// Closes a connection that cannot be borne any longer.
+    pub fn throw_out(&mut self, connection: ConnectionId, code: CloseCode, now: Millis) -> Turn {
+        self.begin(now);
+        self.shut(connection, code);
+        self.flush(now)
+    }
+
+    /// Closes the connections whose tokens were revoked (A8).
+    pub fn revoke(&mut self, user: &str, revocations: &[Revocation], now: Millis) -> Turn {
+        self.begin(now);
+        let is_revoked = |session: &Session| {
+            let pass = session.pass().filter(|_| session.identity.user() == Some(user));
+            pass.is_some_and(|pass| revocations.iter().any(|revocation| revocation.is_of(&pass.token_id, now)))
+        };
+        let theirs = self.sessions.iter().filter(|(_, session)| is_revoked(session));
+        for connection in theirs.map(|(connection, _)| connection).collect::<Vec<_>>() {
+            self.shut(connection, CloseCode::Revoked);
+        }
+        self.flush(now)
+    }
+
+    /// Ends this life of the room (H6).
+    pub fn delete(&mut self) -> Turn {
+        let all = self.sessions.all();
+        let close = all.into_iter().map(|connection| Closing { connection, code: CloseCode::Deleted });
+        Turn { close: close.collect(), erase: true, ..Turn::default() }
+    }
+
+    /// Whose messages these are, for the rate. `None` for a connection that has no business here.
+    pub fn sender(&self, connection: ConnectionId) -> Option<Sender> {
+        let session = self.sessions.get(connection)?;
+        let user = session.identity.user().map(|user| Sender::User(user.to_owned()));
+        Some(user.unwrap_or(Sender::Connection(connection)))
+    }
+
+    /// Whether a connection's token is still to come (A9).
+    pub fn is_waiting(&self, connection: ConnectionId) -> bool {
+        self.sessions.is_waiting(connection)
+    }
+
+    /// Somebody without a socket will read: what the clock has brought about is staged.
+    pub fn look(&mut self, pings: &[(ConnectionId, Millis)], now: Millis) {
+        self.begin(now);
+        self.heard(pings);
     }
 
     /// Pings, which the runtime answers without waking the room, as pairs of connection and time.
@@ -345,32 +450,50 @@ impl Room {
 
     /// The alarm rang, or is due. Does all that is due by `now`, and may be called at any time.
     pub fn alarm(&mut self, pings: &[(ConnectionId, Millis)], now: Millis) -> Turn {
-        self.tick(now);
+        self.begin(now);
         self.heard(pings);
         self.forget_unseen();
-        if self.sessions.is_empty() {
-            if self.expires_at() <= now {
-                return Turn { erase: true, ..Turn::default() };
+        if self.sessions.is_empty() && self.expires_at() <= now {
+            return Turn { erase: true, ..Turn::default() };
+        }
+        self.next_sweep = None;
+        if !self.sessions.is_empty() {
+            self.touch();
+        }
+        if self.sessions.len() > 1 {
+            for connection in self.silent_since(now - SILENCE) {
+                self.shut(connection, CloseCode::Silent);
             }
-            let alarm = self.is_stored.then(|| self.expires_at());
-            return Turn { alarm, ..self.flush(now) };
         }
-        self.touch();
-        let silent = if self.sessions.len() > 1 { self.silent_since(now - SILENCE) } else { Vec::new() };
-        for connection in silent {
-            self.shut(connection, CloseCode::Silent);
-        }
-        let mut turn = self.flush(now);
-        let next = if self.sessions.len() > 1 {
+        if self.sessions.len() > 1 {
             let due = self.sessions.iter().filter(|(_, session)| session.pings);
             let due = due.map(|(_, session)| session.heard + SILENCE);
-            let next = due.fold(now + SILENCE, Millis::min);
-            self.sweep_at(next)
-        } else {
-            self.expires_at()
-        };
-        turn.alarm = Some(next);
+            self.next_sweep = Some(due.fold(now + SILENCE, Millis::min));
+        }
+        let mut turn = self.flush(now);
+        turn.alarm = self.next_alarm();
+        self.armed = turn.alarm;
         turn
+    }
+
+    /// When the room must be woken next, if ever.
+    fn next_alarm(&self) -> Option<Millis> {
+        let rest = match self.next_sweep {
+            Some(at) if self.sessions.len() > 1 => Some(at),
+            Some(_) | None if self.is_stored || !self.sessions.is_empty() => Some(self.expires_at()),
+            Some(_) | None => None,
+        };
+        rest.into_iter().chain(self.sessions.next_due()).min()
+    }
+
+    /// Has the room woken earlier, if something is due before the alarm. One that rings too early does no harm, and
+    /// one that is set anew costs a write.
+    fn arm(&mut self, turn: &mut Turn) {
+        let next = self.next_alarm();
+        if next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed)) {
+            turn.alarm = next;
+            self.armed = next;
+        }
     }
 
     /// What storage must hold when nothing is staged. For tests of just that.
@@ -404,6 +527,15 @@ impl Room {
         }
         self.people.put(user.to_owned(), participant);
         self.staged.participants.insert(user.to_owned());
+    }
+
+    /// What comes before everything else in an event: what the clock has brought about by itself.
+    fn begin(&mut self, now: Millis) {
+        self.tick(now);
+        let late = self.sessions.waiting_since(now - TOKEN_WAIT);
+        for connection in late.into_iter().chain(self.sessions.expired(now)) {
+            self.shut(connection, CloseCode::Unauthorized);
+        }
     }
 
     fn tick(&mut self, now: Millis) {
@@ -445,11 +577,6 @@ impl Room {
         let fields = self.document.iter().map(|(_, field)| field.updated_at);
         let people = self.people.iter().map(|(_, participant)| participant.last_seen);
         fields.chain(people).fold(self.meta.touched, Millis::max)
-    }
-
-    fn sweep_at(&mut self, at: Millis) -> Millis {
-        self.next_sweep = Some(at);
-        at
     }
 
     fn silent_since(&self, limit: Millis) -> Vec<ConnectionId> {

@@ -3,15 +3,19 @@
 //! and SQLite as a [`Platform`]; the tests give it real SQLite and sockets made of vectors.
 
 use crate::protocol::Millis;
-use crate::protocol::message::{ClientMessage, Frame};
+use crate::protocol::limits::Limits;
+use crate::protocol::message::{ClientMessage, Frame, Hello};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::reply;
 use crate::protocol::write::FieldWrite;
+use crate::room::guard::{Guard, Pace, Sender};
 use crate::room::request::Written;
-use crate::room::session::{Attachment, ConnectionId};
+use crate::room::session::{Attachment, ConnectionId, Entry, Pass};
 use crate::room::turn::{Audience, Flush, Turn, When, Write};
 use crate::room::{Room, Settings, Stored};
 use crate::store::StoreError;
+use crate::token::Denial;
+use crate::user::Revocation;
 
 /// How long after an alarm found a room unreadable to look again, in milliseconds: a day.
 const RETRY_UNREADABLE: Millis = 86_400_000;
@@ -41,6 +45,8 @@ pub trait Platform {
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment);
     /// Sends a frame. A socket that cannot take it does not keep the others from getting it.
     fn send(&mut self, audience: Audience, text: &str);
+    /// Has the token in a connection's frame checked for this room, and then calls [`Runner::verified`].
+    fn verify(&mut self, connection: ConnectionId, token: &str);
     /// Closes a connection and has its socket forget whose it was, so that nothing more is heard of it.
     fn close(&mut self, connection: ConnectionId, code: CloseCode);
     /// Wakes the room at this time, instead of the time set before.
@@ -53,18 +59,33 @@ pub trait Platform {
     fn log(&mut self, message: &str);
 }
 
+/// A waiting client may send this many bytes behind its `hello` while the token is being checked.
+const QUEUE_BYTES: usize = 256 * 1024;
+
 /// One room and whether it is awake.
 #[derive(Debug)]
 pub struct Runner {
     settings: Settings,
     room: Option<Room>,
     timer: Option<Millis>,
+    guard: Guard,
+    checks: Vec<Check>,
+}
+
+/// A frame whose token is being checked.
+#[derive(Debug)]
+struct Check {
+    connection: ConnectionId,
+    frame: Frame,
+    /// What came behind a `hello`, in order; `None` stands for a binary frame. Behind an `auth` nothing waits: the token
+    /// before it still holds.
+    queue: Option<Vec<Option<String>>>,
 }
 
 impl Runner {
     /// A room that is asleep.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, room: None, timer: None }
+        Self { settings, room: None, timer: None, guard: Guard::default(), checks: Vec::new() }
     }
 
     /// The operator's settings.
@@ -80,16 +101,29 @@ impl Runner {
     /// Whether another connection may come in.
     ///
     /// # Errors
-    /// The room is full or cannot be read.
-    pub fn admit(&mut self, platform: &mut impl Platform, now: Millis) -> Result<(), Refusal> {
-        self.wake(platform, now)?.admit()
+    /// The room is full or cannot be read, its user sends too much, or the token was revoked just now.
+    pub fn admit(&mut self, platform: &mut impl Platform, entry: &Entry, now: Millis) -> Result<(), Refusal> {
+        if let Entry::Pass { user, pass } = entry {
+            if self.guard.is_revoked(user, pass, now) {
+                return Err(Denial::Revoked.into());
+            }
+            self.check_pace(user, now)?;
+        }
+        self.wake(platform, now)?.admit(entry)
     }
 
-    /// A connection opened. `armed` tells whether an alarm is set.
-    pub fn connect(&mut self, platform: &mut impl Platform, connection: ConnectionId, armed: bool, now: Millis) {
+    /// A connection opened. `alarm` tells when the alarm rings, if one is set.
+    pub fn connect(
+        &mut self,
+        platform: &mut impl Platform,
+        connection: ConnectionId,
+        entry: Entry,
+        alarm: Option<Millis>,
+        now: Millis,
+    ) {
         match self.wake(platform, now) {
             Ok(room) => {
-                let turn = room.connect(connection, armed, now);
+                let turn = room.connect(connection, entry, alarm, now);
                 if self.carry_out(platform, turn, now).is_err() {
                     platform.close(connection, CloseCode::Unavailable);
                 }
@@ -100,14 +134,38 @@ impl Runner {
 
     /// A text frame came; `None`: a binary one, which no rule has a use for (F1).
     pub fn receive(&mut self, platform: &mut impl Platform, from: ConnectionId, text: Option<&str>, now: Millis) {
+        let check = self.checks.iter_mut().find(|check| check.connection == from);
+        if let Some(queue) = check.and_then(|check| check.queue.as_mut()) {
+            queue.push(text.map(str::to_owned));
+            if queue.iter().flatten().map(String::len).sum::<usize>() > QUEUE_BYTES {
+                self.throw_out(platform, from, now);
+            }
+            return;
+        }
         let Ok(room) = self.wake(platform, now) else {
             platform.close(from, CloseCode::Unavailable);
             return;
         };
-        let frame = match text {
-            Some(text) => Frame::decode(text, &room.settings().limits),
+        let limits = room.settings().limits.clone();
+        let decode = || match text {
+            Some(text) => Frame::decode(text, &limits),
             None => Frame::refused(Refusal::new(Code::BadMessage, "Frames are JSON text; this one was binary.")),
         };
+        let (sender, is_waiting) = (room.sender(from), room.is_waiting(from));
+        match sender.map_or(Pace::Kept, |sender| self.guard.pace(sender, &limits, now)) {
+            Pace::Kept => {}
+            Pace::Passed { is_told: false } => return,
+            Pace::Passed { is_told: true } => {
+                let text = reply::error(&too_fast(&limits), &decode().tag, false);
+                return platform.send(Audience::One(from), &text);
+            }
+            Pace::Exhausted => return self.throw_out(platform, from, now),
+        }
+        let frame = decode();
+        if self.settings.requires_tokens && self.check(platform, from, &frame, is_waiting) {
+            return;
+        }
+        let Ok(room) = self.wake(platform, now) else { return };
         if frame.message.as_ref().is_ok_and(ClientMessage::reads_people) {
             room.heard(&platform.pings());
         }
@@ -115,6 +173,91 @@ impl Runner {
         let is_sweep_due = room.sweep_is_due(now);
         if self.carry_out(platform, turn, now).is_ok() && is_sweep_due {
             self.alarm(platform, now);
+        }
+    }
+
+    /// Has the token of a frame checked, if that decides what becomes of it. Returns whether it does.
+    fn check(&mut self, platform: &mut impl Platform, from: ConnectionId, frame: &Frame, is_waiting: bool) -> bool {
+        let (token, queue) = match &frame.message {
+            Ok(ClientMessage::Hello(Hello { token: Some(token), .. })) if is_waiting => (token, Some(Vec::new())),
+            Ok(ClientMessage::Auth { token }) if !is_waiting => (token, None),
+            // Who was let in before it said `hello` was let in for another token.
+            Ok(_) | Err(_) => return false,
+        };
+        if self.checks.iter().any(|check| check.connection == from) {
+            let refusal = Refusal::new(Code::LimitRate, "Another token is being checked. Send this one again.");
+            platform.send(Audience::One(from), &reply::error(&refusal, &frame.tag, false));
+        } else {
+            platform.verify(from, token);
+            self.checks.push(Check { connection: from, frame: frame.clone(), queue });
+        }
+        true
+    }
+
+    /// The token in a connection's frame was checked: whose it is, or why it does not count.
+    pub fn verified(
+        &mut self,
+        platform: &mut impl Platform,
+        connection: ConnectionId,
+        outcome: Result<(String, Pass), Denial>,
+        now: Millis,
+    ) {
+        // It is gone where the connection is.
+        let Some(at) = self.checks.iter().position(|check| check.connection == connection) else { return };
+        let Check { frame, queue, .. } = self.checks.swap_remove(at);
+        let outcome = match outcome {
+            Ok((user, pass)) if self.guard.is_revoked(&user, &pass, now) => Err(Denial::Revoked),
+            outcome => outcome,
+        };
+        let Ok(room) = self.wake(platform, now) else {
+            platform.close(connection, CloseCode::Unavailable);
+            return;
+        };
+        room.heard(&platform.pings());
+        let turn = room.verified(connection, frame, outcome, now);
+        // Whoever waits for the commit is told of its failure.
+        let _ = self.carry_out(platform, turn, now);
+        for text in queue.unwrap_or_default() {
+            self.receive(platform, connection, text.as_deref(), now);
+        }
+        self.rest();
+    }
+
+    /// Tokens of a user were revoked (A8).
+    pub fn revoke(&mut self, platform: &mut impl Platform, user: &str, revocations: &[Revocation], now: Millis) {
+        self.guard.revoke(user, revocations, now);
+        let Ok(room) = self.wake(platform, now) else { return };
+        let turn = room.revoke(user, revocations, now);
+        let _ = self.carry_out(platform, turn, now);
+        self.rest();
+    }
+
+    /// Ends this life of the room (H6).
+    ///
+    /// # Errors
+    /// The room cannot be read.
+    pub fn delete(&mut self, platform: &mut impl Platform, now: Millis) -> Result<(), Refusal> {
+        let turn = self.wake(platform, now)?.delete();
+        self.checks.clear();
+        self.carry_out(platform, turn, now)
+    }
+
+    /// Counts a request of a user over HTTP (X1).
+    ///
+    /// # Errors
+    /// It is one too many for now.
+    pub fn check_pace(&mut self, user: &str, now: Millis) -> Result<(), Refusal> {
+        match self.guard.pace(Sender::User(user.to_owned()), &self.settings.limits, now) {
+            Pace::Kept => Ok(()),
+            Pace::Passed { .. } | Pace::Exhausted => Err(too_fast(&self.settings.limits)),
+        }
+    }
+
+    fn throw_out(&mut self, platform: &mut impl Platform, connection: ConnectionId, now: Millis) {
+        self.checks.retain(|check| check.connection != connection);
+        if let Ok(room) = self.wake(platform, now) {
+            let turn = room.throw_out(connection, CloseCode::Rate, now);
+            let _ = self.carry_out(platform, turn, now);
         }
     }
 
@@ -126,6 +269,7 @@ impl Runner {
         said_goodbye: bool,
         now: Millis,
     ) {
+        self.checks.retain(|check| check.connection != connection);
         let Ok(room) = self.wake(platform, now) else { return };
         let heard = if said_goodbye {
             Some(now)
@@ -166,7 +310,7 @@ impl Runner {
     /// The room cannot be read, or changes that wait could not be stored.
     pub fn read(&mut self, platform: &mut impl Platform, now: Millis) -> Result<&Room, Refusal> {
         let room = self.wake(platform, now)?;
-        room.heard(&platform.pings());
+        room.look(&platform.pings(), now);
         if room.has_staged() {
             let turn = room.flush(now);
             self.carry_out(platform, turn, now)?;
@@ -220,15 +364,15 @@ impl Runner {
         for frame in turn.outbox.iter().filter(|frame| frame.when != untrue) {
             platform.send(frame.audience, &frame.text);
         }
+        if turn.erase {
+            self.room = None;
+            platform.erase();
+        }
         for closing in &turn.close {
             platform.close(closing.connection, closing.code);
         }
         if let Some(at) = turn.alarm {
             platform.set_alarm(at);
-        }
-        if turn.erase {
-            self.room = None;
-            platform.erase();
         }
         match turn.flush {
             Some(Flush::Now) => {
@@ -274,6 +418,11 @@ impl Runner {
             self.room = None;
         }
     }
+}
+
+fn too_fast(limits: &Limits) -> Refusal {
+    let rate = limits.messages_per_second;
+    Refusal::new(Code::LimitRate, format!("A user may send {rate} messages a second. Slow down, and send this again."))
 }
 
 fn storage_refusal() -> Refusal {

@@ -9,6 +9,11 @@ use super::limits::ROOM_NAME_BYTES;
 pub enum Address {
     /// `/health`
     Health,
+    /// `/users/{sub}/revocations`: ends tokens of a user (A8).
+    Revocations {
+        /// The user's id, percent-decoded once.
+        user: String,
+    },
     /// `/parties/{party}/{room}/…`
     Room {
         /// The kind of room.
@@ -80,6 +85,14 @@ impl Address {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         match segments.next() {
             Some("health") if segments.next().is_none() => return Ok(Self::Health),
+            Some("users") => {
+                return match (segments.next(), segments.next(), segments.next()) {
+                    (Some(user), Some("revocations"), None) => {
+                        Ok(Self::Revocations { user: percent_decode(user).ok_or(AddressError::NotFound)? })
+                    }
+                    (_, _, _) => Err(AddressError::NotFound),
+                };
+            }
             Some("parties") => {}
             _ => return Err(AddressError::NotFound),
         }
@@ -145,6 +158,7 @@ mod tests {
             Ok(Address::Room { party, room, resource: Resource::Room }) => Ok(format!("{party} {room}")),
             Ok(Address::Room { party, room, resource }) => Ok(format!("{party} {room} {resource:?}")),
             Ok(Address::Health) => Ok("health".to_owned()),
+            Ok(Address::Revocations { user }) => Ok(format!("revocations {user}")),
             Err(error) => Err(error.code()),
         }
     }
@@ -188,6 +202,7 @@ mod tests {
     fn u3_and_h5_unknown_parties_and_other_paths() {
         assert_eq!(room("/parties/chat/r").as_deref(), Ok("chat r"));
         assert_eq!(room("/health").as_deref(), Ok("health"));
+        assert_eq!(room("/users/auth0%7Cann/revocations").as_deref(), Ok("revocations auth0|ann"));
         for path in ["/parties/Chat/r", "/parties/other/r", "/parties/%ff/r", "/parties/chat%2Cx/r"] {
             assert_eq!(room(path), Err("unknown_party"), "{path}");
         }
@@ -197,6 +212,11 @@ mod tests {
             "/parties",
             "/party/chat/r",
             "/health/x",
+            "/users",
+            "/users/ann",
+            "/users/revocations",
+            "/users/ann/revocations/x",
+            "/users/%ff/revocations",
             "/parties/chat/r/x",
             "/parties/chat/r/state/x",
             "/parties/chat/r/fields",

@@ -18,6 +18,8 @@ pub enum Code {
     IdentityMismatch,
     /// The user has never joined this room (J3).
     NotJoined,
+    /// The token was revoked (A8).
+    Revoked,
     /// No such permission request is known (Q2, Q3).
     RequestNotFound,
     /// The author used the name for another permission request before (Q1).
@@ -60,6 +62,8 @@ pub enum Code {
     LimitConnections,
     /// The storage did not take the change, or cannot be read.
     Storage,
+    /// The token cannot be checked at the moment.
+    Unavailable,
 }
 
 impl Code {
@@ -72,6 +76,7 @@ impl Code {
             Self::Unauthorized => "unauthorized",
             Self::IdentityMismatch => "identity_mismatch",
             Self::NotJoined => "not_joined",
+            Self::Revoked => "revoked",
             Self::RequestNotFound => "request_not_found",
             Self::RequestIdReused => "request_id_reused",
             Self::OutOfOrder => "out_of_order",
@@ -93,6 +98,7 @@ impl Code {
             Self::LimitRoom => "limit_room",
             Self::LimitConnections => "limit_connections",
             Self::Storage => "storage",
+            Self::Unavailable => "unavailable",
         }
     }
 
@@ -100,6 +106,7 @@ impl Code {
     pub fn may_pass(self) -> bool {
         match self {
             Self::Storage
+            | Self::Unavailable
             | Self::Forbidden
             | Self::LimitConnections
             | Self::LimitKeys
@@ -108,6 +115,7 @@ impl Code {
             Self::BadMessage
             | Self::ReservedType
             | Self::Unauthorized
+            | Self::Revoked
             | Self::IdentityMismatch
             | Self::NotJoined
             | Self::RequestNotFound

@@ -41,6 +41,8 @@ pub struct Request<'a> {
     pub verb: Verb,
     /// The field, percent-decoded.
     pub field: &'a str,
+    /// The user of the token, if there is one (A3).
+    pub user: Option<&'a str>,
     /// The body; may be empty when there is a query.
     pub body: &'a str,
     /// Members from the query, for a `DELETE`, which many clients send without a body.
@@ -65,7 +67,14 @@ impl FieldWrite {
     /// # Errors
     /// The request cannot be read so far as to say whose it is. What its content lacks is in the frame.
     pub fn read(request: &Request<'_>, limits: &Limits) -> Result<Self, Refusal> {
-        let members = members(request)?;
+        let mut members = members(request)?;
+        if let Some(user) = request.user {
+            let named = members.entry("userId".to_owned()).or_insert_with(|| Json::of(&user));
+            if json::string(named.text()).as_deref() != Some(user) {
+                let message = "The token is another user's. Leave `userId` out, or name the token's own.";
+                return Err(Refusal::new(Code::IdentityMismatch, message));
+            }
+        }
         let client_id = match members.get("clientId") {
             None => None,
             Some(raw) => Some(client_id(raw, limits)?),
@@ -147,7 +156,7 @@ mod tests {
 
     fn read(verb: Verb, body: &str, query: &[(&str, &str)], key: Option<&str>) -> Result<FieldWrite, Refusal> {
         let query = query.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
-        FieldWrite::read(&Request { verb, field: "a/\"b\"", body, query: &query, key }, &Limits::default())
+        FieldWrite::read(&Request { verb, field: "a/\"b\"", user: None, body, query: &query, key }, &Limits::default())
     }
 
     fn change(write: &FieldWrite) -> FieldChange {

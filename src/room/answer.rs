@@ -1,15 +1,16 @@
 //! How a message is answered: `hello` with its welcome, numbers once and only once, and acks, conflicts and errors.
 
-use crate::protocol::message::{Hello, Number, Tag};
+use crate::protocol::message::{ClientMessage, Frame, Hello, Number, Tag};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::reply::{self, ConflictView, ServerMessage, WelcomeView};
 use crate::protocol::{Millis, PROTOCOL};
+use crate::token::Denial;
 
 use super::Room;
 use super::access::ANONYMOUS_ROLE;
 use super::change::{Conflict, Failure};
 use super::clients::{Outcome, Verdict};
-use super::session::{ConnectionId, Session};
+use super::session::{ConnectionId, Entry, Pass, Session};
 use super::staged::Reply;
 use super::turn::{Audience, Closing, Flush, Outgoing, Turn, Waiting, When};
 
@@ -57,6 +58,48 @@ pub(super) fn verdict(outcome: &Result<u64, Failure>) -> Option<Verdict> {
 }
 
 impl Room {
+    /// The token in a frame was checked (A5, A9).
+    pub fn verified(
+        &mut self,
+        from: ConnectionId,
+        frame: Frame,
+        outcome: Result<(String, Pass), Denial>,
+        now: Millis,
+    ) -> Turn {
+        self.begin(now);
+        // It is about the connection and not from the outbox.
+        let tag = Tag { number: None, ..frame.tag };
+        let mut turn = match (frame.message, outcome) {
+            (Ok(ClientMessage::Hello(hello)), Ok((user, pass))) if self.is_waiting(from) => {
+                if self.admit(&Entry::Anonymous).is_err() {
+                    self.shut(from, CloseCode::Unavailable);
+                    return self.flush(now);
+                }
+                self.sessions.stop_waiting(from);
+                self.enter(from, Some((user, pass)));
+                self.hello(from, hello, tag, now)
+            }
+            (Ok(ClientMessage::Hello(_)), Err(denial)) => {
+                self.shut(from, denial.is_final().unwrap_or(CloseCode::Unavailable));
+                self.flush(now)
+            }
+            (Ok(ClientMessage::Auth { .. }), outcome) if self.sessions.get(from).is_some() => {
+                let outcome = outcome.map_err(Refusal::from).and_then(|(user, pass)| {
+                    self.check_identity(from, &user)?;
+                    self.sessions.renew(from, pass);
+                    self.staged.attach.insert(from);
+                    Ok(self.version)
+                });
+                self.answer(from, &tag, outcome.map_err(Failure::Refusal).into());
+                Turn { flush: self.next_flush(now), ..Turn::default() }
+            }
+            // The connection is gone.
+            (Ok(_) | Err(_), _) => self.flush(now),
+        };
+        self.arm(&mut turn);
+        turn
+    }
+
     /// A client speaks the whole protocol from here on (Y4). What is staged goes out first, since the client hears of
     /// it in the answer and must not hear of it twice.
     pub(super) fn hello(&mut self, from: ConnectionId, hello: Hello, tag: Tag, now: Millis) -> Turn {
@@ -128,9 +171,11 @@ impl Room {
 
     /// Closes a connection and takes its leave.
     pub(super) fn shut(&mut self, connection: ConnectionId, code: CloseCode) {
-        let Some(session) = self.sessions.get(connection).cloned() else { return };
-        self.leave(connection);
-        self.staged.close.push((Closing { connection, code }, session));
+        let session = self.sessions.get(connection).cloned();
+        if session.is_some() || self.sessions.stop_waiting(connection) {
+            self.leave(connection);
+            self.staged.close.push((Closing { connection, code }, session));
+        }
     }
 
     /// Does a numbered message, if it was not answered before. `author` is the user of the connection or of the message.

@@ -177,6 +177,9 @@ impl Room {
 
     fn join(&mut self, from: ConnectionId, join: Join) -> Result<u64, Refusal> {
         self.check_identity(from, &join.user_id)?;
+        let certified = self.sessions.get(from).and_then(Session::pass).and_then(|pass| pass.name.clone());
+        // Who the user is, is the token's to say (A3).
+        let join = Join { user_name: certified.unwrap_or(join.user_name), ..join };
         let known = self.people.get(&join.user_id);
         let was_here = people::is_here(&self.sessions, &join.user_id);
         let is_news = known.is_none_or(|known| known.name != join.user_name);
@@ -334,7 +337,7 @@ impl Room {
     }
 
     /// A connection belongs to one user (J2).
-    fn check_identity(&self, from: ConnectionId, user_id: &str) -> Result<(), Refusal> {
+    pub(super) fn check_identity(&self, from: ConnectionId, user_id: &str) -> Result<(), Refusal> {
         match self.sessions.get(from).and_then(|session| session.identity.user()) {
             Some(user) if user != user_id => Err(Refusal::new(
                 Code::IdentityMismatch,

@@ -41,7 +41,7 @@ struct DoneBody<'a> {
 impl Room {
     /// Makes a change for somebody without a socket. The answer may be given once the turn is carried out.
     pub fn write(&mut self, request: FieldWrite, now: Millis) -> (Written, Turn) {
-        self.tick(now);
+        self.begin(now);
         let is_new = !self.is_stored;
         let FieldWrite { frame, client_id, key } = request;
         let change = match frame.message {
@@ -69,7 +69,7 @@ impl Room {
         }
         let mut turn = self.flush(now);
         if is_new && self.is_stored {
-            turn.alarm = Some(self.expires_at());
+            self.arm(&mut turn);
         }
         (written, turn)
     }

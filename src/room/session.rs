@@ -12,6 +12,9 @@ use crate::protocol::role::Role;
 
 use super::access::ANONYMOUS_ROLE;
 
+/// How long a connection may wait for the `hello` with its token, in milliseconds (A9).
+pub const TOKEN_WAIT: Millis = 10_000;
+
 /// A connection's random name, made by the room (U5). 32 hexadecimal digits in text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -115,6 +118,30 @@ pub struct Pass {
     pub expires: Millis,
 }
 
+impl Pass {
+    /// That of a connection that came without a token and may not stay.
+    pub fn over() -> Self {
+        Self { role: Role::Viewer, name: None, token_id: String::new(), expires: 0 }
+    }
+}
+
+/// How a connection comes to the room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// Without a token, where the server asks for none (A6).
+    Anonymous,
+    /// With a token that was found good.
+    Pass {
+        /// The user.
+        user: String,
+        /// What is kept of the token.
+        pass: Pass,
+    },
+    /// Its token is still to come, in its `hello` (A9).
+    Waiting,
+}
+
 /// An open connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -133,15 +160,26 @@ pub struct Session {
 }
 
 impl Session {
-    /// A connection that has just opened.
-    pub fn new(now: Millis) -> Self {
-        let (identity, access) = (Identity::Unknown, Access::Anonymous);
+    /// A connection that has just opened. With a token, its user is the token's (A3).
+    pub fn new(user: Option<(String, Pass)>, now: Millis) -> Self {
+        let (identity, access) = match user {
+            None => (Identity::Unknown, Access::Anonymous),
+            Some((user, pass)) => (Identity::Bound(user), Access::Pass(pass)),
+        };
         Self { identity, client: None, access, presence: None, heard: now, pings: false }
     }
 
     /// The `clientId` of its `hello`; `None` for a plain client.
     pub fn client(&self) -> Option<&str> {
         self.client.as_deref()
+    }
+
+    /// What is kept of its token.
+    pub fn pass(&self) -> Option<&Pass> {
+        match &self.access {
+            Access::Anonymous => None,
+            Access::Pass(pass) => Some(pass),
+        }
     }
 
     /// What its user may do (A4).
@@ -161,13 +199,14 @@ impl Session {
             access: self.access.clone(),
             presence: self.presence.clone(),
             heard: self.heard,
+            is_waiting: false,
         }
     }
 }
 
 impl From<Attachment> for Session {
     fn from(attachment: Attachment) -> Self {
-        let Attachment { connection: _, identity, client, access, presence, heard } = attachment;
+        let Attachment { connection: _, identity, client, access, presence, heard, is_waiting: _ } = attachment;
         Self { identity, client, access, presence, heard, pings: false }
     }
 }
@@ -177,6 +216,11 @@ impl From<Attachment> for Session {
 pub struct Sessions {
     by_id: BTreeMap<ConnectionId, Session>,
     greeted: usize,
+    /// No token expires before this.
+    next_expiry: Option<Millis>,
+    /// Connections whose token is still to come, with when they opened. They are in no count but their own, and see
+    /// nothing (A9).
+    waiting: Vec<(ConnectionId, Millis)>,
 }
 
 impl Sessions {
@@ -219,6 +263,7 @@ impl Sessions {
 
     /// Adds a connection.
     pub fn insert(&mut self, connection: ConnectionId, session: Session) {
+        self.next_expiry = self.next_expiry.into_iter().chain(session.pass().map(|pass| pass.expires)).min();
         self.greeted += usize::from(session.client.is_some());
         self.by_id.insert(connection, session);
     }
@@ -229,6 +274,63 @@ impl Sessions {
             self.greeted += usize::from(session.client.is_none());
             session.client = Some(client);
         }
+    }
+
+    /// A connection has another token.
+    pub fn renew(&mut self, connection: ConnectionId, pass: Pass) {
+        if let Some(mut session) = self.remove(connection) {
+            session.access = Access::Pass(pass);
+            self.insert(connection, session);
+        }
+    }
+
+    /// The connections whose token has expired.
+    pub fn expired(&mut self, now: Millis) -> Vec<ConnectionId> {
+        if self.next_expiry.is_none_or(|at| now < at) {
+            return Vec::new();
+        }
+        let expiry = |session: &Session| session.pass().map(|pass| pass.expires);
+        self.next_expiry = self.by_id.values().filter_map(expiry).filter(|at| *at > now).min();
+        let expired = self.iter().filter(|(_, session)| expiry(session).is_some_and(|at| at <= now));
+        expired.map(|(connection, _)| connection).collect()
+    }
+
+    /// Adds a connection whose token is still to come, and which opened at this time.
+    pub fn wait(&mut self, connection: ConnectionId, since: Millis) {
+        self.waiting.push((connection, since));
+    }
+
+    /// Whether a connection's token is still to come.
+    pub fn is_waiting(&self, connection: ConnectionId) -> bool {
+        self.waiting.iter().any(|(waiting, _)| *waiting == connection)
+    }
+
+    /// How many there are whose token is still to come.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// A connection waits no more. Returns whether it did.
+    pub fn stop_waiting(&mut self, connection: ConnectionId) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|(waiting, _)| *waiting != connection);
+        self.waiting.len() < before
+    }
+
+    /// The connections that have waited since this time or longer.
+    pub fn waiting_since(&self, time: Millis) -> Vec<ConnectionId> {
+        self.waiting.iter().filter(|(_, since)| *since <= time).map(|(connection, _)| *connection).collect()
+    }
+
+    /// Every connection, whatever it waits for.
+    pub fn all(&self) -> Vec<ConnectionId> {
+        self.by_id.keys().chain(self.waiting.iter().map(|(waiting, _)| waiting)).copied().collect()
+    }
+
+    /// When the next connection may have to be closed for its token.
+    pub fn next_due(&self) -> Option<Millis> {
+        let waited = self.waiting.iter().map(|(_, since)| since + TOKEN_WAIT);
+        waited.chain(self.next_expiry).min()
     }
 
     /// Takes a connection off the list.
@@ -257,4 +359,14 @@ pub struct Attachment {
     pub presence: Option<Json>,
     /// When the last message came.
     pub heard: Millis,
+    /// Whether its token is still to come (A9).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_waiting: bool,
+}
+
+impl Attachment {
+    /// What stays with the socket of a connection whose token is still to come.
+    pub fn waiting(connection: ConnectionId, since: Millis) -> Self {
+        Self { is_waiting: true, ..Session::new(None, since).attachment(connection) }
+    }
 }

@@ -35,8 +35,8 @@ pub(super) struct Staged {
     pub acks: BTreeMap<ConnectionId, (u64, u64)>,
     /// Connections whose presence is news, with the user of those that are gone.
     pub presence: BTreeMap<ConnectionId, Option<String>>,
-    /// Connections to close, with what they were.
-    pub close: Vec<(Closing, Session)>,
+    /// Connections to close, with what they were once they had said who they are.
+    pub close: Vec<(Closing, Option<Session>)>,
     /// Whether something reads or relays, which takes all that came before it along (F6).
     pub is_urgent: bool,
 }
@@ -228,7 +228,9 @@ impl Room {
     pub fn last_words(mut self, now: Millis) -> Option<Outgoing> {
         // A connection that was to be closed after the commit stays, and goes on showing what it shows.
         for (closing, session) in std::mem::take(&mut self.staged.close) {
-            self.sessions.insert(closing.connection, session);
+            if let Some(session) = session {
+                self.sessions.insert(closing.connection, session);
+            }
         }
         self.staged.outbox.clear();
         self.last_presence = None;

@@ -88,7 +88,7 @@ impl Outgoing {
 pub enum Audience {
     /// This connection.
     One(ConnectionId),
-    /// All connections but this one.
+    /// All connections but this one, as for the rest without those whose token is still to come.
     Others(ConnectionId),
     /// All connections that never said `hello`, but this one.
     Plain {

@@ -19,6 +19,7 @@ use crate::protocol::feed::{Feed, Position, Step};
 use crate::protocol::limits::UNSENT_BYTES;
 use crate::protocol::message::Extra;
 use crate::room::Settings;
+use crate::room::session::Entry;
 
 use super::http::{headers, problem, problem_text, status_of};
 use super::platform::{now, random_id};
@@ -33,7 +34,7 @@ const ENDED: &str = "The stream ended. Open it again; it goes on where it stoppe
 type Begun = oneshot::Sender<Option<String>>;
 
 /// Answers with the stream, or with why there is none.
-pub async fn serve(request: &Request, env: &Env, name: &str) -> Result<Response> {
+pub async fn serve(request: &Request, env: &Env, name: &str, entry: &Entry) -> Result<Response> {
     let last = request.headers().get("last-event-id")?.filter(|id| !id.is_empty());
     let last = match last.as_deref().map(Position::parse) {
         Some(None) => {
@@ -43,7 +44,7 @@ pub async fn serve(request: &Request, env: &Env, name: &str) -> Result<Response>
         Some(Some(position)) => Some(position),
         None => None,
     };
-    let answer = ToRoom::connect()?.send(env, name).await?;
+    let answer = ToRoom::connect()?.send(env, name, entry).await?;
     if answer.status_code() != 101 {
         return Ok(answer);
     }

@@ -5,7 +5,9 @@ use worker::{Headers, Request, Response, ResponseBuilder, Result, WebSocketPair}
 
 use crate::protocol::json::encode;
 use crate::protocol::message::Extra;
+use crate::protocol::origin::Origins;
 use crate::protocol::refusal::CloseCode;
+use crate::token::Denial;
 
 /// An RFC 9457 problem (H5).
 #[derive(Serialize)]
@@ -32,6 +34,7 @@ pub fn problem_with(status: u16, code: &str, detail: &str, members: &Extra) -> R
 pub fn problem_text(status: u16, code: &str, detail: &str, members: &Extra) -> String {
     let title = match status {
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
@@ -40,6 +43,8 @@ pub fn problem_text(status: u16, code: &str, detail: &str, members: &Extra) -> S
         413 => "Content Too Large",
         422 => "Unprocessable Content",
         426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
         503 => "Service Unavailable",
         507 => "Insufficient Storage",
         _ => "Error",
@@ -47,26 +52,39 @@ pub fn problem_text(status: u16, code: &str, detail: &str, members: &Extra) -> S
     encode(&Problem { title, status, code, detail, members })
 }
 
-/// The status that goes with the code of a refused write (H3).
+/// The status that goes with a code (H3, H5).
 pub fn status_of(code: &str) -> u16 {
     match code {
         "E_CONFLICT" | "out_of_order" => 409,
-        "identity_mismatch" => 403,
-        "outcome_forgotten" => 410,
+        "unauthorized" => 401,
+        "identity_mismatch" | "forbidden" | "revoked" | "kicked" => 403,
+        "not_found" | "unknown_party" => 404,
+        "outcome_forgotten" | "deleted" => 410,
         "seq_reused" | "idempotency_key_reused" => 422,
         "limit_message" | "limit_value" | "limit_name" | "limit_depth" => 413,
         "limit_fields" | "limit_room" => 507,
-        "limit_keys" | "storage" | "unavailable" | "slow_reader" => 503,
+        "limit_rate" => 429,
+        "limit_keys"
+        | "limit_connections"
+        | "misconfigured"
+        | "auth_not_configured"
+        | "storage"
+        | "unavailable"
+        | "slow_reader" => 503,
         "internal" => 500,
         _ => 400,
     }
 }
 
-/// Answers with a body that any page may read and no cache keeps.
+/// Answers with a body that no cache keeps.
 pub fn answer(status: u16, content_type: &str, body: String) -> Result<Response> {
     let headers = headers(content_type)?;
-    if status == 503 {
-        headers.set("retry-after", "5")?;
+    match status {
+        // RFC 6750, section 3.
+        401 => headers.set("www-authenticate", "Bearer")?,
+        429 => headers.set("retry-after", "1")?,
+        503 => headers.set("retry-after", "5")?,
+        _ => {}
     }
     Ok(ResponseBuilder::new().with_status(status).with_headers(headers).fixed(body.into_bytes()))
 }
@@ -76,7 +94,6 @@ pub fn headers(content_type: &str) -> Result<Headers> {
     let headers = Headers::new();
     headers.set("content-type", content_type)?;
     headers.set("cache-control", "no-cache")?;
-    headers.set("access-control-allow-origin", "*")?;
     headers.set("x-content-type-options", "nosniff")?;
     Ok(headers)
 }
@@ -84,11 +101,36 @@ pub fn headers(content_type: &str) -> Result<Headers> {
 /// Lets a page of another origin send what a simple request may not (Fetch, CORS preflight).
 pub fn preflight() -> Result<Response> {
     let headers = Headers::new();
-    headers.set("access-control-allow-origin", "*")?;
-    headers.set("access-control-allow-methods", "GET, HEAD, PUT, DELETE")?;
-    headers.set("access-control-allow-headers", "content-type, if-none-match, idempotency-key, last-event-id")?;
+    headers.set("access-control-allow-methods", "GET, HEAD, PUT, POST, DELETE")?;
+    let allowed = "authorization, content-type, if-none-match, idempotency-key, last-event-id";
+    headers.set("access-control-allow-headers", allowed)?;
     headers.set("access-control-max-age", "7200")?;
     Ok(ResponseBuilder::new().with_status(204).with_headers(headers).empty())
+}
+
+/// Lets pages read the answer, those that may (A7).
+pub fn readable(response: Response, origins: &Origins, origin: Option<&str>) -> Result<Response> {
+    if response.status_code() == 101 {
+        return Ok(response);
+    }
+    // Those of an answer that came from an object cannot be changed.
+    let headers = response.headers().clone();
+    if let Some(allowed) = origins.allow(origin) {
+        headers.set("access-control-allow-origin", allowed)?;
+        headers.set("access-control-expose-headers", "etag, retry-after, www-authenticate")?;
+    }
+    if *origins != Origins::Any {
+        headers.append("vary", "origin")?;
+    }
+    Ok(response.with_headers(headers))
+}
+
+/// The refusal of somebody whose token does not count, in the way in which they can read it (U7).
+pub fn denied(request: &Request, denial: &Denial) -> Result<Response> {
+    match denial.is_final() {
+        Some(code) if is_upgrade(request)? => close_at_once(request, code, denial.code()),
+        Some(_) | None => problem(status_of(denial.code()), denial.code(), &denial.to_string()),
+    }
 }
 
 /// Whether the request asks for a WebSocket.

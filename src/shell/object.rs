@@ -6,17 +6,22 @@ use std::rc::Rc;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{
-    DurableObject, Env, Request, Response, Result, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
-    durable_object, worker_sys,
+    DurableObject, Env, Request, Response, ResponseBuilder, Result, State, WebSocket, WebSocketIncomingMessage,
+    WebSocketPair, durable_object, worker_sys,
 };
 
+use crate::protocol::Millis;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::write::{self, FieldWrite, QUERY_MEMBERS, Verb};
 use crate::room::read::Since;
 use crate::room::request::Written;
-use crate::room::{Room, Settings};
+use crate::room::session::Entry;
+use crate::room::{KEY_VARIABLES, Room, Settings};
 use crate::runner::Runner;
+use crate::token::Grant;
+use crate::user::Revocation;
 
+use super::door::{self, Wish};
 use super::http::{answer, problem, problem_with, status_of, upgraded};
 use super::platform::{JsSocket, JsState, Workerd, answer_close, connection_of, now, random_id};
 use super::route::variable;
@@ -26,6 +31,9 @@ use super::url::{Query, url_of};
 #[durable_object]
 pub struct RoomObject {
     inner: Rc<RefCell<Inner>>,
+    env: Env,
+    /// `party/room`
+    name: String,
     #[cfg(feature = "faults")]
     instance: String,
 }
@@ -62,17 +70,22 @@ impl DurableObject for RoomObject {
         if let Ok(pair) = worker_sys::WebSocketRequestResponsePair::new("ping", "pong") {
             state.set_websocket_auto_response(&pair);
         }
-        // The door refuses everyone while a variable is wrong; a room that was open before goes on with the defaults.
+        // The door refuses everyone while a variable is wrong; a room that was open before goes on with the defaults,
+        // but lets nobody in that it would not have.
         let settings = Settings::from_vars(|name| variable(&env, name)).unwrap_or_else(|error| {
             worker::console_error!("{error}");
-            Settings::default()
+            let requires_tokens = KEY_VARIABLES.into_iter().any(|name| variable(&env, name).is_some());
+            Settings { requires_tokens, ..Settings::default() }
         });
+        let name = state.id().name().unwrap_or_default();
         let state = JsValue::from(state._inner()).unchecked_into::<JsState>();
         let inner = Rc::new_cyclic(|object| {
             RefCell::new(Inner { runner: Runner::new(settings), platform: Workerd::new(state, object.clone()) })
         });
         Self {
             inner,
+            env,
+            name,
             #[cfg(feature = "faults")]
             instance: random_id().to_string(),
         }
@@ -80,14 +93,33 @@ impl DurableObject for RoomObject {
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         let url = url_of(&request)?;
-        match url.pathname().as_str() {
-            "/connect" => self.enter(&request).await,
+        let (path, query) = (url.pathname(), url.query());
+        if path == "/revoked" {
+            return self.revoke(&query, &request.text().await?).await;
+        }
+        let Some(entry) = query.get("entry").and_then(|entry| serde_json::from_str::<Entry>(&entry).ok()) else {
+            return problem(500, "internal", "The server failed while it handled this.");
+        };
+        if path == "/connect" {
+            return self.enter(&request, entry).await;
+        }
+        let user = match entry {
+            Entry::Pass { user, .. } => Some(user),
+            Entry::Anonymous | Entry::Waiting => None,
+        };
+        if let Some(user) = &user
+            && let Err(refusal) = self.inner.borrow_mut().runner.check_pace(user, now())
+        {
+            return refused(&refusal);
+        }
+        match path.as_str() {
             "/write" => {
                 let body = request.text().await?;
-                self.write(&request, &url.query(), &body).await
+                self.write(&request, user.as_deref(), &query, &body).await
             }
+            "/delete" => self.delete().await,
             "/changes" => {
-                let since = since(&url.query());
+                let since = since(&query);
                 self.read(&request, |room, now| room.changes_page(&since, now))
             }
             _ => self.read(&request, |room, now| room.state(false, now)),
@@ -108,6 +140,7 @@ impl DurableObject for RoomObject {
             platform.note(&attachment, raw(&socket));
             runner.receive(platform, attachment.connection, text, now);
         });
+        self.check_tokens().await;
         self.settle().await
     }
 
@@ -130,22 +163,59 @@ impl DurableObject for RoomObject {
 }
 
 impl RoomObject {
-    async fn enter(&self, request: &Request) -> Result<Response> {
-        let alarm = self.inner.borrow().platform.get_alarm()?;
-        let armed = JsFuture::from(alarm).await?.as_f64().is_some();
+    async fn enter(&self, request: &Request, entry: Entry) -> Result<Response> {
+        let alarm = self.inner.borrow().platform.storage().get_alarm()?;
+        let alarm = JsFuture::from(alarm).await?.as_f64().map(|at| at as Millis);
         let pair = WebSocketPair::new()?;
         let connection = random_id();
         {
             let mut inner = self.inner.borrow_mut();
             let Inner { runner, platform } = &mut *inner;
-            if let Err(refusal) = runner.admit(platform, now()) {
+            if let Err(refusal) = runner.admit(platform, &entry, now()) {
                 return refused(&refusal);
             }
             platform.accept(connection, raw(&pair.server).clone())?;
-            inner.event(|runner, platform, now| runner.connect(platform, connection, armed, now));
+            inner.event(|runner, platform, now| runner.connect(platform, connection, entry, alarm, now));
         }
         self.settle().await?;
         upgraded(request, pair)
+    }
+
+    /// Has the tokens checked that came in frames, as the door checks all others. The event is not over until then, so
+    /// the room does not sleep over it.
+    async fn check_tokens(&self) {
+        loop {
+            let token = self.inner.borrow_mut().platform.tokens.pop();
+            let Some((connection, token)) = token else { return };
+            let grant = door::check(&self.env, &token, Wish::Enter(&self.name)).await;
+            let outcome = grant.map(|Grant { user, pass, .. }| (user, pass));
+            self.inner.borrow_mut().event(|runner, platform, now| runner.verified(platform, connection, outcome, now));
+        }
+    }
+
+    /// Closes connections whose tokens were revoked (A8).
+    async fn revoke(&self, query: &Query, body: &str) -> Result<Response> {
+        let user = query.get("user").unwrap_or_default();
+        let Some(revocations) = Revocation::from_lines(body) else {
+            return problem(400, "bad_request", "These are no revocations.");
+        };
+        self.inner.borrow_mut().event(|runner, platform, now| runner.revoke(platform, &user, &revocations, now));
+        self.settle().await?;
+        Ok(ResponseBuilder::new().with_status(204).empty())
+    }
+
+    /// Ends this life of the room (H6). It is answered once nothing is stored any more.
+    async fn delete(&self) -> Result<Response> {
+        let deleted = {
+            let mut inner = self.inner.borrow_mut();
+            let Inner { runner, platform } = &mut *inner;
+            runner.delete(platform, now())
+        };
+        self.settle().await?;
+        match deleted {
+            Ok(()) => Ok(ResponseBuilder::new().with_status(204).empty()),
+            Err(refusal) => refused(&refusal),
+        }
     }
 
     /// Reads the room for somebody without a socket. Tagged with what is versioned: who is online and the time are in
@@ -169,12 +239,11 @@ impl RoomObject {
             answer(200, "application/json", body(room, now))?
         };
         response.headers_mut().set("etag", &format!("W/{tag}"))?;
-        response.headers_mut().set("access-control-expose-headers", "etag")?;
         Ok(response)
     }
 
     /// Writes a field for somebody without a socket (H3).
-    async fn write(&self, request: &Request, query: &Query, body: &str) -> Result<Response> {
+    async fn write(&self, request: &Request, user: Option<&str>, query: &Query, body: &str) -> Result<Response> {
         let verb = if query.get("verb").as_deref() == Some("put") { Verb::Put } else { Verb::Delete };
         let field = query.get("field").unwrap_or_default();
         let members = QUERY_MEMBERS.into_iter().filter_map(|name| Some((name.to_owned(), query.get(name)?)));
@@ -183,7 +252,7 @@ impl RoomObject {
         let written = {
             let mut inner = self.inner.borrow_mut();
             let Inner { runner, platform } = &mut *inner;
-            let write = write::Request { verb, field: &field, body, query: &query, key: key.as_deref() };
+            let write = write::Request { verb, field: &field, user, body, query: &query, key: key.as_deref() };
             let written = FieldWrite::read(&write, &runner.settings().limits)
                 .and_then(|write| runner.write(platform, write, now()));
             inner.drop_overdue();
@@ -193,10 +262,7 @@ impl RoomObject {
         match written {
             Ok(Written::Done(body)) => answer(200, "application/json", body),
             Ok(Written::Problem { code, detail, members }) => problem_with(status_of(code), code, &detail, &members),
-            Err(refusal) => {
-                let code = refusal.code.as_str();
-                problem(status_of(code), code, &refusal.message)
-            }
+            Err(refusal) => refused(&refusal),
         }
     }
 
@@ -256,5 +322,6 @@ fn raw(socket: &WebSocket) -> &JsSocket {
 }
 
 fn refused(refusal: &Refusal) -> Result<Response> {
-    problem(503, refusal.code.as_str(), &refusal.message)
+    let code = refusal.code.as_str();
+    problem(status_of(code), code, &refusal.message)
 }

@@ -39,6 +39,7 @@ extern "C" {
     fn set_event_timeout(this: &JsState, milliseconds: f64) -> Result<(), JsValue>;
 
     /// `DurableObjectStorage`.
+    #[derive(Clone)]
     type JsStorage;
     #[wasm_bindgen(method, getter)]
     fn sql(this: &JsStorage) -> JsSql;
@@ -88,13 +89,39 @@ const EVENT_TIMEOUT_MS: f64 = 10_000.0;
 /// The other end of a connection.
 struct Peer {
     socket: JsSocket,
-    /// Whether it has said `hello`.
-    is_greeted: bool,
+    standing: Standing,
 }
 
-/// The Durable Object's state, sockets and timer.
+/// What a connection gets to see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nothing: its token is still to come (A9).
+    Waiting,
+    /// Each change by itself.
+    Plain,
+    /// What those who have said `hello` see.
+    Greeted,
+}
+
+impl Standing {
+    fn of(attachment: &Attachment) -> Self {
+        match (attachment.is_waiting, &attachment.client) {
+            (true, _) => Self::Waiting,
+            (false, None) => Self::Plain,
+            (false, Some(_)) => Self::Greeted,
+        }
+    }
+}
+
+/// What a Durable Object keeps.
+pub struct Storage {
+    storage: JsStorage,
+}
+
+/// A room's Durable Object: its storage, sockets and timer.
 pub struct Workerd {
     state: JsState,
+    storage: Storage,
     sockets: BTreeMap<ConnectionId, Peer>,
     flush_timer: Option<AbortHandle>,
     object: Weak<RefCell<Inner>>,
@@ -102,6 +129,8 @@ pub struct Workerd {
     pub promises: Vec<Promise>,
     /// Connections that were closed for reading too slowly, and that the room must be told of.
     pub overdue: Vec<ConnectionId>,
+    /// Tokens that are to be checked when the room has done its part.
+    pub tokens: Vec<(ConnectionId, String)>,
     /// What the tests have told the next commit to do.
     #[cfg(feature = "faults")]
     pub fail_commit: bool,
@@ -114,32 +143,35 @@ impl Workerd {
             worker::console_error!("no event timeout: {error:?}");
         }
         Self {
+            storage: Storage::of(&state),
             state,
             sockets: BTreeMap::new(),
             flush_timer: None,
             object,
             promises: Vec::new(),
             overdue: Vec::new(),
+            tokens: Vec::new(),
             #[cfg(feature = "faults")]
             fail_commit: false,
         }
     }
 
-    /// A promise of whether an alarm is set: its time or null.
-    pub fn get_alarm(&self) -> Result<Promise, JsValue> {
-        self.state.storage().get_alarm()
+    /// What the room keeps.
+    pub fn storage(&self) -> &Storage {
+        &self.storage
     }
 
     /// Takes a new socket on, such that it outlives the room's sleep.
     pub fn accept(&mut self, connection: ConnectionId, socket: JsSocket) -> Result<(), JsValue> {
         self.state.accept_web_socket(&socket)?;
-        self.sockets.insert(connection, Peer { socket, is_greeted: false });
+        // Until the room has let it in it sees nothing.
+        self.sockets.insert(connection, Peer { socket, standing: Standing::Waiting });
         Ok(())
     }
 
     /// Takes note of the socket that an event came from, so that it can be answered although the room cannot wake.
     pub fn note(&mut self, attachment: &Attachment, socket: &JsSocket) {
-        let peer = || Peer { socket: socket.clone(), is_greeted: attachment.client.is_some() };
+        let peer = || Peer { socket: socket.clone(), standing: Standing::of(attachment) };
         self.sockets.entry(attachment.connection).or_insert_with(peer);
     }
 
@@ -160,12 +192,44 @@ impl Workerd {
     }
 }
 
-impl Workerd {
-    /// Does all of this to the storage or nothing.
-    fn transaction<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let storage = self.state.storage();
+impl Storage {
+    /// What an object of this state keeps.
+    pub fn of(state: &JsState) -> Self {
+        Self { storage: state.storage() }
+    }
+
+    /// A promise of whether an alarm is set: its time or null.
+    ///
+    /// # Errors
+    /// Storage cannot be read.
+    pub fn get_alarm(&self) -> Result<Promise, JsValue> {
+        self.storage.get_alarm()
+    }
+
+    /// Wakes the object at this time, instead of the time set before.
+    ///
+    /// # Errors
+    /// Storage does not take it.
+    pub fn set_alarm(&self, at: Millis) -> Result<Promise, JsValue> {
+        self.storage.set_alarm(at as f64)
+    }
+
+    /// Deletes all, the alarm included.
+    ///
+    /// # Errors
+    /// Storage does not take it.
+    pub fn delete_all(&self) -> Result<Promise, JsValue> {
+        self.storage.delete_all()
+    }
+
+    /// Does all of this or nothing.
+    ///
+    /// # Errors
+    /// Nothing was done.
+    pub fn transaction<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let storage = Self { storage: self.storage.clone() };
         let (mut act, mut outcome) = (Some(act), None);
-        let transaction = storage.transaction_sync(&mut || {
+        let transaction = storage.storage.transaction_sync(&mut || {
             outcome = act.take().map(|act| act(self));
             // Throwing is how a transaction is rolled back.
             if matches!(outcome, Some(Ok(_))) { Ok(JsValue::UNDEFINED) } else { Err(JsValue::from_str("rolled back")) }
@@ -194,10 +258,10 @@ pub fn answer_close(socket: &JsSocket, code: u16) {
     }
 }
 
-impl Sql for Workerd {
+impl Sql for Storage {
     fn run(&mut self, (query, parameters): &Statement) -> Result<Vec<Row>, StoreError> {
         let parameters = parameters.iter().map(to_js).collect::<Array>();
-        let rows = self.state.storage().sql().exec(query, &parameters).and_then(|cursor| cursor.raw());
+        let rows = self.storage.sql().exec(query, &parameters).and_then(|cursor| cursor.raw());
         let rows = rows.and_then(|rows| array_from(&rows)).map_err(|error| sql_error(&error))?;
         rows.iter().map(|row| Array::from(&row).iter().map(|value| from_js(&value)).collect()).collect()
     }
@@ -231,22 +295,24 @@ fn sql_error(error: &JsValue) -> StoreError {
 impl Platform for Workerd {
     fn load(&mut self) -> Result<Option<Stored>, StoreError> {
         // A migration happens as a whole or not at all.
-        self.transaction(store::load)
+        self.storage.transaction(store::load)
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
-        self.transaction(|platform| {
-            store::write(platform, writes)?;
+        #[cfg(feature = "faults")]
+        let fails = std::mem::take(&mut self.fail_commit);
+        self.storage.transaction(|storage| {
+            store::write(storage, writes)?;
             #[cfg(feature = "faults")]
-            if std::mem::take(&mut platform.fail_commit) {
-                platform.run(&("INSERT INTO no_such_table VALUES (1)", Vec::new()))?;
+            if fails {
+                storage.run(&("INSERT INTO no_such_table VALUES (1)", Vec::new()))?;
             }
             Ok(())
         })
     }
 
     fn erase(&mut self) {
-        match self.state.storage().delete_all() {
+        match self.storage.delete_all() {
             Ok(promise) => self.promises.push(promise),
             Err(error) => worker::console_error!("storage was not deleted: {error:?}"),
         }
@@ -275,7 +341,7 @@ impl Platform for Workerd {
 
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment) {
         let Some(peer) = self.sockets.get_mut(&connection) else { return };
-        peer.is_greeted = attachment.client.is_some();
+        peer.standing = Standing::of(attachment);
         if let Err(error) = peer.socket.serialize_attachment(&JsValue::from_str(&encode(attachment))) {
             worker::console_error!("a socket's attachment was not kept: {error:?}");
         }
@@ -285,9 +351,9 @@ impl Platform for Workerd {
         let text = JsString::from(text);
         let is_meant = |connection: ConnectionId, peer: &Peer| match audience {
             Audience::One(one) => one == connection,
-            Audience::Others(sender) => sender != connection,
-            Audience::Plain { but } => !peer.is_greeted && but != Some(connection),
-            Audience::Greeted => peer.is_greeted,
+            Audience::Others(sender) => peer.standing != Standing::Waiting && sender != connection,
+            Audience::Plain { but } => peer.standing == Standing::Plain && but != Some(connection),
+            Audience::Greeted => peer.standing == Standing::Greeted,
         };
         if let Audience::One(connection) = audience {
             return self.send_to(connection, &text);
@@ -296,6 +362,10 @@ impl Platform for Workerd {
         for connection in meant.map(|(connection, _)| *connection).collect::<Vec<_>>() {
             self.send_to(connection, &text);
         }
+    }
+
+    fn verify(&mut self, connection: ConnectionId, token: &str) {
+        self.tokens.push((connection, token.to_owned()));
     }
 
     fn close(&mut self, connection: ConnectionId, code: CloseCode) {
@@ -307,7 +377,7 @@ impl Platform for Workerd {
     }
 
     fn set_alarm(&mut self, at: Millis) {
-        match self.state.storage().set_alarm(at as f64) {
+        match self.storage.set_alarm(at) {
             Ok(promise) => self.promises.push(promise),
             Err(error) => worker::console_error!("no alarm was set: {error:?}"),
         }

@@ -1,21 +1,28 @@
-//! The door: which room a request means, whether it may come in, and the way to the room's object.
+//! Which object a request means, and the way there, past the door.
 
 use futures::StreamExt;
 use wasm_bindgen::JsValue;
 use worker::{Env, Headers, Method, Request, RequestInit, Response, Result};
 
+use crate::protocol::Millis;
 use crate::protocol::address::{Address, AddressError, Resource};
+use crate::protocol::json::{self, encode};
 use crate::protocol::limits::ID_SEARCH_BYTES;
+use crate::protocol::origin::Origins;
 use crate::protocol::refusal::CloseCode;
 use crate::protocol::write::QUERY_MEMBERS;
-use crate::room::Settings;
+use crate::room::session::Entry;
+use crate::room::{Settings, access};
+use crate::token::{Denial, Grant, TOKEN_ID_BYTES};
 
+use super::door::{self, Door, Wish};
 use super::events;
-use super::http::{answer, close_at_once, is_upgrade, preflight, problem};
-use super::url::{Url, url_of, url_to_room};
+use super::http::{answer, close_at_once, denied, is_upgrade, preflight, problem, readable};
+use super::platform::now;
+use super::url::{Url, url_of, url_to};
 
-/// The binding of the Durable Object, as wrangler.toml names it.
-const ROOMS: &str = "ROOMS";
+/// The binding of the Durable Objects that are rooms, as wrangler.toml names it.
+pub const ROOMS: &str = "ROOMS";
 /// Headers of the client that the object reads. No other header reaches it, and the address that it sees is made
 /// here, so nothing that a client sends can pass for something that the router says (U4).
 const FORWARDED: [&str; 4] = ["upgrade", "sec-websocket-protocol", "if-none-match", "idempotency-key"];
@@ -24,37 +31,66 @@ const BODY_BYTES: usize = 2 * ID_SEARCH_BYTES;
 
 /// Answers a request.
 pub async fn serve(mut request: Request, env: &Env) -> Result<Response> {
+    let origins = Origins::parse(variable(env, "ALLOWED_ORIGINS").as_deref());
+    let origin = request.headers().get("origin")?;
+    let response = route(&mut request, env, &origins, origin.as_deref()).await?;
+    readable(response, &origins, origin.as_deref())
+}
+
+async fn route(request: &mut Request, env: &Env, origins: &Origins, origin: Option<&str>) -> Result<Response> {
     let parties = variable(env, "PARTIES").filter(|parties| !parties.trim().is_empty());
     let parties = parties.unwrap_or_else(|| "collaboration".to_owned());
-    let address = Address::parse(&url_of(&request)?.pathname(), &parties);
-    match address {
+    let path = url_of(request)?.pathname();
+    let address = match Address::parse(&path, &parties) {
         // Told to everyone, whoever may enter a room.
-        Err(AddressError::NotFound) => refuse(&request, &AddressError::NotFound),
-        Ok(Address::Health) if is_read(&request) => answer(200, "application/json", r#"{"status":"ok"}"#.to_owned()),
+        Err(AddressError::NotFound) => return refuse(request, &AddressError::NotFound),
+        Ok(Address::Health) if is_read(request) => {
+            return answer(200, "application/json", r#"{"status":"ok"}"#.to_owned());
+        }
+        Ok(Address::Health) => return only_reads(),
+        Ok(_) if is_method(request, "OPTIONS") => return preflight(),
+        address => address,
+    };
+    let door = Door::of(env).await;
+    if let Some(refusal) = closed(env, &door)? {
+        return Ok(refusal);
+    }
+    match address {
+        Ok(Address::Revocations { user }) => revoke(request, env, &door, &user).await,
+        Ok(Address::Room { party, room, resource }) => {
+            if is_upgrade(request)? && !origins.admits(origin) {
+                return close_at_once(request, CloseCode::Forbidden, "forbidden_origin");
+            }
+            // A client that clears the field `..` has its address made into this one on its way (RFC 3986, 5.2.4).
+            if path.ends_with('/') && is_method(request, "DELETE") {
+                return problem(400, "bad_request", "A room is deleted at its address without a slash at the end.");
+            }
+            enter(request, env, &door, &format!("{party}/{room}"), resource).await
+        }
         Ok(Address::Health) => only_reads(),
-        Ok(Address::Room { .. }) if is_method(&request, "OPTIONS") => preflight(),
-        Ok(Address::Room { party, room, resource }) => match closed(env)? {
-            Some(refusal) => Ok(refusal),
-            None => enter(&mut request, env, &format!("{party}/{room}"), resource).await,
-        },
-        Err(error) => match closed(env)? {
-            Some(refusal) => Ok(refusal),
-            None => refuse(&request, &error),
-        },
+        Err(error) => refuse(request, &error),
     }
 }
 
 /// Why nobody may enter any room of this Worker, if that is so: the operator has not said who may (A6), or has set a
 /// variable that makes no sense.
-fn closed(env: &Env) -> Result<Option<Response>> {
-    if variable(env, "ALLOW_ANONYMOUS").as_deref() != Some("true") {
-        let detail = "No access is configured. Set the variable ALLOW_ANONYMOUS to \"true\" to let everyone in.";
-        return problem(503, "auth_not_configured", detail).map(Some);
+fn closed(env: &Env, door: &Door) -> Result<Option<Response>> {
+    let misconfigured = || {
+        let detail = "The server is not set up properly. Its log says which variable.";
+        problem(503, "misconfigured", detail).map(Some)
+    };
+    match door {
+        Door::NotConfigured => {
+            let detail = "No access is configured. Set AUTH_KEYS or AUTH_JWKS_URL to let in whoever has a token, or \
+                          ALLOW_ANONYMOUS to \"true\" to let in everyone.";
+            return problem(503, "auth_not_configured", detail).map(Some);
+        }
+        Door::Misconfigured => return misconfigured(),
+        Door::Open | Door::Tokens => {}
     }
     if let Err(error) = Settings::from_vars(|name| variable(env, name)) {
         worker::console_error!("{error}");
-        let detail = "The server is not set up properly. Its log says which variable.";
-        return problem(503, "misconfigured", detail).map(Some);
+        return misconfigured();
     }
     Ok(None)
 }
@@ -64,71 +100,184 @@ pub fn variable(env: &Env, name: &str) -> Option<String> {
     env.var(name).ok().map(|value| value.to_string())
 }
 
-async fn enter(request: &mut Request, env: &Env, name: &str, resource: Resource) -> Result<Response> {
-    let (is_upgrade, is_read) = (is_upgrade(request)?, is_read(request));
-    let to_room = match (resource, is_upgrade) {
-        (Resource::Room, true) if is_read => ToRoom::get(request, &url_to_room("connect")?)?,
-        (Resource::Room, false) if is_read => {
-            let detail = "Open a WebSocket here, or read /state or /changes below this address.";
-            return problem(426, "upgrade_required", detail);
-        }
-        (Resource::State, false) if is_read => ToRoom::get(request, &url_to_room("state")?)?,
-        (Resource::Changes, false) if is_read => match changes_query(&url_of(request)?)? {
-            Some(url) => ToRoom::get(request, &url)?,
-            None => {
-                let detail = "`since` must be a version, an integer from 0, or an ISO 8601 time.";
-                return problem(400, "bad_request", detail);
+/// What is asked of a room.
+enum Ask {
+    Connect,
+    State,
+    Changes(Url),
+    Events,
+    Write { verb: &'static str, field: String },
+    Delete,
+}
+
+impl Ask {
+    /// Reads the request as far as that needs no right.
+    fn of(request: &Request, resource: Resource) -> Result<std::result::Result<Self, Response>> {
+        let (is_upgrade, is_read) = (is_upgrade(request)?, is_read(request));
+        let refusal = match (resource, is_upgrade) {
+            (Resource::Room, true) if is_read => return Ok(Ok(Self::Connect)),
+            (Resource::Room, false) if is_method(request, "DELETE") => return Ok(Ok(Self::Delete)),
+            (Resource::Room, false) if is_read => {
+                let detail = "Open a WebSocket here, or read /state or /changes below this address.";
+                problem(426, "upgrade_required", detail)
             }
-        },
-        (Resource::Events, false) if is_method(request, "GET") => return events::serve(request, env, name).await,
-        (Resource::Events, false) => return wrong_method("GET"),
-        (Resource::Field(field), false) if is_method(request, "PUT") || is_method(request, "DELETE") => {
-            match field_write(request, &field).await? {
-                Ok(to_room) => to_room,
-                Err(refusal) => return Ok(refusal),
+            (Resource::State, false) if is_read => return Ok(Ok(Self::State)),
+            (Resource::Changes, false) if is_read => match changes_query(&url_of(request)?)? {
+                Some(url) => return Ok(Ok(Self::Changes(url))),
+                None => {
+                    let detail = "`since` must be a version, an integer from 0, or an ISO 8601 time.";
+                    problem(400, "bad_request", detail)
+                }
+            },
+            (Resource::Events, false) if is_method(request, "GET") => return Ok(Ok(Self::Events)),
+            (Resource::Field(field), false) if is_method(request, "PUT") => {
+                return Ok(Ok(Self::Write { verb: "put", field }));
             }
+            (Resource::Field(field), false) if is_method(request, "DELETE") => {
+                return Ok(Ok(Self::Write { verb: "delete", field }));
+            }
+            (Resource::State | Resource::Changes | Resource::Events | Resource::Field(_), true) => {
+                refuse(request, &AddressError::NotFound)
+            }
+            (Resource::Events, false) => wrong_method("GET"),
+            (Resource::Field(_), false) => wrong_method("PUT, DELETE"),
+            (Resource::Room, _) => wrong_method("GET, HEAD, DELETE"),
+            (Resource::State | Resource::Changes, false) => only_reads(),
+        };
+        refusal.map(Err)
+    }
+
+    /// What it takes: to come in as a connection does, or a role.
+    fn wish<'a>(&self, room: &'a str) -> Wish<'a> {
+        match self {
+            Self::Connect | Self::Events => Wish::Enter(room),
+            Self::State | Self::Changes(_) => Wish::Ask(room, access::TO_READ),
+            Self::Write { .. } => Wish::Ask(room, access::TO_WRITE),
+            Self::Delete => Wish::Ask(room, access::TO_DELETE),
         }
-        (Resource::Field(_), false) => return wrong_method("PUT, DELETE"),
-        (Resource::State | Resource::Changes | Resource::Events | Resource::Field(_), true) => {
-            return refuse(request, &AddressError::NotFound);
-        }
-        (Resource::Room | Resource::State | Resource::Changes, _) => return only_reads(),
+    }
+}
+
+async fn enter(request: &mut Request, env: &Env, door: &Door, room: &str, resource: Resource) -> Result<Response> {
+    let ask = match Ask::of(request, resource)? {
+        Ok(ask) => ask,
+        Err(refusal) => return Ok(refusal),
     };
-    to_room.send(env, name).await
+    let entry = match (door, door::token_of(request)?) {
+        (Door::Tokens, Some(token)) => match door::check(env, &token, ask.wish(room)).await {
+            Ok(Grant { user, pass, .. }) => Entry::Pass { user, pass },
+            Err(denial) => return denied(request, &denial),
+        },
+        (Door::Tokens, None) if matches!(ask, Ask::Connect) => Entry::Waiting,
+        (Door::Tokens, None) => return denied(request, &no_token()),
+        (Door::Open | Door::NotConfigured | Door::Misconfigured, _) => Entry::Anonymous,
+    };
+    let to_room = match ask {
+        Ask::Connect => ToRoom::get(request, &url_to("room", "connect")?)?,
+        Ask::State => ToRoom::get(request, &url_to("room", "state")?)?,
+        Ask::Changes(url) => ToRoom::get(request, &url)?,
+        Ask::Events => return events::serve(request, env, room, &entry).await,
+        Ask::Write { verb, field } => match field_write(request, verb, &field).await? {
+            Ok(to_room) => to_room,
+            Err(refusal) => return Ok(refusal),
+        },
+        Ask::Delete => ToRoom::get(request, &url_to("room", "delete")?)?,
+    };
+    let response = to_room.send(env, room, &entry).await?;
+    if response.status_code() == 403 && is_upgrade(request)? {
+        // Revoked in this moment, which is final (U7).
+        return denied(request, &Denial::Revoked);
+    }
+    Ok(response)
+}
+
+fn no_token() -> Denial {
+    Denial::Unauthorized(
+        "This server wants a token: `Authorization: Bearer …`, or `?token=` in the address.".to_owned(),
+    )
+}
+
+/// `POST /users/{sub}/revocations` (A8).
+async fn revoke(request: &mut Request, env: &Env, door: &Door, user: &str) -> Result<Response> {
+    if !is_method(request, "POST") {
+        return wrong_method("POST");
+    }
+    match (door, door::token_of(request)?) {
+        (Door::Tokens, Some(token)) => {
+            if let Err(denial) = door::check(env, &token, Wish::RevokeTokens).await {
+                return denied(request, &denial);
+            }
+        }
+        (Door::Tokens, None) => return denied(request, &no_token()),
+        (Door::Open | Door::NotConfigured | Door::Misconfigured, _) => {
+            let refusal = access::check(access::ANONYMOUS_ROLE, access::TO_REVOKE_TOKENS);
+            let detail = refusal.map_or_else(|refusal| refusal.message, |()| String::new());
+            return denied(request, &Denial::Forbidden(detail));
+        }
+    }
+    let bytes = body(request).await?.unwrap_or_default();
+    let Some((jti, until)) = std::str::from_utf8(&bytes).ok().and_then(revocation) else {
+        let detail = "The body must be {\"jti\"?, \"until\"}: the id of one token, and a time ahead in milliseconds.";
+        return problem(400, "bad_request", detail);
+    };
+    match door::revoke(env, user, jti.as_deref(), until).await.map(|answer| answer.status_code()) {
+        Ok(204) => answer(204, "application/json", String::new()),
+        Ok(_) | Err(_) => {
+            worker::console_error!("a revocation was not carried out wholly");
+            problem(503, "unavailable", "Not every room could be told. Send it again.")
+        }
+    }
+}
+
+/// What an admin says of a user's tokens: of one, or of all, and until when. `None` if it makes no sense now.
+fn revocation(body: &str) -> Option<(Option<String>, Millis)> {
+    let body = json::object(body).ok()?;
+    let members = body.without_doubles().ok()?;
+    let until = members.get("until")?.get().parse::<Millis>().ok().filter(|until| *until > now())?;
+    let jti = match members.get("jti").map(|raw| raw.get()) {
+        None | Some("null") => None,
+        Some(raw) => {
+            let id = json::string(raw)?.into_owned();
+            let is_one = (1..=TOKEN_ID_BYTES).contains(&id.len()) && !id.chars().any(char::is_control);
+            Some(Some(id).filter(|_| is_one)?)
+        }
+    };
+    Some((jti, until))
 }
 
 /// A request to a room's object.
 pub struct ToRoom {
-    address: String,
+    address: Url,
     headers: Headers,
     body: Option<String>,
 }
 
 impl ToRoom {
     /// Asks for something, with what of the client's headers the object reads.
-    fn get(request: &Request, url: &Url) -> Result<Self> {
+    fn get(request: &Request, address: &Url) -> Result<Self> {
         let headers = Headers::new();
         for header in FORWARDED {
             if let Some(value) = request.headers().get(header)? {
                 headers.set(header, &value)?;
             }
         }
-        Ok(Self { address: url.href(), headers, body: None })
+        Ok(Self { address: address.clone(), headers, body: None })
     }
 
     /// Opens a WebSocket for the Worker itself.
     pub fn connect() -> Result<Self> {
         let headers = Headers::new();
         headers.set("upgrade", "websocket")?;
-        Ok(Self { address: url_to_room("connect")?.href(), headers, body: None })
+        Ok(Self { address: url_to("room", "connect")?, headers, body: None })
     }
 
-    /// Sends it. A room that does not answer is a 503.
-    pub async fn send(self, env: &Env, name: &str) -> Result<Response> {
+    /// Sends it, on behalf of whom it is. A room that does not answer is a 503.
+    pub async fn send(self, env: &Env, name: &str, entry: &Entry) -> Result<Response> {
+        self.address.query().append("entry", &encode(entry));
         let mut init = RequestInit::new();
         init.with_method(if self.body.is_some() { Method::Post } else { Method::Get }).with_headers(self.headers);
         init.with_body(self.body.map(|body| JsValue::from_str(&body)));
-        let forwarded = Request::new_with_init(&self.address, &init)?;
+        let forwarded = Request::new_with_init(&self.address.href(), &init)?;
         let stub = env.durable_object(ROOMS)?.get_by_name(name)?;
         match stub.fetch_with_request(forwarded).await {
             Ok(response) => Ok(response),
@@ -141,9 +290,8 @@ impl ToRoom {
 }
 
 /// A write of a field, as the room's object takes it, or the refusal of one that nobody can read.
-async fn field_write(request: &mut Request, field: &str) -> Result<std::result::Result<ToRoom, Response>> {
-    let verb = if is_method(request, "PUT") { "put" } else { "delete" };
-    let to_room = url_to_room("write")?;
+async fn field_write(request: &mut Request, verb: &str, field: &str) -> Result<std::result::Result<ToRoom, Response>> {
+    let to_room = url_to("room", "write")?;
     to_room.query().append("verb", verb);
     to_room.query().append("field", field);
     // Of a PUT all members are in the body.
@@ -202,7 +350,7 @@ fn wrong_method(allowed: &str) -> Result<Response> {
 /// What of the query of `GET /changes` is for the room: a version with the epoch it belongs to, or a time. `None` when
 /// it is neither.
 fn changes_query(url: &Url) -> Result<Option<Url>> {
-    let (to_room, query) = (url_to_room("changes")?, url.query());
+    let (to_room, query) = (url_to("room", "changes")?, url.query());
     let Some(since) = query.get("since") else { return Ok(None) };
     if !since.is_empty() && since.bytes().all(|byte| byte.is_ascii_digit()) {
         let Ok(version) = since.parse::<u64>() else { return Ok(None) };

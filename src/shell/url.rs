@@ -5,7 +5,8 @@ use worker::{Request, Result};
 
 #[wasm_bindgen]
 extern "C" {
-    /// An address, taken apart.
+    /// An address, taken apart. A clone is the same one.
+    #[derive(Clone)]
     #[wasm_bindgen(js_name = URL)]
     pub type Url;
     #[wasm_bindgen(constructor, catch, js_class = "URL")]
@@ -38,10 +39,10 @@ pub fn url_of(request: &Request) -> Result<Url> {
     Ok(Url::new(&request.inner().url())?)
 }
 
-/// An address for the room's object to read: a path and what is asked.
+/// An address for one of our objects to read: what is asked, of which kind of object.
 ///
 /// # Errors
 /// The path is none.
-pub fn url_to_room(path: &str) -> Result<Url> {
-    Ok(Url::new(&format!("https://room/{path}"))?)
+pub fn url_to(kind: &str, path: &str) -> Result<Url> {
+    Ok(Url::new(&format!("https://{kind}/{path}"))?)
 }

@@ -295,7 +295,7 @@ fn h3_and_f6_what_came_before_is_flushed_before_it() {
 fn write_at_once(site: &mut Site, field: &str, body: &Value) -> Written {
     use roomkeep::protocol::write::{FieldWrite, Request};
     let (body, query) = (body.to_string(), std::collections::BTreeMap::new());
-    let request = Request { verb: Verb::Put, field, body: &body, query: &query, key: None };
+    let request = Request { verb: Verb::Put, field, user: None, body: &body, query: &query, key: None };
     let request = FieldWrite::read(&request, &Limits::default()).unwrap();
     site.runner.write(&mut site.world, request, site.now).unwrap()
 }

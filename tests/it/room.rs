@@ -15,7 +15,7 @@ use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::message::Frame;
 use roomkeep::room::clients::{Client, Outcome, Verdict};
 use roomkeep::room::read::Since;
-use roomkeep::room::session::{ConnectionId, Identity};
+use roomkeep::room::session::{Access, ConnectionId, Entry, Identity};
 use roomkeep::room::turn::{Audience, Flush, Turn, Write};
 use roomkeep::room::{Room, Settings};
 
@@ -25,7 +25,7 @@ use crate::world::{DAY, settings};
 /// Runs `setup` and then `script` on a new room, and compares the turns of `script`.
 ///
 /// A line is a time (or `=`: in the same moment as the line before), a connection (or `*` for the room's own events), and what happens:
-/// `connects`, `leaves`, `breaks`, `pings`, `joins [name]`, `sets field json`, `clears field`, `ready bool`,
+/// `connects`, `enters role [expiry [name]]` (with a token), `waits` (for a token), `leaves`, `breaks`, `pings`, `joins [name]`, `sets field json`, `clears field`, `ready bool`,
 /// `syncs [since]`, `hellos client [since]`, `shows json`, a frame in JSON, or `*`'s `alarm` and `flush`. Before a message
 /// may stand its `id` as `#id`, its `seq` as `@seq` and its `baseVersion` as `^version`.
 fn check(setup: &str, script: &str, expected: Expect) {
@@ -35,9 +35,10 @@ fn check(setup: &str, script: &str, expected: Expect) {
 fn check_with(settings: Settings, setup: &str, script: &str, expected: Expect) {
     let mut told = String::new();
     let mut room = Room::restore(settings, None, "epoch1".to_owned(), Vec::new(), 0);
-    run(&mut room, setup, &mut told);
+    let mut alarm = None;
+    run_with(&mut room, &mut alarm, setup, &mut told);
     told.clear();
-    run(&mut room, script, &mut told);
+    run_with(&mut room, &mut alarm, script, &mut told);
     expected.assert_eq(&told);
 }
 
@@ -49,6 +50,11 @@ fn limited(change: impl FnOnce(&mut Limits)) -> Settings {
 }
 
 fn run(room: &mut Room, script: &str, told: &mut String) {
+    run_with(room, &mut None, script, told);
+}
+
+/// `alarm` is the one that was set last: here it rings when the test says so.
+fn run_with(room: &mut Room, alarm: &mut Option<Millis>, script: &str, told: &mut String) {
     let mut now = 0;
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (time, event) = line.split_once(' ').unwrap();
@@ -59,16 +65,17 @@ fn run(room: &mut Room, script: &str, told: &mut String) {
                 assert!(room.timer(now).commit.is_empty());
             }
         }
-        let mut turns = vec![step(room, event, now)];
+        let mut turns = vec![step(room, event, *alarm, now)];
         if turns[0].flush == Some(Flush::Now) {
             turns.push(room.flush(now));
         }
         writeln!(told, "{}", short(line)).unwrap();
         turns.iter().for_each(|turn| tell(turn, now, told));
+        *alarm = turns.iter().filter_map(|turn| turn.alarm).next_back().or(*alarm);
     }
 }
 
-fn step(room: &mut Room, event: &str, now: Millis) -> Turn {
+fn step(room: &mut Room, event: &str, alarm: Option<Millis>, now: Millis) -> Turn {
     let (who, what) = event.split_once(' ').unwrap();
     if who == "*" {
         return if what == "alarm" { room.alarm(&[], now) } else { room.timer(now) };
@@ -86,7 +93,9 @@ fn step(room: &mut Room, event: &str, now: Millis) -> Turn {
     let (connection, user) = (say::connection(who), say::user(who));
     let (verb, rest) = what.split_once(' ').unwrap_or((what, ""));
     let text = match verb {
-        "connects" => return room.connect(connection, false, now),
+        "connects" => return room.connect(connection, Entry::Anonymous, alarm, now),
+        "enters" => return room.connect(connection, say::pass(user, rest), alarm, now),
+        "waits" => return room.connect(connection, Entry::Waiting, alarm, now),
         "leaves" => return room.disconnect(connection, Some(now), now),
         "breaks" => return room.disconnect(connection, None, now),
         "pings" => {
@@ -126,8 +135,13 @@ fn tell(turn: &Turn, now: Millis, told: &mut String) {
         };
         let client = attachment.client.as_ref().map_or(String::new(), |client| format!(", client {client}"));
         let shows = attachment.presence.as_ref().map_or(String::new(), |data| format!(", shows {}", data.text()));
+        let access = match &attachment.access {
+            Access::Anonymous if attachment.is_waiting => ", waiting".to_owned(),
+            Access::Anonymous => String::new(),
+            Access::Pass(pass) => format!(", {} until {}", pass.role.as_str(), pass.expires),
+        };
         let (of, heard) = (name(attachment.connection), attachment.heard);
-        writeln!(told, "  attach {of}: {identity}{client}{shows}, heard {heard}").unwrap();
+        writeln!(told, "  attach {of}: {identity}{access}{client}{shows}, heard {heard}").unwrap();
     }
     for frame in &turn.outbox {
         let audience = match frame.audience {

@@ -1,6 +1,8 @@
 //! What clients say, and the names by which the tests call connections.
 
-use roomkeep::room::session::ConnectionId;
+use roomkeep::protocol::Millis;
+use roomkeep::protocol::role::Role;
+use roomkeep::room::session::{ConnectionId, Entry, Pass};
 use serde_json::json;
 
 /// The connection of this name: at most 16 bytes of ASCII.
@@ -19,6 +21,16 @@ pub fn name(connection: ConnectionId) -> String {
 /// Whose connection it is: `ann2` is a second tab of `ann`.
 pub fn user(connection: &str) -> &str {
     connection.trim_end_matches(|c: char| c.is_ascii_digit())
+}
+
+/// How a user comes with a token: `role [expiry [name]]`. Its id is `t-` and the user.
+pub fn pass(user: &str, rights: &str) -> Entry {
+    let mut words = rights.split(' ').filter(|word| !word.is_empty());
+    let role = words.next().unwrap_or("editor");
+    let role = Role::ALL.into_iter().find(|known| known.as_str() == role).unwrap();
+    let expires = words.next().map_or(Millis::MAX / 2, |expiry| expiry.parse().unwrap());
+    let (name, token_id) = (words.next().map(str::to_owned), format!("t-{user}"));
+    Entry::Pass { user: user.to_owned(), pass: Pass { role, name, token_id, expires } }
 }
 
 pub fn join(user: &str) -> String {

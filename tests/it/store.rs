@@ -7,6 +7,7 @@ mod migration;
 use std::collections::BTreeMap;
 
 use roomkeep::protocol::write::Verb;
+use roomkeep::room::session::Entry;
 use roomkeep::room::turn::Write;
 use roomkeep::room::{Settings, Stored};
 use roomkeep::runner::Platform;
@@ -127,7 +128,7 @@ fn a_row_that_cannot_be_read_is_refused_until_it_is_mended() {
         site.world.db.execute_batch(harm).unwrap();
         site.sleep();
         assert_eq!(load(&site), Err(StoreError::CorruptRow { table }), "{harm}");
-        let refusal = site.runner.admit(&mut site.world, site.now).unwrap_err();
+        let refusal = site.runner.admit(&mut site.world, &Entry::Anonymous, site.now).unwrap_err();
         assert!(refusal.code.may_pass(), "{harm}");
         site.world.db.execute_batch(mend).unwrap();
         assert_eq!(site.sync("bob")["version"], 3, "{harm}");
@@ -462,7 +463,7 @@ fn x1_a_connection_too_many_is_refused_before_it_opens() {
     let mut site = Site::with(settings);
     ["ann", "bob", "cid"].into_iter().for_each(|name| site.connect(name));
     assert_eq!(site.world.sockets.len(), 2);
-    let refusal = site.runner.admit(&mut site.world, site.now).unwrap_err();
+    let refusal = site.runner.admit(&mut site.world, &Entry::Anonymous, site.now).unwrap_err();
     assert_eq!((refusal.code.as_str(), refusal.code.may_pass()), ("limit_connections", true));
     site.leave("ann");
     site.connect("cid");

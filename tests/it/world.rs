@@ -7,20 +7,24 @@ use roomkeep::protocol::Millis;
 use roomkeep::protocol::refusal::{CloseCode, Refusal};
 use roomkeep::protocol::write::{FieldWrite, Request, Verb};
 use roomkeep::room::request::Written;
-use roomkeep::room::session::{Attachment, ConnectionId};
+use roomkeep::room::session::{Attachment, ConnectionId, Entry, Pass};
 use roomkeep::room::turn::{Audience, Write};
 use roomkeep::room::{Settings, Stored};
 use roomkeep::runner::{Platform, Runner};
 use roomkeep::store::{self, Row, Sql, Statement, StoreError, Value};
+use roomkeep::token::Denial;
 use rusqlite::types::ValueRef;
 
 use crate::say;
 
 pub const DAY: Millis = 86_400_000;
 
-/// The defaults of the protocol.
+/// The defaults of the protocol, for people who type fast.
 pub fn settings() -> Settings {
-    Settings::default()
+    let mut settings = Settings::default();
+    settings.limits.messages_per_second = 1_000_000;
+    settings.limits.messages_burst = 1_000_000;
+    settings
 }
 
 /// SQLite as the store sees it.
@@ -116,6 +120,8 @@ pub struct World {
     /// All that was committed.
     pub commits: Vec<Vec<Write>>,
     pub log: Vec<String>,
+    /// Tokens that are being checked.
+    pub tokens: Vec<(ConnectionId, String)>,
     epochs: usize,
     /// Whether this waking of the room has listed its sockets; before that it cannot tell when they pinged.
     is_listed: bool,
@@ -134,6 +140,7 @@ impl World {
             failures: 0,
             commits: Vec::new(),
             log: Vec::new(),
+            tokens: Vec::new(),
             epochs: 0,
             is_listed: false,
         }
@@ -142,11 +149,14 @@ impl World {
     /// Who of those that are connected is meant.
     pub fn reached(&self, audience: Audience) -> Vec<ConnectionId> {
         let meant = self.sockets.iter().filter(|(connection, socket)| {
-            let is_greeted = socket.attachment.as_ref().is_some_and(|attachment| attachment.client.is_some());
+            let attachment = socket.attachment.as_ref();
+            let is_greeted = attachment.is_some_and(|attachment| attachment.client.is_some());
+            // One that has no attachment yet is not let in yet.
+            let is_in = attachment.is_some_and(|attachment| !attachment.is_waiting);
             match audience {
                 Audience::One(one) => one == **connection,
-                Audience::Others(sender) => sender != **connection,
-                Audience::Plain { but } => !is_greeted && but != Some(**connection),
+                Audience::Others(sender) => is_in && sender != **connection,
+                Audience::Plain { but } => is_in && !is_greeted && but != Some(**connection),
                 Audience::Greeted => is_greeted,
             }
         });
@@ -230,6 +240,10 @@ impl Platform for World {
         }
     }
 
+    fn verify(&mut self, connection: ConnectionId, token: &str) {
+        self.tokens.push((connection, token.to_owned()));
+    }
+
     fn close(&mut self, connection: ConnectionId, code: CloseCode) {
         if let Some(socket) = self.sockets.remove(&connection) {
             self.closed.insert(connection, (code, socket));
@@ -300,13 +314,27 @@ impl Site {
 
     /// Opens a connection unless the room refuses it.
     pub fn connect(&mut self, name: &str) {
+        // Whom it refuses has no socket.
+        let _ = self.enter(name, Entry::Anonymous);
+    }
+
+    /// Opens a connection in some way.
+    pub fn enter(&mut self, name: &str, entry: Entry) -> Result<(), Refusal> {
         self.come_round();
         let connection = say::connection(name);
-        if self.runner.admit(&mut self.world, self.now).is_ok() {
-            self.world.sockets.insert(connection, Socket::default());
-            let is_armed = self.world.alarm.is_some();
-            self.runner.connect(&mut self.world, connection, is_armed, self.now);
-        }
+        self.runner.admit(&mut self.world, &entry, self.now)?;
+        self.world.sockets.insert(connection, Socket::default());
+        let alarm = self.world.alarm;
+        self.runner.connect(&mut self.world, connection, entry, alarm, self.now);
+        Ok(())
+    }
+
+    /// The check of the token that this connection sent last comes to an end.
+    pub fn verified(&mut self, name: &str, outcome: Result<(String, Pass), Denial>) {
+        self.come_round();
+        let connection = say::connection(name);
+        self.world.tokens.retain(|(of, _)| *of != connection);
+        self.runner.verified(&mut self.world, connection, outcome, self.now);
     }
 
     pub fn say(&mut self, name: &str, text: &str) {
@@ -323,7 +351,8 @@ impl Site {
     pub fn write(&mut self, verb: Verb, field: &str, body: &str, key: Option<&str>) -> Result<Written, Refusal> {
         self.come_round();
         let query = BTreeMap::new();
-        let request = FieldWrite::read(&Request { verb, field, body, query: &query, key }, &self.settings.limits)?;
+        let request =
+            FieldWrite::read(&Request { verb, field, user: None, body, query: &query, key }, &self.settings.limits)?;
         self.runner.write(&mut self.world, request, self.now)
     }
 

@@ -1,5 +1,7 @@
 //! Limits, silence and expiry.
 
+use roomkeep::room::session::Entry;
+
 use super::*;
 
 #[test]
@@ -259,12 +261,12 @@ fn x1_a_room_keeps_so_many_bytes() {
 fn x1_a_room_takes_so_many_connections() {
     let mut room = Room::restore(limited(|limits| limits.connections = 2), None, "e".to_owned(), Vec::new(), 0);
     run(&mut room, "0 ann connects", &mut String::new());
-    assert_eq!(room.admit(), Ok(()));
+    assert_eq!(room.admit(&Entry::Anonymous), Ok(()));
     run(&mut room, "0 bob connects", &mut String::new());
     expect![[r#"Err(Refusal { code: LimitConnections, message: "The room has 2 connections, all it takes.", may_pass: true, expected: None })"#]]
-    .assert_eq(&format!("{:?}", room.admit()));
+    .assert_eq(&format!("{:?}", room.admit(&Entry::Anonymous)));
     run(&mut room, "0 ann leaves", &mut String::new());
-    assert_eq!(room.admit(), Ok(()));
+    assert_eq!(room.admit(&Entry::Anonymous), Ok(()));
 }
 
 #[test]
@@ -288,7 +290,7 @@ fn x3_the_time_to_live_is_a_variable_in_days() {
         let days = days.to_owned();
         Settings::from_vars(move |name| (name == "ROOM_TTL_DAYS").then(|| days.clone()))
     };
-    assert_eq!(Settings::from_vars(|_| None), Ok(settings()));
+    assert_eq!(Settings::from_vars(|_| None), Ok(Settings::default()));
     assert_eq!(set(" 0.5 ").unwrap().time_to_live, DAY / 2);
     assert_eq!(set("36500").unwrap().time_to_live, 36_500 * DAY);
     for rubbish in ["", "0", "-1", "36501", "NaN", "inf", "a month"] {

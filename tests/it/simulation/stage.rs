@@ -95,6 +95,10 @@ impl Platform for Stage {
         self.world.load()
     }
 
+    fn verify(&mut self, connection: ConnectionId, token: &str) {
+        self.world.verify(connection, token);
+    }
+
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
         if self.is_void() {
             return Ok(());

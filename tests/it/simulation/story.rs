@@ -6,7 +6,7 @@ use std::rc::Rc;
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::refusal::CloseCode;
 use roomkeep::room::Settings;
-use roomkeep::room::session::ConnectionId;
+use roomkeep::room::session::{ConnectionId, Entry};
 use roomkeep::runner::{Platform, Runner};
 use roomkeep::store;
 
@@ -252,11 +252,11 @@ impl Story {
             self.stage.links.insert(of, Link::default());
         }
         self.event(|runner, stage, now| {
-            runner.admit(stage, now).unwrap();
+            runner.admit(stage, &Entry::Anonymous, now).unwrap();
             stage.world.sockets.insert(of, crate::world::Socket::default());
             stage.witness.comes(of);
-            let is_armed = stage.world.alarm.is_some();
-            runner.connect(stage, of, is_armed, now);
+            let alarm = stage.world.alarm;
+            runner.connect(stage, of, Entry::Anonymous, alarm, now);
         });
         of
     }

@@ -283,7 +283,7 @@ fn client() -> Shapes {
     {
         let accepts = |body: &Value| {
             let (body, query) = (body.to_string(), BTreeMap::new());
-            let request = Request { verb, field: "f", body: &body, query: &query, key: None };
+            let request = Request { verb, field: "f", user: None, body: &body, query: &query, key: None };
             FieldWrite::read(&request, &limits).is_ok_and(|write| write.frame.message.is_ok())
         };
         probe(place, &body, "", &accepts, &mut shapes);

@@ -1,0 +1,156 @@
+//! The door: whether a token lets its bearer in. The same for a WebSocket, a request over HTTP, a stream of events, and
+//! a frame with a token in it (A1 to A3, A8).
+
+use js_sys::{Array, Promise};
+use wasm_bindgen::prelude::*;
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{Env, Method, Request, RequestInit, Response, Result};
+
+use crate::protocol::Millis;
+use crate::protocol::limits::Limits;
+use crate::protocol::role::Role;
+use crate::room::{KEY_VARIABLES, access};
+use crate::token::{Denial, Grant, TOKEN_BYTES};
+
+use super::route::variable;
+use super::url::url_to;
+
+#[wasm_bindgen(module = "/src/shell/token.mjs")]
+extern "C" {
+    #[wasm_bindgen(js_name = isConfigured)]
+    fn is_configured(keys: Option<String>, url: Option<String>) -> Promise;
+    #[wasm_bindgen]
+    fn verify(
+        token: &str,
+        keys: Option<String>,
+        url: Option<String>,
+        issuer: Option<String>,
+        audience: Option<String>,
+    ) -> Promise;
+}
+
+/// The binding of the objects that know of users across rooms, as wrangler.toml names it.
+const USERS: &str = "USERS";
+
+/// Whom the operator lets in (A6).
+pub enum Door {
+    /// Everyone.
+    Open,
+    /// Who has a token.
+    Tokens,
+    /// Nobody: nothing is set.
+    NotConfigured,
+    /// Nobody: the keys make no sense.
+    Misconfigured,
+}
+
+impl Door {
+    /// Reads the operator's variables.
+    pub async fn of(env: &Env) -> Self {
+        let [keys, url] = KEY_VARIABLES.map(|name| variable(env, name));
+        if keys.is_some() || url.is_some() {
+            let is_configured = JsFuture::from(is_configured(keys, url)).await.is_ok_and(|answer| answer.is_truthy());
+            return if is_configured { Self::Tokens } else { Self::Misconfigured };
+        }
+        if variable(env, "ALLOW_ANONYMOUS").as_deref() == Some("true") { Self::Open } else { Self::NotConfigured }
+    }
+}
+
+/// What somebody with a token wants.
+pub enum Wish<'a> {
+    /// To open a connection to a room, given as `party/room`.
+    Enter(&'a str),
+    /// To ask a room something that takes a role.
+    Ask(&'a str, Role),
+    /// To revoke tokens.
+    RevokeTokens,
+}
+
+/// Checks a token: that it is genuine and holds now, that it is for this, and that it was not revoked.
+///
+/// # Errors
+/// It does not count, or that cannot be found out.
+pub async fn check(env: &Env, token: &str, wish: Wish<'_>) -> std::result::Result<Grant, Denial> {
+    if token.len() > TOKEN_BYTES {
+        return Err(Denial::Unauthorized(format!("The token is longer than {TOKEN_BYTES} bytes.")));
+    }
+    let [keys, url] = KEY_VARIABLES.map(|name| variable(env, name));
+    let (issuer, audience) = (variable(env, "AUTH_ISSUER"), variable(env, "AUTH_AUDIENCE"));
+    let verified = JsFuture::from(verify(token, keys, url, issuer, audience)).await;
+    let verified = verified.map(|verified| Array::from(&verified)).unwrap_or_default();
+    let text = verified.get(1).as_string().unwrap_or_default();
+    let claims = match verified.get(0).as_string().as_deref() {
+        Some("claims") => text,
+        Some("unauthorized") => return Err(Denial::Unauthorized(text)),
+        _ => return Err(Denial::Unavailable),
+    };
+    let limits = Limits::from_vars(|name| variable(env, name)).unwrap_or_default();
+    let grant = Grant::from_claims(&claims, &limits)?;
+    let (room, least) = match wish {
+        Wish::Enter(room) => (Some(room), Role::Viewer),
+        Wish::Ask(room, least) => (Some(room), least),
+        Wish::RevokeTokens => (None, access::TO_REVOKE_TOKENS),
+    };
+    if let Some(room) = room {
+        grant.check_room(room)?;
+    }
+    access::check(grant.pass.role, least).map_err(|refusal| Denial::Forbidden(refusal.message))?;
+    let entered = match wish {
+        Wish::Enter(room) => Some(room),
+        Wish::Ask(..) | Wish::RevokeTokens => None,
+    };
+    match ask_user(env, &grant, entered).await.map(|answer| answer.status_code()) {
+        Ok(204) => Ok(grant),
+        Ok(403) => Err(Denial::Revoked),
+        Ok(429) => Err(Denial::Full),
+        Ok(status) => {
+            worker::console_error!("a user's object answered {status}");
+            Err(Denial::Unavailable)
+        }
+        Err(error) => {
+            worker::console_error!("a user's object did not answer: {error}");
+            Err(Denial::Unavailable)
+        }
+    }
+}
+
+/// Asks whether the token was revoked, and says which room it opens.
+async fn ask_user(env: &Env, grant: &Grant, entered: Option<&str>) -> Result<Response> {
+    let url = url_to("user", "check")?;
+    url.query().append("token", &grant.pass.token_id);
+    if let Some(room) = entered {
+        url.query().append("room", room);
+        url.query().append("until", &grant.pass.expires.to_string());
+    }
+    env.durable_object(USERS)?.get_by_name(&grant.user)?.fetch_with_str(&url.href()).await
+}
+
+/// Revokes a token of a user, or all of them, until a time.
+///
+/// # Errors
+/// It was not done, or not wholly.
+pub async fn revoke(env: &Env, user: &str, token_id: Option<&str>, until: Millis) -> Result<Response> {
+    let url = url_to("user", "revoke")?;
+    url.query().append("user", user);
+    url.query().append("until", &until.to_string());
+    if let Some(token_id) = token_id {
+        url.query().append("token", token_id);
+    }
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post);
+    let request = Request::new_with_init(&url.href(), &init)?;
+    env.durable_object(USERS)?.get_by_name(user)?.fetch_with_request(request).await
+}
+
+/// The token in the header or the query of a request (A1).
+///
+/// # Errors
+/// The request has no address.
+pub fn token_of(request: &Request) -> Result<Option<String>> {
+    let header = request.headers().get("authorization")?.unwrap_or_default();
+    let bearer = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    if let Some((_, token)) = bearer {
+        return Ok(Some(token.trim().to_owned()));
+    }
+    Ok(super::url::url_of(request)?.query().get("token").filter(|token| !token.is_empty()))
+}

@@ -1,0 +1,182 @@
+//! The Durable Object of a user: asked by every door whether a token was revoked, and told which rooms are entered, so
+//! that it can tell them (A8).
+
+use std::cell::RefCell;
+
+use futures::future::join_all;
+use wasm_bindgen::{JsCast, JsValue};
+use worker::wasm_bindgen_futures::JsFuture;
+use worker::{
+    DurableObject, Env, Method, Request, RequestInit, Response, ResponseBuilder, Result, State, durable_object,
+};
+
+use crate::protocol::Millis;
+use crate::store::{Sql, Statement, StoreError};
+use crate::token::Denial;
+use crate::user::{Revocation, User};
+
+use super::platform::{JsState, Storage, now};
+use super::route::ROOMS;
+use super::url::{Query, url_of, url_to};
+
+/// A user in workerd.
+#[durable_object]
+pub struct UserObject {
+    env: Env,
+    name: String,
+    inner: RefCell<Inner>,
+}
+
+/// Borrowed for the synchronous part of an event alone, never across an await.
+struct Inner {
+    storage: Storage,
+    /// `None` until it is read.
+    user: Option<User>,
+}
+
+impl Inner {
+    /// Lets an event act on the user, and writes down what it says.
+    fn act<T>(&mut self, act: impl FnOnce(&mut User) -> (T, Vec<Statement>)) -> std::result::Result<T, StoreError> {
+        let mut user = match self.user.take() {
+            Some(user) => user,
+            None => User::load(&mut self.storage)?,
+        };
+        let (done, statements) = act(&mut user);
+        if !statements.is_empty() {
+            // What is not written is forgotten, to be read anew.
+            self.storage
+                .transaction(|storage| statements.iter().try_for_each(|statement| storage.run(statement).map(drop)))?;
+        }
+        self.user = Some(user);
+        Ok(done)
+    }
+}
+
+impl DurableObject for UserObject {
+    fn new(state: State, env: Env) -> Self {
+        let name = state.id().name().unwrap_or_default();
+        let state = JsValue::from(state._inner()).unchecked_into::<JsState>();
+        Self { env, name, inner: RefCell::new(Inner { storage: Storage::of(&state), user: None }) }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        let url = url_of(&request)?;
+        match url.pathname().as_str() {
+            "/check" => self.check(&url.query()).await,
+            _ => self.revoke(&url.query()).await,
+        }
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.tell().await?;
+        status(204)
+    }
+}
+
+impl UserObject {
+    async fn check(&self, query: &Query) -> Result<Response> {
+        let now = now();
+        let (token_id, room) = (query.get("token").unwrap_or_default(), query.get("room"));
+        let until = query.get("until").and_then(|until| until.parse().ok()).unwrap_or(now);
+        let checked = self.act(|user| {
+            let entered = user.check(&token_id, now).and_then(|()| match &room {
+                Some(room) => user.enter(room, until, now),
+                None => Ok(Vec::new()),
+            });
+            match entered {
+                Ok(statements) => (Ok(!statements.is_empty()), statements),
+                Err(denial) => (Err(denial), Vec::new()),
+            }
+        })?;
+        match checked {
+            Ok(has_written) => {
+                if has_written {
+                    self.arm(None).await?;
+                }
+                status(204)
+            }
+            Err(Denial::Revoked) => status(403),
+            Err(_) => status(429),
+        }
+    }
+
+    async fn revoke(&self, query: &Query) -> Result<Response> {
+        let until = query.get("until").and_then(|until| until.parse().ok()).unwrap_or_default();
+        let revocation = Revocation { token_id: query.get("token"), until };
+        self.act(|user| ((), user.revoke(revocation)))?;
+        // Should anything go wrong from here on, the alarm goes on with it.
+        self.arm(Some(now() + crate::user::TELL_AGAIN)).await?;
+        self.tell().await?;
+        status(204)
+    }
+
+    /// Tells the rooms that have not heard of the revocations, and forgets what has passed.
+    async fn tell(&self) -> Result<()> {
+        let now = now();
+        let ((untold, generation), revocations) =
+            self.act(|user| ((user.untold(), user.revocations(now)), user.forget(now)))?;
+        let body = Revocation::to_lines(&revocations);
+        let told = join_all(untold.into_iter().map(|room| self.tell_room(room, &body))).await;
+        for room in told.into_iter().flatten() {
+            self.act(|user| ((), user.told(&room, generation)))?;
+        }
+        let (is_empty, due) = self.act(|user| ((user.is_empty(), user.next_due(now)), Vec::new()))?;
+        if is_empty {
+            let deleted = self.inner.borrow().storage.delete_all()?;
+            JsFuture::from(deleted).await?;
+        }
+        self.arm(due).await
+    }
+
+    /// Tells a room. Returns its name, or `None` if it has to be told again.
+    async fn tell_room(&self, room: String, revocations: &str) -> Option<String> {
+        let answer = async {
+            let url = url_to("room", "revoked")?;
+            url.query().append("user", &self.name);
+            let mut init = RequestInit::new();
+            init.with_method(Method::Post).with_body(Some(JsValue::from_str(revocations)));
+            let request = Request::new_with_init(&url.href(), &init)?;
+            self.env.durable_object(ROOMS)?.get_by_name(&room)?.fetch_with_request(request).await
+        };
+        match answer.await {
+            Ok(answer) if answer.status_code() == 204 => Some(room),
+            Ok(answer) => {
+                worker::console_error!("a room that was told of a revocation answered {}", answer.status_code());
+                None
+            }
+            Err(error) => {
+                worker::console_error!("a room could not be told of a revocation: {error}");
+                None
+            }
+        }
+    }
+
+    /// Sets the alarm: to this time, or if there is none yet to when something is to be forgotten.
+    async fn arm(&self, at: Option<Millis>) -> Result<()> {
+        let at = match at {
+            Some(at) => at,
+            None => {
+                let alarm = self.inner.borrow().storage.get_alarm()?;
+                let is_armed = JsFuture::from(alarm).await?.as_f64().is_some();
+                match self.act(|user| (user.next_due(now()), Vec::new()))? {
+                    Some(at) if !is_armed => at,
+                    Some(_) | None => return Ok(()),
+                }
+            }
+        };
+        let set = self.inner.borrow().storage.set_alarm(at)?;
+        JsFuture::from(set).await?;
+        Ok(())
+    }
+
+    fn act<T>(&self, act: impl FnOnce(&mut User) -> (T, Vec<Statement>)) -> Result<T> {
+        self.inner.borrow_mut().act(act).map_err(|error| {
+            worker::console_error!("a user's storage: {error}");
+            worker::Error::RustError(error.to_string())
+        })
+    }
+}
+
+fn status(status: u16) -> Result<Response> {
+    Ok(ResponseBuilder::new().with_status(status).empty())
+}

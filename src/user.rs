@@ -1,0 +1,222 @@
+//! A user across rooms: which of the user's tokens are revoked, and which rooms have to be told (A8).
+//!
+//! Every door asks here before it lets a token in, and says which room it opens. So a revocation finds every connection
+//! that may be open. What has passed is forgotten: a token that has expired needs no revoking.
+
+use crate::protocol::Millis;
+use crate::store::{Row, Sql, Statement, StoreError, Value};
+use crate::token::Denial;
+
+/// In how many rooms one user may have open connections, as far as their tokens have not expired.
+pub const ROOMS: usize = 1_000;
+/// After this long a room that could not be told is told again, in milliseconds.
+pub const TELL_AGAIN: Millis = 1_000;
+
+/// A token, or all of a user's tokens, that count no more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// The token's id, or `None` for all of them.
+    pub token_id: Option<String>,
+    /// Until when.
+    pub until: Millis,
+}
+
+impl Revocation {
+    /// Whether a token is revoked by this.
+    pub fn is_of(&self, token_id: &str, now: Millis) -> bool {
+        self.until > now && self.token_id.as_deref().is_none_or(|id| id == token_id)
+    }
+
+    /// The revocations as a text for a room: a line for each, of a time and, where it is about one, the token.
+    pub fn to_lines(revocations: &[Self]) -> String {
+        let line = |Self { token_id, until }: &Self| format!("{until} {}\n", token_id.as_deref().unwrap_or_default());
+        revocations.iter().map(line).collect()
+    }
+
+    /// Reads what [`Revocation::to_lines`] wrote. `None` for anything else.
+    pub fn from_lines(text: &str) -> Option<Vec<Self>> {
+        let line = |line: &str| {
+            let (until, id) = line.split_once(' ')?;
+            Some(Self { token_id: Some(id.to_owned()).filter(|id| !id.is_empty()), until: until.parse().ok()? })
+        };
+        text.lines().map(line).collect()
+    }
+}
+
+/// A room that the user may have a connection to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stay {
+    /// `party/room`
+    room: String,
+    /// When the last of the tokens expires with which it was opened.
+    until: Millis,
+    /// Whether a revocation has still to be told.
+    is_untold: bool,
+}
+
+/// What is known of a user. Nothing, for most.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct User {
+    revocations: Vec<Revocation>,
+    rooms: Vec<Stay>,
+    /// How many revocations there were since this waking.
+    generation: u64,
+}
+
+/// The tables, made at the first write.
+const TABLES: [&str; 2] = [
+    "CREATE TABLE IF NOT EXISTS revocation (token_id TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS room (name TEXT PRIMARY KEY, until INTEGER NOT NULL, is_untold INTEGER NOT NULL) \
+     WITHOUT ROWID",
+];
+
+impl User {
+    /// Reads what storage holds.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn load(sql: &mut impl Sql) -> Result<Self, StoreError> {
+        let tables = ("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'revocation'", Vec::new());
+        if sql.run(&tables)?.is_empty() {
+            return Ok(Self::default());
+        }
+        let revocations = sql.run(&("SELECT token_id, until FROM revocation", Vec::new()))?;
+        let rooms = sql.run(&("SELECT name, until, is_untold FROM room", Vec::new()))?;
+        Ok(Self {
+            revocations: revocations.iter().map(revocation).collect::<Result<_, _>>()?,
+            rooms: rooms.iter().map(stay).collect::<Result<_, _>>()?,
+            generation: 0,
+        })
+    }
+
+    /// Whether a token still counts.
+    ///
+    /// # Errors
+    /// It was revoked.
+    pub fn check(&self, token_id: &str, now: Millis) -> Result<(), Denial> {
+        let is_revoked = self.revocations.iter().any(|revocation| revocation.is_of(token_id, now));
+        if is_revoked { Err(Denial::Revoked) } else { Ok(()) }
+    }
+
+    /// Notes that a room is entered with a token that expires at `until`. Returns what to write, often nothing.
+    ///
+    /// # Errors
+    /// The user is in too many rooms.
+    pub fn enter(&mut self, room: &str, until: Millis, now: Millis) -> Result<Vec<Statement>, Denial> {
+        let mut statements = Vec::new();
+        let is_untold = match self.rooms.iter().find(|stay| stay.room == room) {
+            Some(stay) if stay.until >= until => return Ok(statements),
+            Some(stay) => stay.is_untold,
+            None if self.rooms.len() < ROOMS => false,
+            None => {
+                statements = self.forget(now);
+                if self.rooms.len() >= ROOMS {
+                    return Err(Denial::Full);
+                }
+                false
+            }
+        };
+        self.rooms.retain(|stay| stay.room != room);
+        self.rooms.push(Stay { room: room.to_owned(), until, is_untold });
+        statements.extend(created());
+        statements.extend(self.rooms.last().map(Stay::statement));
+        Ok(statements)
+    }
+
+    /// Revokes a token or all tokens. Every room must be told.
+    pub fn revoke(&mut self, revocation: Revocation) -> Vec<Statement> {
+        let mut statements = created();
+        let id = revocation.token_id.clone().unwrap_or_default();
+        statements.push((
+            "INSERT OR REPLACE INTO revocation (token_id, until) VALUES (?, ?)",
+            vec![Value::Text(id), Value::Integer(revocation.until)],
+        ));
+        self.generation += 1;
+        self.revocations.retain(|known| known.token_id != revocation.token_id);
+        self.revocations.push(revocation);
+        for stay in &mut self.rooms {
+            stay.is_untold = true;
+            statements.push(stay.statement());
+        }
+        statements
+    }
+
+    /// The rooms that have to be told, and which state of things that is.
+    pub fn untold(&self) -> (Vec<String>, u64) {
+        let rooms = self.rooms.iter().filter(|stay| stay.is_untold);
+        (rooms.map(|stay| stay.room.clone()).collect(), self.generation)
+    }
+
+    /// A room was told how things stood at `generation`.
+    pub fn told(&mut self, room: &str, generation: u64) -> Vec<Statement> {
+        let is_current = generation == self.generation;
+        let stay = self.rooms.iter_mut().find(|stay| is_current && stay.room == room);
+        let told = stay.map(|stay| {
+            stay.is_untold = false;
+            stay.statement()
+        });
+        told.into_iter().collect()
+    }
+
+    /// The revocations that hold.
+    pub fn revocations(&self, now: Millis) -> Vec<Revocation> {
+        self.revocations.iter().filter(|revocation| revocation.until > now).cloned().collect()
+    }
+
+    /// Forgets what has passed.
+    pub fn forget(&mut self, now: Millis) -> Vec<Statement> {
+        let old = self.revocations.iter().filter(|revocation| revocation.until <= now);
+        let old = old.map(|revocation| revocation.token_id.clone().unwrap_or_default());
+        let old = old.map(|id| ("DELETE FROM revocation WHERE token_id = ?", vec![Value::Text(id)]));
+        let left = self.rooms.iter().filter(|stay| stay.until <= now).map(|stay| stay.room.clone());
+        let left = left.map(|room| ("DELETE FROM room WHERE name = ?", vec![Value::Text(room)]));
+        let statements = old.chain(left).collect();
+        self.revocations.retain(|revocation| revocation.until > now);
+        self.rooms.retain(|stay| stay.until > now);
+        statements
+    }
+
+    /// Whether there is nothing to know.
+    pub fn is_empty(&self) -> bool {
+        self.revocations.is_empty() && self.rooms.is_empty()
+    }
+
+    /// When there is something to forget, or to tell again.
+    pub fn next_due(&self, now: Millis) -> Option<Millis> {
+        if self.rooms.iter().any(|stay| stay.is_untold) {
+            return Some(now + TELL_AGAIN);
+        }
+        let revocations = self.revocations.iter().map(|revocation| revocation.until);
+        revocations.chain(self.rooms.iter().map(|stay| stay.until)).min()
+    }
+}
+
+impl Stay {
+    fn statement(&self) -> Statement {
+        let row =
+            vec![Value::Text(self.room.clone()), Value::Integer(self.until), Value::Integer(i64::from(self.is_untold))];
+        ("INSERT OR REPLACE INTO room (name, until, is_untold) VALUES (?, ?, ?)", row)
+    }
+}
+
+fn created() -> Vec<Statement> {
+    TABLES.iter().map(|table| (*table, Vec::new())).collect()
+}
+
+fn revocation(row: &Row) -> Result<Revocation, StoreError> {
+    match row.as_slice() {
+        [Value::Text(id), Value::Integer(until)] => {
+            Ok(Revocation { token_id: Some(id.clone()).filter(|id| !id.is_empty()), until: *until })
+        }
+        _ => Err(StoreError::CorruptRow { table: "revocation" }),
+    }
+}
+
+fn stay(row: &Row) -> Result<Stay, StoreError> {
+    match row.as_slice() {
+        [Value::Text(room), Value::Integer(until), Value::Integer(is_untold)] => {
+            Ok(Stay { room: room.clone(), until: *until, is_untold: *is_untold != 0 })
+        }
+        _ => Err(StoreError::CorruptRow { table: "room" }),
+    }
+}
