@@ -1,5 +1,6 @@
 //! Rules of the protocol as tables: what happens to a room, and the whole turns that come of it.
 
+mod access;
 mod clients;
 mod frames;
 mod limits;
