@@ -1,6 +1,7 @@
 // `npm run lint`: formatters, linters and the type checker, warnings denied. `npm run format` mends what can be.
 
 import { demo } from "./build.mjs";
+import { fuzzing } from "./fuzzing.mjs";
 import { run, step } from "./lib.mjs";
 import { linters, packages, rust } from "./setup.mjs";
 
@@ -12,21 +13,25 @@ const bench = ["--manifest-path", "bench/Cargo.toml"];
 await packages();
 await rust();
 await linters();
+// As it is built to be run, so that SQLite and libFuzzer are compiled once.
+const fuzz = fuzzing();
 await demo();
 const checks = [
 	["cargo", fix ? ["fmt"] : ["fmt", "--check"]],
 	["cargo", ["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]],
 	["cargo", fix ? ["fmt", ...bench] : ["fmt", ...bench, "--check"]],
 	["cargo", ["clippy", "--quiet", ...bench, "--all-targets", "--", "-D", "warnings"]],
+	["cargo", ["fmt", "--manifest-path", "fuzz/Cargo.toml", ...(fix ? [] : ["--check"])]],
+	["cargo", ["clippy", "--quiet", ...fuzz.args, "--all-targets", "--", "-D", "warnings"], fuzz.env],
 	["cargo", [...wasm, "--", "-D", "warnings"]],
 	["cargo", [...wasm, "--features", "faults", "--", "-D", "warnings"]],
 	["biome", fix ? ["check", "--write"] : ["check"]],
 	["tsc", ["--noEmit"]],
 ];
-for (const [command, args] of checks) {
+for (const [command, args, env] of checks) {
 	const done = step([command, ...args].join(" "));
 	try {
-		await run(command, args);
+		await run(command, args, { env });
 	} catch {
 		console.error(`\n${command} found something. \`npm run format\` mends what it can.`);
 		process.exit(1);

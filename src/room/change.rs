@@ -109,6 +109,8 @@ impl Room {
 
     /// Closes all connections of a user (A4).
     fn kick(&mut self, user_id: &str) -> u64 {
+        // Who sends itself away hears of its changes before the answer to that, which covers them (Y6).
+        self.close_segment();
         let theirs = self.sessions.iter().filter(|(_, session)| session.identity.user() == Some(user_id));
         for connection in theirs.map(|(connection, _)| connection).collect::<Vec<_>>() {
             self.shut(connection, CloseCode::Kicked);

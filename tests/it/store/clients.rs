@@ -161,3 +161,19 @@ fn e4_and_x1_names_are_no_more_when_time_makes_many_forgotten_at_once() {
     visit(&mut site, "new");
     assert_eq!(rows(&site), (1, 3));
 }
+
+#[test]
+fn y6_who_sends_itself_away_hears_of_its_changes_before_the_answer() {
+    let mut site = Site::new();
+    come(&mut site, "ann", "c");
+    // The second one waits, since the room is still at the first.
+    for seq in [1, 2] {
+        site.say_at_once("ann", &set(seq, seq));
+    }
+    site.take("ann");
+    site.say_at_once("ann", &say::with_seq(3, r#"{"type":"kick","userId":"ann"}"#));
+    site.pass(1_000);
+    let told = site.take("ann").iter().map(|text| serde_json::from_str(text).unwrap()).collect::<Vec<Value>>();
+    assert_eq!(told.iter().map(|frame| &frame["type"]).collect::<Vec<_>>(), ["changes", "ack", "ack"], "{told:?}");
+    assert_eq!((&told[0]["to"], &told[2]["seq"], &told[2]["version"]), (&json!(2), &json!(3), &json!(2)));
+}

@@ -1,0 +1,85 @@
+//! `http_write`: requests that set or clear a field (H3), and the frames that would say the same.
+
+use std::collections::BTreeMap;
+
+use roomkeep::protocol::limits::Limits;
+use roomkeep::protocol::message::{ClientMessage, FieldChange, Frame};
+use roomkeep::protocol::refusal::Code;
+use roomkeep::protocol::write::{FieldWrite, Request, Verb};
+
+use crate::json::{self, Node};
+
+/// The input has four parts with line breaks between them: the verb and the field (`PUT price`, else it is a `DELETE`),
+/// the `Idempotency-Key` or nothing, the query (`userId=ann&seq=1`), and the body.
+pub fn run(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut parts = text.splitn(4, '\n');
+    let mut part = || parts.next().unwrap_or_default();
+    let (line, key, query, body) = (part(), part(), part(), part());
+    let (verb, field) = match line.split_once(' ') {
+        Some(("PUT", field)) => (Verb::Put, field),
+        Some((_, field)) => (Verb::Delete, field),
+        None => (Verb::Delete, line),
+    };
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let query = match verb {
+        Verb::Put => BTreeMap::new(),
+        Verb::Delete => pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+    };
+    let request = Request { verb, field, body, query: &query, key: Some(key).filter(|key| !key.is_empty()) };
+    for limits in [Limits::default(), crate::frame::tiny()] {
+        check(&request, &limits);
+    }
+}
+
+fn check(request: &Request<'_>, limits: &Limits) {
+    let read = FieldWrite::read(request, limits);
+    assert_eq!(FieldWrite::read(request, limits), read);
+    let body = json::read(request.body).filter(|body| body.root.members().is_some());
+    let is_bodiless = request.body.trim().is_empty() && request.verb == Verb::Delete;
+    let write = match read {
+        Ok(write) => write,
+        Err(refusal) => {
+            assert!(matches!(refusal.code, Code::BadMessage | Code::LimitName), "{refusal:?}");
+            return;
+        }
+    };
+    assert!(is_bodiless || body.as_ref().is_some_and(|body| !body.root.has_doubles()), "H3: a body that is no object");
+    assert!(write.frame.tag.id.is_none(), "HTTP has its own answers");
+    if let Some(client) = &write.client_id {
+        assert!(!client.is_empty() && client.len() <= limits.name_bytes);
+    }
+    let seq = write.frame.tag.number.map(|number| number.seq);
+    match &write.key {
+        Some(key) => assert!((1..=256).contains(&key.len()) && key.is_ascii() && seq.is_none_or(|seq| seq == 1)),
+        None => assert!(seq.is_none() || write.client_id.is_some(), "E1: a number is of an outbox"),
+    }
+    if let Ok(message) = &write.frame.message {
+        let ClientMessage::Change(change) = message else { panic!("only fields are written over HTTP: {message:?}") };
+        assert_eq!(change.field(), request.field);
+        let is_put = matches!(change, FieldChange::Select(_));
+        assert_eq!(is_put, request.verb == Verb::Put);
+        if let Some(body) = body.filter(|_| is_put && write.key.is_none()) {
+            says_the_same(&write.frame, change, &body.root, limits);
+        }
+    }
+}
+
+/// An outbox can go over from HTTP to a socket and back, so that the mark of a message is the same on both ways.
+fn says_the_same(frame: &Frame, change: &FieldChange, body: &Node<'_>, limits: &Limits) {
+    let member = |key: &str| body.get(key).map_or(String::new(), |node| format!(r#","{key}":{}"#, node.raw));
+    let encoded = |text: &str| serde_json::to_string(text).expect("a string");
+    let mut selection = format!(r#""field" : {}"#, encoded(change.field()));
+    for (key, node) in body.members().unwrap_or_default() {
+        let key = key.as_deref().expect("what is taken has no half of a surrogate pair");
+        if !["field", "type", "id", "baseVersion", "seq", "clientId"].contains(&key) {
+            selection.push_str(&format!(", {}: {}", encoded(key), node.raw));
+        }
+    }
+    let (base, seq) = (member("baseVersion"), member("seq"));
+    let text = format!(r#" {{"selection":{{{selection}}}, "type" : "field_selected"{base}{seq}}}"#);
+    let said = Frame::decode(&text, &Limits { message_bytes: usize::MAX, ..limits.clone() });
+    assert_eq!(said.tag, frame.tag, "{text}");
+    let Ok(ClientMessage::Change(said)) = said.message else { panic!("a frame that says the same: {text}") };
+    assert_eq!((said.user_id(), said.base_version()), (change.user_id(), change.base_version()));
+}
