@@ -2,7 +2,7 @@
 //   --faults    the build with which the tests break rooms, in build/faults
 //   --dry-run   what `npm run build` does: what a deploy would upload, in dist/
 
-import { readFileSync, rmSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { fingerprint, once, root, run, step } from "./lib.mjs";
@@ -28,6 +28,8 @@ export async function demo() {
 		const esbuild = ["demo/src/main.ts", "demo/src/style.css", "demo/src/index.html", "demo/src/icon.svg"];
 		const flags = ["--bundle", "--minify", "--sourcemap", "--target=es2022", "--format=esm", "--outdir=demo/dist"];
 		await run("esbuild", [...esbuild, ...flags, "--loader:.html=copy", "--loader:.svg=copy", "--log-level=warning"]);
+		// With which headers the platform serves it.
+		copyFileSync(join(root, "demo/src/_headers"), join(root, "demo/dist/_headers"));
 		done();
 	});
 }

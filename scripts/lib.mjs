@@ -14,11 +14,11 @@ export function environment(extra = {}) {
 	return { ...process.env, PATH: [bin, process.env.PATH].join(delimiter), ...extra };
 }
 
-/** Says what a long step is doing, and for how long it did it. */
+/** Says what a long step is doing, and for how long it did it. Beside the output, which may be for another program. */
 export function step(title) {
 	const start = Date.now();
-	console.log(`\n> ${title}`);
-	return () => console.log(`  ${title}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
+	console.error(`\n> ${title}`);
+	return () => console.error(`  ${title}: ${((Date.now() - start) / 1000).toFixed(1)} s`);
 }
 
 /** Ends the script with a message for people. */
@@ -27,10 +27,10 @@ export function fail(message) {
 	process.exit(1);
 }
 
-/** Runs a command in the project's folder with its output shown. Rejects when it fails. */
+/** Runs a command in the project's folder with its output shown beside ours. Rejects when it fails. */
 export function run(command, args, { env = {}, quiet = false } = {}) {
 	return new Promise((resolve, reject) => {
-		const stdio = quiet ? ["ignore", "pipe", "pipe"] : ["ignore", "inherit", "inherit"];
+		const stdio = quiet ? ["ignore", "pipe", "pipe"] : ["ignore", process.stderr, "inherit"];
 		const child = spawn(command, args, { cwd: root, env: environment(env), stdio });
 		let output = "";
 		child.stdout?.on("data", (data) => (output += data));

@@ -387,7 +387,9 @@ function findChromium(): string {
 async function startServer(): Promise<string> {
 	const port = await freePort();
 	const directory = mkdtempSync(join(tmpdir(), "roomkeep-browser-"));
-	const args = ["start", "--", "--port", String(port), "--persist-to", directory];
+	// A key of the developer's own in .dev.vars would keep the demo out.
+	const local = ["--persist-to", directory, "--env-file", "/dev/null"];
+	const args = ["start", "--", "--port", String(port), ...local];
 	const server = spawn("npm", args, { cwd: root, detached: true, stdio: ["ignore", "ignore", "inherit"] });
 	stopServer = async () => {
 		await endGroup(server);

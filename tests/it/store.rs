@@ -3,6 +3,7 @@
 mod clients;
 mod cost;
 mod migration;
+mod users;
 
 use std::collections::BTreeMap;
 

@@ -127,7 +127,18 @@ test("S6 J5 kill -9 in the middle of a burst: all that anyone saw is there after
 
 /** `npm start` in a process group of its own, so that all of it can be killed at once. */
 function start(port: number, folder: string): ChildProcess {
-	const args = ["start", "--", "--port", String(port), "--persist-to", folder, "--inspector-port", "0"];
+	const args = [
+		"start",
+		"--",
+		"--port",
+		String(port),
+		"--persist-to",
+		folder,
+		"--env-file",
+		"/dev/null",
+		"--inspector-port",
+		"0",
+	];
 	return spawn("npm", args, { cwd: join(import.meta.dirname, "../.."), detached: true, stdio: "ignore" });
 }
 
