@@ -19,7 +19,7 @@ pub struct Limits {
     pub name_bytes: usize,
     /// Longest user name, in bytes of UTF-8.
     pub user_name_bytes: usize,
-    /// Longest data of a presence, in bytes of JSON. `LIMIT_PRESENCE_BYTES`, up to 6,144, since it is kept with the
+    /// Longest data of a presence, in bytes of JSON. `LIMIT_PRESENCE_BYTES`, up to 5,120, since it is kept with the
     /// socket, where the runtime takes 16,384 bytes.
     pub presence_bytes: usize,
     /// Changes in one batch (S9).
@@ -79,7 +79,7 @@ impl Default for Limits {
 }
 
 /// What an attachment holds of a presence, with 2 bytes for each of its characters and the rest of the attachment.
-const PRESENCE_BYTES_AT_MOST: usize = 6 * 1024;
+const PRESENCE_BYTES_AT_MOST: usize = 5 * 1024;
 /// Longest `Idempotency-Key`, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES: usize = 256;
 /// Longest room name, in bytes of UTF-8 after percent-decoding (U2).
@@ -138,7 +138,7 @@ impl Limits {
             }
         }
         if limits.presence_bytes > PRESENCE_BYTES_AT_MOST {
-            return Err(BadVariable { name: "LIMIT_PRESENCE_BYTES", expected: "a whole number from 1 to 6144" });
+            return Err(BadVariable { name: "LIMIT_PRESENCE_BYTES", expected: "a whole number from 1 to 5120" });
         }
         Ok(limits)
     }
@@ -154,8 +154,8 @@ mod tests {
             |name: &'static str, value: &'static str| Limits::from_vars(move |n| (n == name).then(|| value.to_owned()));
         assert_eq!(with("LIMIT_FIELDS", "3").map(|l| l.fields), Ok(3));
         assert_eq!(with("LIMIT_OTHER", "x"), Ok(Limits::default()));
-        assert!(with("LIMIT_PRESENCE_BYTES", "6144").is_ok());
-        assert!(with("LIMIT_PRESENCE_BYTES", "6145").is_err());
+        assert!(with("LIMIT_PRESENCE_BYTES", "5120").is_ok());
+        assert!(with("LIMIT_PRESENCE_BYTES", "5121").is_err());
         for rubbish in ["0", "-1", "1.5", "many", ""] {
             let error = with("LIMIT_FIELDS", rubbish).map(|l| l.fields).map_err(|e| e.to_string());
             let expected = "the variable LIMIT_FIELDS must be a whole number of 1 or more";

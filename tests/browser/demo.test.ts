@@ -271,6 +271,16 @@ describe("the demo", () => {
 		}
 	});
 
+	test("keeps other pages from framing it and other scripts from running in it", async () => {
+		const { headers } = await fetch(url);
+		const policy = headers.get("content-security-policy") ?? "";
+		for (const part of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"]) {
+			assert.ok(policy.includes(part), policy);
+		}
+		assert.equal(headers.get("x-content-type-options"), "nosniff");
+		assert.equal(headers.get("referrer-policy"), "no-referrer");
+	});
+
 	test("has complained of nothing in any console", () => {
 		assert.deepEqual(complaints, []);
 	});
