@@ -25,10 +25,12 @@ use crate::protocol::message::{ClientMessage, Frame, Tag};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::reply::ServerMessage;
 
+use answer::Answer;
 use change::{Failure, Writer};
 use clients::{Client, Clients, KeyedWrite, Keys};
 use document::Document;
 use people::People;
+use requests::state::{Grant, GrantKey, Request, RequestKey, Requests};
 use session::{Attachment, ConnectionId, Session, Sessions};
 use staged::Staged;
 use turn::{Audience, Field, Meta, Outgoing, Participant, Turn};
@@ -104,6 +106,24 @@ pub struct Stored {
     pub clients: Vec<(String, Client)>,
     /// What was asked with an idempotency key, by user and key.
     pub keys: Vec<((String, String), KeyedWrite)>,
+    /// Permission requests, the settled among them.
+    pub requests: Vec<(RequestKey, Request)>,
+    /// Permissions, the ended among them.
+    pub grants: Vec<(GrantKey, Grant)>,
+}
+
+impl Stored {
+    fn of_new_room(epoch: String, now: Millis) -> Self {
+        Self {
+            meta: Meta { epoch, floor: 0, touched: now },
+            fields: Vec::new(),
+            participants: Vec::new(),
+            clients: Vec::new(),
+            keys: Vec::new(),
+            requests: Vec::new(),
+            grants: Vec::new(),
+        }
+    }
 }
 
 /// A room that is awake.
@@ -120,6 +140,7 @@ pub struct Room {
     people: People,
     clients: Clients,
     keys: Keys,
+    requests: Requests,
     sessions: Sessions,
     staged: Staged,
     /// The version up to which those who have said `hello` were told, or will be by what is staged (Y7).
@@ -129,8 +150,8 @@ pub struct Room {
     is_cooling: bool,
     /// When presence was last told.
     last_presence: Option<Millis>,
-    /// When silent connections must be looked for, as far as this waking knows.
-    next_sweep: Option<Millis>,
+    /// When the alarm rings, as far as this waking knows.
+    alarm: Option<Millis>,
 }
 
 impl Room {
@@ -143,13 +164,7 @@ impl Room {
         now: Millis,
     ) -> Self {
         let is_stored = stored.is_some();
-        let stored = stored.unwrap_or_else(|| Stored {
-            meta: Meta { epoch: new_epoch, floor: 0, touched: now },
-            fields: Vec::new(),
-            participants: Vec::new(),
-            clients: Vec::new(),
-            keys: Vec::new(),
-        });
+        let stored = stored.unwrap_or_else(|| Stored::of_new_room(new_epoch, now));
         let mut room = Self {
             settings,
             version: stored.meta.floor,
@@ -160,13 +175,14 @@ impl Room {
             people: People::default(),
             clients: Clients::default(),
             keys: Keys::default(),
+            requests: Requests::default(),
             sessions: Sessions::default(),
             staged: Staged::default(),
             told: 0,
             last_flush: None,
             is_cooling: false,
             last_presence: None,
-            next_sweep: None,
+            alarm: None,
         };
         for (user, participant) in stored.participants {
             room.version = room.version.max(participant.version);
@@ -185,6 +201,16 @@ impl Room {
         for (of, write) in stored.keys {
             room.clock = room.clock.max(write.at);
             room.keys.put(of, write);
+        }
+        for (key, request) in stored.requests {
+            room.version = room.version.max(request.version());
+            room.clock = room.clock.max(request.changed_at());
+            room.requests.put_request(key, request);
+        }
+        for (key, grant) in stored.grants {
+            room.version = room.version.max(grant.version);
+            room.clock = room.clock.max(grant.changed_at());
+            room.requests.put_grant(key, grant);
         }
         for attachment in attachments {
             room.clock = room.clock.max(attachment.heard);
@@ -256,9 +282,8 @@ impl Room {
         turn.attach.extend(attachment.map(|attachment| (connection, attachment)));
         turn.alarm = match self.sessions.len() {
             1 if armed => None,
-            1 => Some(self.expires_at()),
             // From the second on there is somebody to be told of a connection that died.
-            2 => Some(self.sweep_at(self.clock + SILENCE)),
+            1 | 2 => Some(self.arm(now)),
             _ => None,
         };
         turn
@@ -268,8 +293,10 @@ impl Room {
     pub fn receive(&mut self, from: ConnectionId, text: &str, frame: Frame, now: Millis) -> Turn {
         self.tick(now);
         let clock = self.clock;
+        let due = self.requests.next_due();
         let Some(session) = self.sessions.get_mut(from) else {
-            return Turn::default();
+            // Time may have changed something all the same.
+            return Turn { flush: self.next_flush(now), ..Turn::default() };
         };
         session.heard = clock;
         let (client, user) = (session.client().map(str::to_owned), session.identity.user().map(str::to_owned));
@@ -291,9 +318,10 @@ impl Room {
             Ok(ClientMessage::Join(join)) => Some(join.user_id.clone()),
             Ok(_) | Err(_) => None,
         };
+        let request = message.as_ref().ok().and_then(|message| requests::ended_by(message, user.as_deref()));
         let author = user.or_else(|| message.as_ref().ok()?.author().map(str::to_owned));
         let writer = Writer { connection: Some(from), client };
-        let answer = match (tag.number, &writer.client) {
+        let mut answer: Answer = match (tag.number, &writer.client) {
             (None, _) => message.and_then(|message| self.apply(from, &writer, text, message)).into(),
             (Some(_), None) => Err(Failure::Refusal(Refusal::before_hello("seq"))).into(),
             (Some(number), Some(client)) => self.once(client, author.as_deref(), number, |room| {
@@ -305,9 +333,10 @@ impl Room {
         }
         // A presence that is kept is no news to its sender.
         if !is_silent || answer.outcome.is_err() {
+            answer.request = request;
             self.answer(from, &tag, answer);
         }
-        Turn { flush: self.next_flush(now), ..Turn::default() }
+        Turn { alarm: self.arm_for_request(due, now), flush: self.next_flush(now), ..Turn::default() }
     }
 
     /// A connection is gone. `heard` is the last sign of it beside messages: its last ping, or now when it said goodbye.
@@ -324,7 +353,7 @@ impl Room {
             self.touch();
         }
         let mut turn = self.flush(now);
-        turn.alarm = (self.sessions.len() == 1).then(|| self.expires_at());
+        turn.alarm = (self.sessions.len() == 1).then(|| self.arm(now));
         turn
     }
 
@@ -338,9 +367,9 @@ impl Room {
         }
     }
 
-    /// Whether the time to look for silent connections has passed although the alarm has not run.
-    pub fn sweep_is_due(&self, now: Millis) -> bool {
-        self.next_sweep.is_some_and(|at| at <= now) && self.sessions.len() > 1
+    /// Whether the alarm should have run by now, and has something to look for.
+    pub fn alarm_is_due(&self, now: Millis) -> bool {
+        self.alarm.is_some_and(|at| at <= now) && self.sessions.len() > 1
     }
 
     /// The alarm rang, or is due. Does all that is due by `now`, and may be called at any time.
@@ -352,7 +381,7 @@ impl Room {
             if self.expires_at() <= now {
                 return Turn { erase: true, ..Turn::default() };
             }
-            let alarm = self.is_stored.then(|| self.expires_at());
+            let alarm = self.is_stored.then(|| self.arm(now));
             return Turn { alarm, ..self.flush(now) };
         }
         self.touch();
@@ -361,15 +390,7 @@ impl Room {
             self.shut(connection, CloseCode::Silent);
         }
         let mut turn = self.flush(now);
-        let next = if self.sessions.len() > 1 {
-            let due = self.sessions.iter().filter(|(_, session)| session.pings);
-            let due = due.map(|(_, session)| session.heard + SILENCE);
-            let next = due.fold(now + SILENCE, Millis::min);
-            self.sweep_at(next)
-        } else {
-            self.expires_at()
-        };
-        turn.alarm = Some(next);
+        turn.alarm = Some(self.arm(now));
         turn
     }
 
@@ -381,6 +402,8 @@ impl Room {
             participants: self.people.iter().map(|(user, person)| (user.clone(), person.clone())).collect(),
             clients: self.clients.iter().map(|(id, client)| (id.clone(), client.clone())).collect(),
             keys: self.keys.iter().map(|(of, write)| (of.clone(), write.clone())).collect(),
+            requests: self.requests.requests().map(|(key, request)| (key.clone(), request.clone())).collect(),
+            grants: self.requests.grants().map(|(key, grant)| (key.clone(), grant.clone())).collect(),
         })
     }
 
@@ -406,10 +429,12 @@ impl Room {
         self.staged.participants.insert(user.to_owned());
     }
 
+    /// What every event begins with: it is later, and what time changes has changed.
     fn tick(&mut self, now: Millis) {
         self.clock = self.clock.max(now);
         // A clock that was put back must not hold presence up until it has caught up.
         self.last_presence = self.last_presence.map(|last| last.min(now));
+        self.settle_due();
     }
 
     /// Forgets clients that were away for too long, and idempotency keys that have served their time.
@@ -447,9 +472,31 @@ impl Room {
         fields.chain(people).fold(self.meta.touched, Millis::max)
     }
 
-    fn sweep_at(&mut self, at: Millis) -> Millis {
-        self.next_sweep = Some(at);
+    /// When the room must be woken: for the first of its deadlines.
+    fn next_alarm(&self, now: Millis) -> Millis {
+        let silent_or_unused = if self.sessions.len() > 1 {
+            let pinging = self.sessions.iter().filter(|(_, session)| session.pings);
+            // Whoever should have been closed by now has pinged meanwhile, without the room.
+            let due = pinging.map(|(_, session)| session.heard + SILENCE).filter(|at| *at > now);
+            due.fold(now + SILENCE, Millis::min)
+        } else {
+            self.expires_at()
+        };
+        self.requests.next_due().into_iter().fold(silent_or_unused, Millis::min)
+    }
+
+    /// The alarm as it must be set.
+    fn arm(&mut self, now: Millis) -> Millis {
+        let at = self.next_alarm(now);
+        self.alarm = Some(at);
         at
+    }
+
+    /// The alarm to set if the first of the requests expires earlier than `before` the message, and than the alarm
+    /// rings.
+    fn arm_for_request(&mut self, before: Option<Millis>, now: Millis) -> Option<Millis> {
+        let due = self.requests.next_due().filter(|at| before.is_none_or(|before| *at < before))?;
+        self.alarm.is_none_or(|alarm| due < alarm).then(|| self.arm(now))
     }
 
     fn silent_since(&self, limit: Millis) -> Vec<ConnectionId> {

@@ -108,12 +108,12 @@ impl Runner {
             Some(text) => Frame::decode(text, &room.settings().limits),
             None => Frame::refused(Refusal::new(Code::BadMessage, "Frames are JSON text; this one was binary.")),
         };
-        if frame.message.as_ref().is_ok_and(ClientMessage::reads_people) {
+        if frame.message.as_ref().is_ok_and(ClientMessage::needs_pings) {
             room.heard(&platform.pings());
         }
         let turn = room.receive(from, text.unwrap_or_default(), frame, now);
-        let is_sweep_due = room.sweep_is_due(now);
-        if self.carry_out(platform, turn, now).is_ok() && is_sweep_due {
+        let is_alarm_due = room.alarm_is_due(now);
+        if self.carry_out(platform, turn, now).is_ok() && is_alarm_due {
             self.alarm(platform, now);
         }
     }
@@ -160,14 +160,15 @@ impl Runner {
         }
     }
 
-    /// The room for a reader without a socket: awake, with the newest pings, and with all its changes stored.
+    /// The room for a reader without a socket: awake, with the newest pings, and with all its changes stored, those of
+    /// time among them.
     ///
     /// # Errors
     /// The room cannot be read, or changes that wait could not be stored.
     pub fn read(&mut self, platform: &mut impl Platform, now: Millis) -> Result<&Room, Refusal> {
         let room = self.wake(platform, now)?;
         room.heard(&platform.pings());
-        if room.has_staged() {
+        if room.has_staged() || room.is_due(now) {
             let turn = room.flush(now);
             self.carry_out(platform, turn, now)?;
         }
