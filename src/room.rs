@@ -27,11 +27,13 @@ use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::reply::ServerMessage;
 use crate::user::Revocation;
 
+use answer::Answer;
 use change::{Failure, Writer};
 use clients::{Client, Clients, KeyedWrite, Keys};
 use document::Document;
 use guard::Sender;
 use people::People;
+use requests::state::{Grant, GrantKey, Request, RequestKey, Requests};
 use session::{Access, Attachment, ConnectionId, Entry, Pass, Session, Sessions, TOKEN_WAIT};
 use staged::Staged;
 use turn::{Audience, Closing, Field, Meta, Outgoing, Participant, Turn};
@@ -118,6 +120,24 @@ pub struct Stored {
     pub clients: Vec<(String, Client)>,
     /// What was asked with an idempotency key, by user and key.
     pub keys: Vec<((String, String), KeyedWrite)>,
+    /// Permission requests, the settled among them.
+    pub requests: Vec<(RequestKey, Request)>,
+    /// Permissions, the ended among them.
+    pub grants: Vec<(GrantKey, Grant)>,
+}
+
+impl Stored {
+    fn of_new_room(epoch: String, now: Millis) -> Self {
+        Self {
+            meta: Meta { epoch, floor: 0, touched: now },
+            fields: Vec::new(),
+            participants: Vec::new(),
+            clients: Vec::new(),
+            keys: Vec::new(),
+            requests: Vec::new(),
+            grants: Vec::new(),
+        }
+    }
 }
 
 /// A room that is awake.
@@ -134,6 +154,7 @@ pub struct Room {
     people: People,
     clients: Clients,
     keys: Keys,
+    requests: Requests,
     sessions: Sessions,
     staged: Staged,
     /// The version up to which those who have said `hello` were told, or will be by what is staged (Y7).
@@ -159,13 +180,7 @@ impl Room {
         now: Millis,
     ) -> Self {
         let is_stored = stored.is_some();
-        let stored = stored.unwrap_or_else(|| Stored {
-            meta: Meta { epoch: new_epoch, floor: 0, touched: now },
-            fields: Vec::new(),
-            participants: Vec::new(),
-            clients: Vec::new(),
-            keys: Vec::new(),
-        });
+        let stored = stored.unwrap_or_else(|| Stored::of_new_room(new_epoch, now));
         let mut room = Self {
             settings,
             version: stored.meta.floor,
@@ -176,6 +191,7 @@ impl Room {
             people: People::default(),
             clients: Clients::default(),
             keys: Keys::default(),
+            requests: Requests::default(),
             sessions: Sessions::default(),
             staged: Staged::default(),
             told: 0,
@@ -202,6 +218,16 @@ impl Room {
         for (of, write) in stored.keys {
             room.clock = room.clock.max(write.at);
             room.keys.put(of, write);
+        }
+        for (key, request) in stored.requests {
+            room.version = room.version.max(request.version());
+            room.clock = room.clock.max(request.changed_at());
+            room.requests.put_request(key, request);
+        }
+        for (key, grant) in stored.grants {
+            room.version = room.version.max(grant.version);
+            room.clock = room.clock.max(grant.changed_at());
+            room.requests.put_grant(key, grant);
         }
         for attachment in attachments {
             room.clock = room.clock.max(attachment.heard);
@@ -312,11 +338,13 @@ impl Room {
     pub fn receive(&mut self, from: ConnectionId, text: &str, frame: Frame, now: Millis) -> Turn {
         self.begin(now);
         let clock = self.clock;
+        let due = self.requests.next_due();
         let Some(session) = self.sessions.get_mut(from) else {
             // One that has not said who it is has no business here (A9).
             if self.sessions.is_waiting(from) {
                 self.shut(from, CloseCode::Unauthorized);
             }
+            // Time may have changed something all the same.
             return self.flush(now);
         };
         session.heard = clock;
@@ -344,9 +372,10 @@ impl Room {
             Ok(ClientMessage::Join(join)) => Some(join.user_id.clone()),
             Ok(_) | Err(_) => None,
         };
+        let request = message.as_ref().ok().and_then(|message| requests::ended_by(message, user.as_deref()));
         let author = user.or_else(|| message.as_ref().ok()?.author().map(str::to_owned));
         let writer = Writer { connection: Some(from), client };
-        let answer = match (tag.number, &writer.client) {
+        let mut answer: Answer = match (tag.number, &writer.client) {
             (None, _) => message.and_then(|message| self.apply(from, &writer, text, message)).into(),
             (Some(_), None) => Err(Failure::Refusal(Refusal::before_hello("seq"))).into(),
             (Some(number), Some(client)) => self.once(client, author.as_deref(), number, |room| {
@@ -358,9 +387,14 @@ impl Room {
         }
         // A presence that is kept is no news to its sender.
         if !is_silent || answer.outcome.is_err() {
+            answer.request = request;
             self.answer(from, &tag, answer);
         }
-        Turn { flush: self.next_flush(now), ..Turn::default() }
+        let mut turn = Turn { flush: self.next_flush(now), ..Turn::default() };
+        if self.requests.next_due().is_some_and(|at| due.is_none_or(|due| at < due)) {
+            self.arm(&mut turn);
+        }
+        turn
     }
 
     /// A connection is gone. `heard` is the last sign of it beside messages: its last ping, or now when it said goodbye.
@@ -395,7 +429,7 @@ impl Room {
     }
 
     /// Closes the connections whose tokens were revoked (A8).
-    pub fn revoke(&mut self, user: &str, revocations: &[Revocation], now: Millis) -> Turn {
+    pub fn revoke_tokens(&mut self, user: &str, revocations: &[Revocation], now: Millis) -> Turn {
         self.begin(now);
         let is_revoked = |session: &Session| {
             let pass = session.pass().filter(|_| session.identity.user() == Some(user));
@@ -445,7 +479,8 @@ impl Room {
 
     /// Whether the time to look for silent connections has passed although the alarm has not run.
     pub fn sweep_is_due(&self, now: Millis) -> bool {
-        self.next_sweep.is_some_and(|at| at <= now) && self.sessions.len() > 1
+        let due = self.next_sweep.or(self.armed);
+        due.is_some_and(|at| at <= now) && self.sessions.len() > 1
     }
 
     /// The alarm rang, or is due. Does all that is due by `now`, and may be called at any time.
@@ -478,12 +513,13 @@ impl Room {
 
     /// When the room must be woken next, if ever.
     fn next_alarm(&self) -> Option<Millis> {
-        let rest = match self.next_sweep {
-            Some(at) if self.sessions.len() > 1 => Some(at),
-            Some(_) | None if self.is_stored || !self.sessions.is_empty() => Some(self.expires_at()),
-            Some(_) | None => None,
+        let rest = match self.sessions.len() {
+            0 if !self.is_stored => None,
+            0 | 1 => Some(self.expires_at()),
+            // A room that has just woken does not know when that is; at the latest then.
+            _ => Some(self.next_sweep.unwrap_or(self.clock + SILENCE)),
         };
-        rest.into_iter().chain(self.sessions.next_due()).min()
+        rest.into_iter().chain(self.sessions.next_due()).chain(self.requests.next_due()).min()
     }
 
     /// Has the room woken earlier, if something is due before the alarm. One that rings too early does no harm, and
@@ -504,6 +540,8 @@ impl Room {
             participants: self.people.iter().map(|(user, person)| (user.clone(), person.clone())).collect(),
             clients: self.clients.iter().map(|(id, client)| (id.clone(), client.clone())).collect(),
             keys: self.keys.iter().map(|(of, write)| (of.clone(), write.clone())).collect(),
+            requests: self.requests.requests().map(|(key, request)| (key.clone(), request.clone())).collect(),
+            grants: self.requests.grants().map(|(key, grant)| (key.clone(), grant.clone())).collect(),
         })
     }
 
@@ -538,10 +576,12 @@ impl Room {
         }
     }
 
+    /// It is later, and what time changes has changed.
     fn tick(&mut self, now: Millis) {
         self.clock = self.clock.max(now);
         // A clock that was put back must not hold presence up until it has caught up.
         self.last_presence = self.last_presence.map(|last| last.min(now));
+        self.settle_due();
     }
 
     /// Forgets clients that were away for too long, and idempotency keys that have served their time.

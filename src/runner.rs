@@ -166,7 +166,7 @@ impl Runner {
             return;
         }
         let Ok(room) = self.wake(platform, now) else { return };
-        if frame.message.as_ref().is_ok_and(ClientMessage::reads_people) {
+        if frame.message.as_ref().is_ok_and(ClientMessage::needs_pings) {
             room.heard(&platform.pings());
         }
         let turn = room.receive(from, text.unwrap_or_default(), frame, now);
@@ -224,10 +224,10 @@ impl Runner {
     }
 
     /// Tokens of a user were revoked (A8).
-    pub fn revoke(&mut self, platform: &mut impl Platform, user: &str, revocations: &[Revocation], now: Millis) {
+    pub fn revoke_tokens(&mut self, platform: &mut impl Platform, user: &str, revocations: &[Revocation], now: Millis) {
         self.guard.revoke(user, revocations, now);
         let Ok(room) = self.wake(platform, now) else { return };
-        let turn = room.revoke(user, revocations, now);
+        let turn = room.revoke_tokens(user, revocations, now);
         let _ = self.carry_out(platform, turn, now);
         self.rest();
     }
@@ -304,7 +304,8 @@ impl Runner {
         }
     }
 
-    /// The room for a reader without a socket: awake, with the newest pings, and with all its changes stored.
+    /// The room for a reader without a socket: awake, with the newest pings, and with all its changes stored, those of
+    /// time among them.
     ///
     /// # Errors
     /// The room cannot be read, or changes that wait could not be stored.

@@ -1,8 +1,8 @@
 //! What a room keeps, as SQL: the schema and its migrations, writes to statements, rows to a [`Stored`]. Runs
 //! nothing; the host's SQLite and workerd's are told the same.
 //!
-//! One row a field, a participant, a client, an idempotency key and the room itself. Tables are `WITHOUT ROWID`, since the index behind a text key
-//! would be a second row to pay for. There is no log: what changed since a version is seen from the rows' versions.
+//! One row a field, a participant, a client, an idempotency key, a permission request, a permission and the room
+//! itself. Tables are `WITHOUT ROWID`, since the index behind a text key would be a second row to pay for. There is no log: what changed since a version is seen from the rows' versions.
 
 use std::fmt;
 
@@ -12,6 +12,7 @@ use crate::protocol::json::{Json, encode};
 use crate::protocol::message::Extra;
 use crate::room::Stored;
 use crate::room::clients::{Client, KeyedWrite};
+use crate::room::requests::state::{Asked, Grant, GrantKey, Pending, Request, RequestKey, Settled};
 use crate::room::turn::{Field, Meta, Participant, Write};
 
 /// A value in a row or a parameter of a statement.
@@ -91,6 +92,14 @@ const MIGRATIONS: &[&[&str]] = &[
         "CREATE TABLE idempotency_key (user_id TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, \
          outcome TEXT NOT NULL, PRIMARY KEY (user_id, name)) WITHOUT ROWID",
     ],
+    &[
+        "CREATE TABLE permission_request (user_id TEXT NOT NULL, request_id TEXT NOT NULL, action TEXT NOT NULL, \
+         detail TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, version INTEGER NOT NULL, \
+         settled_at INTEGER, settlement TEXT, PRIMARY KEY (user_id, request_id)) WITHOUT ROWID",
+        "CREATE TABLE permission (user_id TEXT NOT NULL, action TEXT NOT NULL, request_id TEXT NOT NULL, \
+         granted_by TEXT NOT NULL, granted_at INTEGER NOT NULL, version INTEGER NOT NULL, ended_at INTEGER, \
+         PRIMARY KEY (user_id, action)) WITHOUT ROWID",
+    ],
 ];
 
 /// The schema that this build reads and writes.
@@ -123,23 +132,9 @@ pub fn statements(write: &Write) -> Vec<Statement> {
                 field.selection.as_ref().map_or(Value::Null, |json| Value::Text(json.text().to_owned())),
             ],
         )],
-        Write::ForgetField(name) => vec![("DELETE FROM field WHERE name = ?", vec![Value::Text(name.clone())])],
-        Write::Participant(user, participant) => vec![(
-            "INSERT OR REPLACE INTO participant (user_id, name, is_ready, joined_at, last_seen, version, profile) \
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
-            vec![
-                Value::Text(user.clone()),
-                Value::Text(participant.name.clone()),
-                Value::Integer(i64::from(participant.is_ready)),
-                Value::Integer(participant.joined_at),
-                Value::Integer(participant.last_seen),
-                version(participant.version),
-                Value::Text(encode(&participant.profile)),
-            ],
-        )],
-        Write::ForgetParticipant(user) => {
-            vec![("DELETE FROM participant WHERE user_id = ?", vec![Value::Text(user.clone())])]
-        }
+        Write::ForgetField(name) => delete("DELETE FROM field WHERE name = ?", &[name]),
+        Write::Participant(user, participant) => vec![participant_statement(user, participant)],
+        Write::ForgetParticipant(user) => delete("DELETE FROM participant WHERE user_id = ?", &[user]),
         Write::Client(id, client) => vec![(
             "INSERT OR REPLACE INTO client (client_id, user_id, last_seq, seen, outcomes) VALUES (?, ?, ?, ?, ?)",
             vec![
@@ -150,7 +145,7 @@ pub fn statements(write: &Write) -> Vec<Statement> {
                 Value::Text(encode(&client.outcomes)),
             ],
         )],
-        Write::ForgetClient(id) => vec![("DELETE FROM client WHERE client_id = ?", vec![Value::Text(id.clone())])],
+        Write::ForgetClient(id) => delete("DELETE FROM client WHERE client_id = ?", &[id]),
         Write::Key(user, name, write) => vec![(
             "INSERT OR REPLACE INTO idempotency_key (user_id, name, at, outcome) VALUES (?, ?, ?, ?)",
             vec![
@@ -160,11 +155,75 @@ pub fn statements(write: &Write) -> Vec<Statement> {
                 Value::Text(encode(&write.outcome)),
             ],
         )],
-        Write::ForgetKey(user, name) => vec![(
-            "DELETE FROM idempotency_key WHERE user_id = ? AND name = ?",
-            vec![Value::Text(user.clone()), Value::Text(name.clone())],
-        )],
+        Write::ForgetKey(user, name) => {
+            delete("DELETE FROM idempotency_key WHERE user_id = ? AND name = ?", &[user, name])
+        }
+        Write::Request(key, request) => vec![request_statement(key, request)],
+        Write::ForgetRequest(RequestKey { user_id, request_id }) => {
+            delete("DELETE FROM permission_request WHERE user_id = ? AND request_id = ?", &[user_id, request_id])
+        }
+        Write::Grant(key, grant) => vec![grant_statement(key, grant)],
+        Write::ForgetGrant(GrantKey { user_id, action }) => {
+            delete("DELETE FROM permission WHERE user_id = ? AND action = ?", &[user_id, action])
+        }
     }
+}
+
+fn delete(query: &'static str, key: &[&String]) -> Vec<Statement> {
+    vec![(query, key.iter().map(|text| Value::Text((*text).clone())).collect())]
+}
+
+fn participant_statement(user: &str, participant: &Participant) -> Statement {
+    let query = "INSERT OR REPLACE INTO participant (user_id, name, is_ready, joined_at, last_seen, version, profile) \
+         VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let values = vec![
+        Value::Text(user.to_owned()),
+        Value::Text(participant.name.clone()),
+        Value::Integer(i64::from(participant.is_ready)),
+        Value::Integer(participant.joined_at),
+        Value::Integer(participant.last_seen),
+        version(participant.version),
+        Value::Text(encode(&participant.profile)),
+    ];
+    (query, values)
+}
+
+fn request_statement(key: &RequestKey, request: &Request) -> Statement {
+    let (asked, (settled_at, settlement)) = match request {
+        Request::Pending(pending) => (&pending.asked, (Value::Null, Value::Null)),
+        Request::Settled(settled) => {
+            (&settled.asked, (Value::Integer(settled.at), Value::Text(encode(&settled.settlement))))
+        }
+    };
+    let query = "INSERT OR REPLACE INTO permission_request (user_id, request_id, action, detail, created_at, \
+         expires_at, version, settled_at, settlement) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let values = vec![
+        Value::Text(key.user_id.clone()),
+        Value::Text(key.request_id.clone()),
+        Value::Text(asked.action.clone()),
+        asked.detail.as_ref().map_or(Value::Null, |detail| Value::Text(detail.text().to_owned())),
+        Value::Integer(asked.created_at),
+        Value::Integer(asked.expires_at),
+        version(request.version()),
+        settled_at,
+        settlement,
+    ];
+    (query, values)
+}
+
+fn grant_statement(key: &GrantKey, grant: &Grant) -> Statement {
+    let query = "INSERT OR REPLACE INTO permission (user_id, action, request_id, granted_by, granted_at, version, \
+         ended_at) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let values = vec![
+        Value::Text(key.user_id.clone()),
+        Value::Text(key.action.clone()),
+        Value::Text(grant.request_id.clone()),
+        Value::Text(grant.granted_by.clone()),
+        Value::Integer(grant.granted_at),
+        version(grant.version),
+        grant.ended_at.map_or(Value::Null, Value::Integer),
+    ];
+    (query, values)
 }
 
 /// Runs all statements of a commit. The caller has opened a transaction, and rolls it back on an error.
@@ -209,12 +268,17 @@ pub fn load(sql: &mut impl Sql) -> Result<Option<Stored>, StoreError> {
     let people = all("SELECT user_id, name, is_ready, joined_at, last_seen, version, profile FROM participant")?;
     let clients = all("SELECT client_id, user_id, last_seq, seen, outcomes FROM client")?;
     let keys = all("SELECT user_id, name, at, outcome FROM idempotency_key")?;
+    let requests = all("SELECT user_id, request_id, action, detail, created_at, expires_at, version, settled_at, \
+         settlement FROM permission_request")?;
+    let grants = all("SELECT user_id, action, request_id, granted_by, granted_at, version, ended_at FROM permission")?;
     Ok(Some(Stored {
         meta,
         fields: fields.iter().map(field).collect::<Result<_, _>>()?,
         participants: people.iter().map(participant).collect::<Result<_, _>>()?,
         clients: clients.iter().map(client).collect::<Result<_, _>>()?,
         keys: keys.iter().map(key).collect::<Result<_, _>>()?,
+        requests: requests.iter().map(request).collect::<Result<_, _>>()?,
+        grants: grants.iter().map(grant).collect::<Result<_, _>>()?,
     }))
 }
 
@@ -268,6 +332,36 @@ fn key(row: &Row) -> Result<((String, String), KeyedWrite), StoreError> {
     Ok((of, KeyedWrite { at: columns.integer()?, outcome: columns.parsed()? }))
 }
 
+fn request(row: &Row) -> Result<(RequestKey, Request), StoreError> {
+    let mut columns = Columns::of("permission_request", row);
+    let key = RequestKey { user_id: columns.text()?, request_id: columns.text()? };
+    let asked = Asked {
+        action: columns.text()?,
+        detail: columns.json_or_null()?,
+        created_at: columns.integer()?,
+        expires_at: columns.integer()?,
+    };
+    let version = columns.version()?;
+    let request = match columns.integer_or_null()? {
+        None => Request::Pending(Pending { asked, version }),
+        Some(at) => Request::Settled(Settled { asked, version, at, settlement: columns.parsed()? }),
+    };
+    Ok((key, request))
+}
+
+fn grant(row: &Row) -> Result<(GrantKey, Grant), StoreError> {
+    let mut columns = Columns::of("permission", row);
+    let key = GrantKey { user_id: columns.text()?, action: columns.text()? };
+    let grant = Grant {
+        request_id: columns.text()?,
+        granted_by: columns.text()?,
+        granted_at: columns.integer()?,
+        version: columns.version()?,
+        ended_at: columns.integer_or_null()?,
+    };
+    Ok((key, grant))
+}
+
 fn text_or_null(text: Option<&String>) -> Value {
     text.map_or(Value::Null, |text| Value::Text(text.clone()))
 }
@@ -296,9 +390,14 @@ impl<'a> Columns<'a> {
     }
 
     fn integer(&mut self) -> Result<i64, StoreError> {
+        self.integer_or_null()?.ok_or_else(|| self.corrupt())
+    }
+
+    fn integer_or_null(&mut self) -> Result<Option<i64>, StoreError> {
         match self.next()? {
-            Value::Integer(integer) => Ok(*integer),
-            Value::Null | Value::Text(_) => Err(self.corrupt()),
+            Value::Null => Ok(None),
+            Value::Integer(integer) => Ok(Some(*integer)),
+            Value::Text(_) => Err(self.corrupt()),
         }
     }
 
@@ -307,10 +406,8 @@ impl<'a> Columns<'a> {
     }
 
     fn version_or_null(&mut self) -> Result<Option<u64>, StoreError> {
-        match self.rest.as_slice().first() {
-            Some(Value::Null) => self.next().map(|_| None),
-            Some(Value::Integer(_) | Value::Text(_)) | None => self.version().map(Some),
-        }
+        let version = self.integer_or_null()?.map(u64::try_from).transpose();
+        version.ok().ok_or_else(|| self.corrupt())
     }
 
     fn text(&mut self) -> Result<String, StoreError> {

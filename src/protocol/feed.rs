@@ -85,6 +85,16 @@ struct Full<'a> {
     #[serde(borrow)]
     selections: BTreeMap<Cow<'a, str>, Json>,
     participants: Vec<Person>,
+    #[serde(default)]
+    requests: Vec<Json>,
+    #[serde(default)]
+    permissions: Vec<Json>,
+}
+
+/// When a request or a permission last changed.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u64,
 }
 
 /// What of a stored selection stands beside it in a change.
@@ -190,7 +200,12 @@ fn all_as_changes(frame: &str, to: &Position) -> Option<String> {
             joined_at: person.joined_at,
         },
     });
-    let mut changes = fields.chain(people).collect::<Vec<_>>();
+    let version_of = |json: &Json| serde_json::from_str::<Versioned>(json.text()).ok().map(|of| of.version);
+    let request = |request: Json| Some(ChangeView::Request { version: version_of(&request)?, request });
+    let requests = full.requests.into_iter().map(request).collect::<Option<Vec<_>>>()?;
+    let grant = |grant: Json| Some(ChangeView::Grant { version: version_of(&grant)?, grant, ended: None });
+    let grants = full.permissions.into_iter().map(grant).collect::<Option<Vec<_>>>()?;
+    let mut changes = fields.chain(people).chain(requests).chain(grants).collect::<Vec<_>>();
     changes.sort_by_key(ChangeView::version);
     let view = ChangesView {
         from: 0,

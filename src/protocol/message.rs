@@ -128,9 +128,9 @@ impl ClientMessage {
         }
     }
 
-    /// Whether the answer tells when people were last seen, for which the newest pings are needed.
-    pub fn reads_people(&self) -> bool {
-        matches!(self, Self::Sync { .. } | Self::Hello(_))
+    /// Whether the newest pings are needed: the answer tells when people were last seen, or an alarm is set.
+    pub fn needs_pings(&self) -> bool {
+        matches!(self, Self::Sync { .. } | Self::Hello(_) | Self::Permission(PermissionMessage::Request(_)))
     }
 
     /// The user whom the message names as its author.
@@ -449,8 +449,9 @@ fn content(members: &Members<'_>) -> u32 {
     for key in ["type", "value", "baseVersion", "isReady", "userName", "changes"] {
         hash.json(member(key));
     }
-    for key in permission::CONTENT.into_iter().filter(|key| members.contains_key(*key)) {
-        hash.json(member(key));
+    let kind = members.get("type").and_then(|raw| json::string(raw.get()));
+    if kind.is_some_and(|kind| kind.starts_with("permission_")) {
+        permission::CONTENT.into_iter().for_each(|key| hash.json(member(key)));
     }
     hash.0
 }

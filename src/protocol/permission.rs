@@ -12,8 +12,9 @@ pub const DEFAULT_WAIT: Millis = 300_000;
 /// How long a request may wait, in milliseconds: a day (Q3).
 pub const LONGEST_WAIT: Millis = 86_400_000;
 
-/// Members that, beside those of other messages, tell one of these from another (E2).
-pub(super) const CONTENT: [&str; 5] = ["requestId", "action", "decision", "scope", "ttlMs"];
+/// Members that tell one of these messages from another (E2).
+pub(super) const CONTENT: [&str; 8] =
+    ["requestId", "action", "decision", "scope", "ttlMs", "detail", "reason", "userId"];
 
 /// What is said about permissions.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +83,43 @@ pub enum Scope {
     Once,
     /// Until it is revoked.
     Session,
+}
+
+/// How a request was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resolution {
+    /// The answer.
+    pub decision: Decision,
+    /// How far it goes.
+    pub scope: Scope,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who answered.
+    pub resolved_by: String,
+}
+
+/// How a request ended. It lies in storage in this form, so its names stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum Settlement {
+    /// It was answered.
+    Resolved(Resolution),
+    /// Its author took it back.
+    Cancelled,
+    /// Nobody answered in time.
+    Expired,
+}
+
+impl Settlement {
+    /// The answer, if there was one.
+    pub fn resolution(&self) -> Option<&Resolution> {
+        match self {
+            Self::Resolved(resolution) => Some(resolution),
+            Self::Cancelled | Self::Expired => None,
+        }
+    }
 }
 
 pub(super) fn read(kind: &str, reader: &Reader<'_>) -> Result<PermissionMessage, Refusal> {

@@ -8,6 +8,7 @@ use super::Millis;
 use super::json::{Json, encode};
 use super::limits::Limits;
 use super::message::{Extra, MessageId, Selection, Tag};
+use super::permission::{Resolution, Settlement};
 use super::refusal::Refusal;
 
 /// A frame from the room.
@@ -58,6 +59,57 @@ pub enum ServerMessage<'a> {
         /// The version that this change made.
         version: u64,
     },
+    /// A permission is asked for (S8).
+    PermissionRequest {
+        /// The author's name for the request.
+        request_id: &'a str,
+        /// The author.
+        user_id: &'a str,
+        /// What it is for.
+        action: &'a str,
+        /// What else there is to know, in the page's own words.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<&'a Json>,
+        /// When it was made.
+        created_at: Millis,
+        /// From when on it cannot be answered any more.
+        expires_at: Millis,
+        /// The version that this change made.
+        version: u64,
+    },
+    /// A request is answered (S8).
+    PermissionResponse {
+        /// The author's name for the request.
+        request_id: &'a str,
+        /// The author.
+        user_id: &'a str,
+        /// The answer.
+        #[serde(flatten)]
+        resolution: &'a Resolution,
+        /// The version that this change made.
+        version: u64,
+    },
+    /// A request has ended without an answer (S8).
+    PermissionCancelled {
+        /// The author's name for the request.
+        request_id: &'a str,
+        /// The author.
+        user_id: &'a str,
+        /// Present, and true, when nobody answered in time.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expired: Option<bool>,
+        /// The version that this change made.
+        version: u64,
+    },
+    /// A permission is taken back (S8).
+    PermissionRevoked {
+        /// What it was for.
+        action: &'a str,
+        /// Whose it was.
+        user_id: &'a str,
+        /// The version that this change made.
+        version: u64,
+    },
     /// All of the room's state (Y2).
     SyncResponse(Box<StateView<'a>>),
     /// What changed since the version that a client has (Y3, Y6).
@@ -96,9 +148,12 @@ pub enum ServerMessage<'a> {
         seq: Option<u64>,
         /// The version that the message made, or the room's when it changed nothing.
         version: u64,
-        /// Present, and true, when this was answered before.
+        /// Present, and true, when this was answered before, or the request was settled before (Q2).
         #[serde(skip_serializing_if = "Option::is_none")]
         duplicate: Option<bool>,
+        /// What then is on record of the request.
+        #[serde(flatten)]
+        record: Option<StatusView<'a>>,
     },
     /// A message was not done (F4).
     Error {
@@ -211,10 +266,10 @@ pub struct StateView<'a> {
     pub participants: Vec<ParticipantView<'a>>,
     /// What people are looking at.
     pub presence: Vec<PresenceView<'a>>,
-    /// Empty: this release takes no permission requests.
-    pub requests: [(); 0],
-    /// Empty: this release grants no permissions.
-    pub permissions: [(); 0],
+    /// The permission requests, the settled too.
+    pub requests: Vec<RequestView<'a>>,
+    /// The permissions that stand.
+    pub permissions: Vec<GrantView<'a>>,
     /// Present, and true, when the client must drop what it had.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset: Option<bool>,
@@ -287,15 +342,108 @@ pub enum ChangeView<'a> {
         /// The participant.
         participant: RecordView<'a>,
     },
+    /// A permission request was made or settled.
+    Request {
+        /// The change's version.
+        version: u64,
+        /// A [`RequestView`].
+        request: Json,
+    },
+    /// A permission was given or ended.
+    Grant {
+        /// The change's version.
+        version: u64,
+        /// A [`GrantView`].
+        grant: Json,
+        /// Present, and true, when it was ended.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ended: Option<bool>,
+    },
 }
 
 impl ChangeView<'_> {
     /// The change's version.
     pub fn version(&self) -> u64 {
         match self {
-            Self::Field { version, .. } | Self::Participant { version, .. } => *version,
+            Self::Field { version, .. }
+            | Self::Participant { version, .. }
+            | Self::Request { version, .. }
+            | Self::Grant { version, .. } => *version,
         }
     }
+}
+
+/// A permission request (Y2).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestView<'a> {
+    /// The author's name for it.
+    pub request_id: &'a str,
+    /// The author.
+    pub user_id: &'a str,
+    /// What it is for.
+    pub action: &'a str,
+    /// What else there is to know, in the page's own words.
+    pub detail: Option<&'a Json>,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub status: StatusView<'a>,
+    /// When it was made.
+    pub created_at: Millis,
+    /// From when on it cannot be answered any more.
+    pub expires_at: Millis,
+    /// The version that made or settled it.
+    pub version: u64,
+}
+
+/// Where a permission request stands, and how it was answered if it was.
+#[derive(Debug, Serialize)]
+pub struct StatusView<'a> {
+    status: Status,
+    #[serde(flatten)]
+    resolution: Option<&'a Resolution>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Pending,
+    Resolved,
+    Cancelled,
+    Expired,
+}
+
+impl<'a> StatusView<'a> {
+    /// Of a request that waits.
+    pub const PENDING: Self = Self { status: Status::Pending, resolution: None };
+
+    /// Of a request that ended like this.
+    pub fn of(settlement: &'a Settlement) -> Self {
+        let status = match settlement {
+            Settlement::Resolved(_) => Status::Resolved,
+            Settlement::Cancelled => Status::Cancelled,
+            Settlement::Expired => Status::Expired,
+        };
+        Self { status, resolution: settlement.resolution() }
+    }
+}
+
+/// A permission (Y2).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantView<'a> {
+    /// The request that it answers.
+    pub request_id: &'a str,
+    /// Whose it is.
+    pub user_id: &'a str,
+    /// What it is for.
+    pub action: &'a str,
+    /// Who gave it.
+    pub granted_by: &'a str,
+    /// When.
+    pub granted_at: Millis,
+    /// The version that gave or ended it.
+    pub version: u64,
 }
 
 /// What of a participant is versioned (Y5).

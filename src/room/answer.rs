@@ -10,6 +10,7 @@ use super::Room;
 use super::access::ANONYMOUS_ROLE;
 use super::change::{Conflict, Failure};
 use super::clients::{Outcome, Verdict};
+use super::requests::state::RequestKey;
 use super::session::{ConnectionId, Entry, Pass, Session};
 use super::staged::Reply;
 use super::turn::{Audience, Closing, Flush, Outgoing, Turn, Waiting, When};
@@ -20,11 +21,13 @@ pub(super) struct Answer {
     pub outcome: Result<u64, Failure>,
     /// Whether it was answered before, and now nothing was done.
     pub is_duplicate: bool,
+    /// The permission request that it ends. What is on record of it goes with an answer that nothing was done (Q2).
+    pub request: Option<RequestKey>,
 }
 
 impl From<Result<u64, Failure>> for Answer {
     fn from(outcome: Result<u64, Failure>) -> Self {
-        Self { outcome, is_duplicate: false }
+        Self { outcome, is_duplicate: false, request: None }
     }
 }
 
@@ -41,14 +44,14 @@ impl Answer {
                 Err(Failure::Refusal(Refusal::new(*code, message)))
             }
         };
-        Self { outcome, is_duplicate: true }
+        Self { outcome, is_duplicate: true, request: None }
     }
 }
 
 /// What is kept of an outcome; `None` for a refusal that may pass, which is not kept (E2).
 pub(super) fn verdict(outcome: &Result<u64, Failure>) -> Option<Verdict> {
     match outcome {
-        Ok(version) => Some(Verdict::Done { version: *version }),
+        Ok(version) | Err(Failure::DoneBefore { version }) => Some(Verdict::Done { version: *version }),
         Err(Failure::Conflict(Conflict { field, client_version })) => {
             Some(Verdict::Conflict { field: field.clone(), client_version: *client_version })
         }
@@ -213,7 +216,7 @@ impl Room {
     /// Stages the answer to a message. It waits for the commit, and is lost with it, but where it is true in any case: a
     /// refusal of a message without a number changed nothing, and an answer that is told again is on record.
     pub(super) fn answer(&mut self, to: ConnectionId, tag: &Tag, answer: Answer) {
-        let Answer { outcome, is_duplicate } = answer;
+        let Answer { outcome, is_duplicate, request } = answer;
         let client = self.sessions.get(to).and_then(|session| session.client());
         let is_greeted = client.is_some();
         let is_on_record = is_duplicate && client.is_some_and(|client| !self.staged.clients.contains(client));
@@ -225,12 +228,21 @@ impl Room {
                     // This one covers all before it.
                     self.staged.acks.remove(&to);
                 }
-                Some(ServerMessage::Ack { id: tag.id.as_ref(), seq, version, duplicate }.encode())
+                let request = request.filter(|_| is_duplicate);
+                is_sure &= request.as_ref().is_none_or(|request| !self.staged.requests.contains(request));
+                Some(self.ack(tag, version, duplicate, request.as_ref()))
             }
             Ok(version) => {
                 self.staged.acks.extend(seq.map(|seq| (to, (seq, version))));
                 None
             }
+            Err(Failure::DoneBefore { version }) if !tag.is_empty() => {
+                if seq.is_some() {
+                    self.staged.acks.remove(&to);
+                }
+                Some(self.ack(tag, version, Some(true), request.as_ref()))
+            }
+            Err(Failure::DoneBefore { .. }) => None,
             Err(Failure::Refusal(refusal)) => {
                 is_sure |= tag.number.is_none();
                 Some(reply::error(&refusal, tag, is_duplicate))
@@ -258,6 +270,12 @@ impl Room {
         if !is_sure {
             self.staged.waiting.push(Waiting { connection: to, tag: tag.clone() });
         }
+    }
+
+    fn ack(&self, tag: &Tag, version: u64, duplicate: Option<bool>, request: Option<&RequestKey>) -> String {
+        let (id, seq) = (tag.id.as_ref(), tag.number.map(|number| number.seq));
+        let record = request.and_then(|request| self.on_record(request));
+        ServerMessage::Ack { id, seq, version, duplicate, record }.encode()
     }
 
     /// A frame for one connection, after all that came before it.

@@ -18,6 +18,11 @@ pub(super) enum Failure {
     Refusal(Refusal),
     /// It comes too late.
     Conflict(Conflict),
+    /// What it asks for was done before, by this or another message (Q1, Q2).
+    DoneBefore {
+        /// The room's version.
+        version: u64,
+    },
 }
 
 /// What a batch that cannot be done as a whole goes back to.
@@ -89,7 +94,7 @@ impl Room {
                 Ok(self.version)
             }
             ClientMessage::Kick { user_id } => Ok(self.kick(&user_id)),
-            ClientMessage::Permission(message) => Ok(self.permission(from, message)?),
+            ClientMessage::Permission(message) => self.permission(from, message),
             // These change what the connection is and are done before it comes to what the room holds.
             ClientMessage::Hello(_) | ClientMessage::OtherProtocol | ClientMessage::Auth { .. } => Ok(self.version),
         }
@@ -199,7 +204,8 @@ impl Room {
         };
         let gives_way = self.room_for_participant(&join.user_id)?;
         let freed = gives_way.as_ref().map_or(0, |user| self.people.bytes_of(user));
-        self.check_bytes(self.document.bytes() + self.people.bytes_with(&join.user_id, &participant) - freed)?;
+        let others = self.document.bytes() + self.requests.bytes();
+        self.check_bytes(others + self.people.bytes_with(&join.user_id, &participant) - freed)?;
 
         let announced = is_announced.then(|| {
             let announcement = ServerMessage::UserJoined {
@@ -289,7 +295,8 @@ impl Room {
             selection,
         };
         if !is_smaller {
-            self.check_bytes(self.people.bytes() + self.document.bytes_with(name, &field))?;
+            let others = self.people.bytes() + self.requests.bytes();
+            self.check_bytes(others + self.document.bytes_with(name, &field))?;
         }
         self.version += 1;
         self.document.put(name.to_owned(), field);
@@ -298,11 +305,11 @@ impl Room {
     }
 
     /// Whether there is a plain client beside the author, who must hear of each change by itself (S8).
-    fn is_heard_by_plain(&self, author: Option<ConnectionId>) -> bool {
+    pub(super) fn is_heard_by_plain(&self, author: Option<ConnectionId>) -> bool {
         self.sessions.plain_but(author) > 0
     }
 
-    fn tell_plain(&mut self, but: Option<ConnectionId>, text: Option<String>) {
+    pub(super) fn tell_plain(&mut self, but: Option<ConnectionId>, text: Option<String>) {
         self.staged.outbox.extend(text.map(|text| Outgoing::new(Audience::Plain { but }, text)));
     }
 
@@ -349,7 +356,12 @@ impl Room {
         }
     }
 
-    fn check_bytes(&self, bytes: usize) -> Result<(), Refusal> {
+    /// What the room keeps, in bytes of text.
+    pub(super) fn bytes(&self) -> usize {
+        self.document.bytes() + self.people.bytes() + self.requests.bytes()
+    }
+
+    pub(super) fn check_bytes(&self, bytes: usize) -> Result<(), Refusal> {
         let limit = self.settings.limits.room_bytes;
         if bytes <= limit {
             return Ok(());

@@ -1,11 +1,13 @@
 //! What the room answers to those who read: all of its state, or what changed since a version.
 
 use crate::protocol::Millis;
-use crate::protocol::json::encode;
+use crate::protocol::json::{Json, encode};
 use crate::protocol::reply::{
-    ChangeView, ChangesPage, ChangesView, ParticipantView, PresenceView, RecordView, ServerMessage, StateView,
+    ChangeView, ChangesPage, ChangesView, GrantView, ParticipantView, PresenceView, RecordView, RequestView,
+    ServerMessage, StateView, StatusView,
 };
 
+use super::requests::state::{Grant, GrantKey, Request, RequestKey};
 use super::turn::{Field, Participant};
 use super::{Room, people};
 
@@ -30,8 +32,8 @@ impl Room {
             selections: selections.collect(),
             participants: self.participants(),
             presence: self.presence(),
-            requests: [],
-            permissions: [],
+            requests: self.requests.requests().map(|(key, request)| RequestView::of(key, request)).collect(),
+            permissions: self.permissions(),
             reset: reset.then_some(true),
         }))
         .encode()
@@ -81,11 +83,14 @@ impl Room {
 
     /// A version after which everything comes that happened at this time or later. `None` if some of that is forgotten.
     ///
-    /// Times never go back from one version to the next, so every field that changed before the time has a version
+    /// Times never go back from one version to the next, so everything that changed before the time has a version
     /// below all that changed later. When a participant changed is not kept, so those changes may come once more.
     fn version_before(&self, time: Millis) -> Option<u64> {
-        let before = self.document.iter().filter(|(_, field)| field.updated_at < time);
-        let version = before.map(|(_, field)| field.version).max().unwrap_or(0);
+        let fields = self.document.iter().map(|(_, field)| (field.updated_at, field.version));
+        let requests = self.requests.requests().map(|(_, request)| (request.changed_at(), request.version()));
+        let grants = self.requests.grants().map(|(_, grant)| (grant.changed_at(), grant.version));
+        let before = fields.chain(requests).chain(grants).filter(|(at, _)| *at < time);
+        let version = before.map(|(_, version)| version).max().unwrap_or(0);
         Some(version).filter(|version| *version >= self.meta.floor)
     }
 
@@ -93,9 +98,15 @@ impl Room {
     fn changes(&self, since: u64) -> Vec<ChangeView<'_>> {
         let fields = self.document.iter().map(|(name, field)| ChangeView::of_field(name, field));
         let people = self.people.iter().map(|(user, person)| ChangeView::of_participant(user, person));
-        let mut changes = fields.chain(people).filter(|change| change.version() > since).collect::<Vec<_>>();
-        changes.sort_unstable_by_key(ChangeView::version);
-        changes
+        let requests = self.requests.requests().map(|(key, request)| ChangeView::of_request(key, request));
+        let grants = self.requests.grants().map(|(key, grant)| ChangeView::of_grant(key, grant));
+        in_order(since, fields.chain(people).chain(requests).chain(grants))
+    }
+
+    /// Those that stand.
+    fn permissions(&self) -> Vec<GrantView<'_>> {
+        let standing = self.requests.grants().filter(|(_, grant)| grant.ended_at.is_none());
+        standing.map(|(key, grant)| GrantView::of(key, grant)).collect()
     }
 
     fn presence(&self) -> Vec<PresenceView<'_>> {
@@ -126,6 +137,46 @@ impl Room {
     }
 }
 
+/// What of this is newer than `since`, the oldest first.
+pub(super) fn in_order<'a>(since: u64, changes: impl Iterator<Item = ChangeView<'a>>) -> Vec<ChangeView<'a>> {
+    let mut changes = changes.filter(|change| change.version() > since).collect::<Vec<_>>();
+    // A request and the permission that answers it have one version, and keep their order.
+    changes.sort_by_key(ChangeView::version);
+    changes
+}
+
+impl<'a> RequestView<'a> {
+    fn of(key: &'a RequestKey, request: &'a Request) -> Self {
+        let asked = request.asked();
+        Self {
+            request_id: &key.request_id,
+            user_id: &key.user_id,
+            action: &asked.action,
+            detail: asked.detail.as_ref(),
+            status: match request {
+                Request::Pending(_) => StatusView::PENDING,
+                Request::Settled(settled) => StatusView::of(&settled.settlement),
+            },
+            created_at: asked.created_at,
+            expires_at: asked.expires_at,
+            version: request.version(),
+        }
+    }
+}
+
+impl<'a> GrantView<'a> {
+    fn of(key: &'a GrantKey, grant: &'a Grant) -> Self {
+        Self {
+            request_id: &grant.request_id,
+            user_id: &key.user_id,
+            action: &key.action,
+            granted_by: &grant.granted_by,
+            granted_at: grant.granted_at,
+            version: grant.version,
+        }
+    }
+}
+
 impl<'a> ChangeView<'a> {
     /// How a field stands.
     pub(super) fn of_field(name: &'a str, field: &'a Field) -> Self {
@@ -142,5 +193,16 @@ impl<'a> ChangeView<'a> {
     pub(super) fn of_participant(user: &'a str, person: &'a Participant) -> Self {
         let (name, is_ready, joined_at) = (person.name.as_str(), person.is_ready, person.joined_at);
         Self::Participant { version: person.version, participant: RecordView { id: user, name, is_ready, joined_at } }
+    }
+
+    /// How a permission request stands.
+    pub(super) fn of_request(key: &RequestKey, request: &Request) -> Self {
+        Self::Request { version: request.version(), request: Json::of(&RequestView::of(key, request)) }
+    }
+
+    /// How a permission stands.
+    pub(super) fn of_grant(key: &GrantKey, grant: &Grant) -> Self {
+        let ended = grant.ended_at.map(|_| true);
+        Self::Grant { version: grant.version, grant: Json::of(&GrantView::of(key, grant)), ended }
     }
 }

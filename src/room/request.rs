@@ -127,7 +127,7 @@ impl Room {
         members.extend(seq.map(|seq| ("seq".to_owned(), Json::of(&seq))));
         members.extend(duplicate.map(|duplicate| ("duplicate".to_owned(), Json::of(&duplicate))));
         match answer.outcome {
-            Ok(version) => {
+            Ok(version) | Err(Failure::DoneBefore { version }) => {
                 let selection = self.document.get(field).and_then(|field| field.selection.as_ref());
                 Written::Done(encode(&DoneBody { version, selection, duplicate }))
             }

@@ -12,6 +12,8 @@ use crate::protocol::reply::{ChangeView, ChangesView, PresenceView, ServerMessag
 
 use super::Room;
 use super::change::Conflict;
+use super::read::in_order;
+use super::requests::state::{GrantKey, RequestKey};
 use super::session::{ConnectionId, Session};
 use super::turn::{Audience, Closing, Flush, Outgoing, Turn, Waiting, When, Write};
 
@@ -26,6 +28,8 @@ pub(super) struct Staged {
     pub participants: BTreeSet<String>,
     pub clients: BTreeSet<String>,
     pub keys: BTreeSet<(String, String)>,
+    pub requests: BTreeSet<RequestKey>,
+    pub grants: BTreeSet<GrantKey>,
     pub attach: BTreeSet<ConnectionId>,
     pub waiting: Vec<Waiting>,
     pub outbox: Vec<Outgoing>,
@@ -84,6 +88,8 @@ impl Staged {
             && self.participants.is_empty()
             && self.clients.is_empty()
             && self.keys.is_empty()
+            && self.requests.is_empty()
+            && self.grants.is_empty()
     }
 
     fn tells_nothing(&self) -> bool {
@@ -178,7 +184,7 @@ impl Room {
             }
         }
         for (to, (seq, version)) in std::mem::take(&mut self.staged.acks) {
-            let text = ServerMessage::Ack { id: None, seq: Some(seq), version, duplicate: None }.encode();
+            let text = ServerMessage::Ack { id: None, seq: Some(seq), version, duplicate: None, record: None }.encode();
             self.staged.outbox.push(Outgoing::new(Audience::One(to), text));
         }
     }
@@ -189,8 +195,11 @@ impl Room {
         let fields = fields.map(|(name, field)| ChangeView::of_field(name, field));
         let people = self.staged.participants.iter().filter_map(|user| Some((user, self.people.get(user)?)));
         let people = people.map(|(user, person)| ChangeView::of_participant(user, person));
-        let mut changes = fields.chain(people).filter(|change| change.version() > from).collect::<Vec<_>>();
-        changes.sort_unstable_by_key(ChangeView::version);
+        let requests = self.staged.requests.iter().filter_map(|key| Some((key, self.requests.request(key)?)));
+        let requests = requests.map(|(key, request)| ChangeView::of_request(key, request));
+        let grants = self.staged.grants.iter().filter_map(|key| Some((key, self.requests.grant(key)?)));
+        let grants = grants.map(|(key, grant)| ChangeView::of_grant(key, grant));
+        let changes = in_order(from, fields.chain(people).chain(requests).chain(grants));
         let (to, epoch) = (self.version, self.meta.epoch.as_str());
         let view = ChangesView { from, to, epoch, changes, participants: None, presence: None, reset: None };
         ServerMessage::Changes(Box::new(view)).encode()
@@ -264,6 +273,14 @@ impl Room {
         commit.extend(staged.keys.iter().map(|of| match self.keys.get(of) {
             Some(write) => Write::Key(of.0.clone(), of.1.clone(), write.clone()),
             None => Write::ForgetKey(of.0.clone(), of.1.clone()),
+        }));
+        commit.extend(staged.requests.iter().map(|key| match self.requests.request(key) {
+            Some(request) => Write::Request(key.clone(), request.clone()),
+            None => Write::ForgetRequest(key.clone()),
+        }));
+        commit.extend(staged.grants.iter().map(|key| match self.requests.grant(key) {
+            Some(grant) => Write::Grant(key.clone(), grant.clone()),
+            None => Write::ForgetGrant(key.clone()),
         }));
         commit
     }

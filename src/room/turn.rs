@@ -6,6 +6,7 @@ use crate::protocol::message::{Extra, Tag};
 use crate::protocol::refusal::CloseCode;
 
 use super::clients::{Client, KeyedWrite};
+use super::requests::state::{Grant, GrantKey, Request, RequestKey};
 use super::session::{Attachment, ConnectionId};
 
 /// The effects of one event, in the order in which they are carried out. If the commit fails, no attachment is made
@@ -131,6 +132,14 @@ pub enum Write {
     Key(String, String, KeyedWrite),
     /// A key that has served its time.
     ForgetKey(String, String),
+    /// A permission request.
+    Request(RequestKey, Request),
+    /// A permission request that nobody must be told of any more.
+    ForgetRequest(RequestKey),
+    /// A permission.
+    Grant(GrantKey, Grant),
+    /// A permission that was ended, of which nobody must be told any more.
+    ForgetGrant(GrantKey),
 }
 
 /// What the room keeps of itself.
@@ -138,7 +147,7 @@ pub enum Write {
 pub struct Meta {
     /// Which life of the room this is (U8).
     pub epoch: String,
-    /// What was cleared at or before this version may be forgotten.
+    /// What was cleared or settled at or before this version may be forgotten.
     pub floor: u64,
     /// When the room was last used. Written at most thirty times in the room's time to live, so it lags by up to a
     /// thirtieth of that.

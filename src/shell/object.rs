@@ -199,7 +199,7 @@ impl RoomObject {
         let Some(revocations) = Revocation::from_lines(body) else {
             return problem(400, "bad_request", "These are no revocations.");
         };
-        self.inner.borrow_mut().event(|runner, platform, now| runner.revoke(platform, &user, &revocations, now));
+        self.inner.borrow_mut().event(|runner, platform, now| runner.revoke_tokens(platform, &user, &revocations, now));
         self.settle().await?;
         Ok(ResponseBuilder::new().with_status(204).empty())
     }

@@ -536,6 +536,8 @@ fn assert_rows_are_distinct(commit: &[Write]) {
         Write::Participant(user, _) | Write::ForgetParticipant(user) => format!("participant {user}"),
         Write::Client(id, _) | Write::ForgetClient(id) => format!("client {id}"),
         Write::Key(user, key, _) | Write::ForgetKey(user, key) => format!("key {user} {key}"),
+        Write::Request(of, _) | Write::ForgetRequest(of) => format!("request {of:?}"),
+        Write::Grant(of, _) | Write::ForgetGrant(of) => format!("permission {of:?}"),
     });
     assert_eq!(rows.collect::<BTreeSet<_>>().len(), commit.len(), "{commit:?}");
 }

@@ -5,6 +5,7 @@ mod clients;
 mod frames;
 mod limits;
 mod people;
+mod permissions;
 mod state;
 mod together;
 
@@ -16,6 +17,7 @@ use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::message::Frame;
 use roomkeep::room::clients::{Client, Outcome, Verdict};
 use roomkeep::room::read::Since;
+use roomkeep::room::requests::state::Request;
 use roomkeep::room::session::{Access, ConnectionId, Entry, Identity};
 use roomkeep::room::turn::{Audience, Flush, Turn, Write};
 use roomkeep::room::{Room, Settings};
@@ -26,9 +28,11 @@ use crate::world::{DAY, settings};
 /// Runs `setup` and then `script` on a new room, and compares the turns of `script`.
 ///
 /// A line is a time (or `=`: in the same moment as the line before), a connection (or `*` for the room's own events), and what happens:
-/// `connects`, `enters role [expiry [name]]` (with a token), `waits` (for a token), `leaves`, `breaks`, `pings`, `joins [name]`, `sets field json`, `clears field`, `ready bool`,
-/// `syncs [since]`, `hellos client [since]`, `shows json`, a frame in JSON, or `*`'s `alarm` and `flush`. Before a message
-/// may stand its `id` as `#id`, its `seq` as `@seq` and its `baseVersion` as `^version`.
+/// `connects`, `enters role [expiry [name]]` (with a token), `waits` (for a token), `leaves`, `breaks`, `pings`,
+/// `joins [name]`, `sets field json`, `clears field`, `ready bool`, `syncs [since]`, `hellos client [since]`, `shows json`,
+/// `asks request action [members]`, `allows request user scope`, `denies request user`, `cancels request`,
+/// `revokes action user`, a frame in JSON, or `*`'s `alarm` and `flush`. Before a message may stand its `id` as `#id`, its
+/// `seq` as `@seq` and its `baseVersion` as `^version`.
 fn check(setup: &str, script: &str, expected: Expect) {
     check_with(settings(), setup, script, expected);
 }
@@ -60,11 +64,11 @@ fn run_with(room: &mut Room, alarm: &mut Option<Millis>, script: &str, told: &mu
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (time, event) = line.split_once(' ').unwrap();
         if time != "=" {
-            now = time.parse::<Millis>().unwrap();
             // The cool-down after a commit is over long before the next line.
             if !room.has_staged() {
                 assert!(room.timer(now).commit.is_empty());
             }
+            now = time.parse::<Millis>().unwrap();
         }
         let mut turns = vec![step(room, event, *alarm, now)];
         if turns[0].flush == Some(Flush::Now) {
@@ -93,6 +97,7 @@ fn step(room: &mut Room, event: &str, alarm: Option<Millis>, now: Millis) -> Tur
     }
     let (connection, user) = (say::connection(who), say::user(who));
     let (verb, rest) = what.split_once(' ').unwrap_or((what, ""));
+    let words = what.splitn(4, ' ').collect::<Vec<_>>();
     let text = match verb {
         "connects" => return room.connect(connection, Entry::Anonymous, alarm, now),
         "enters" => return room.connect(connection, say::pass(user, rest), alarm, now),
@@ -116,6 +121,11 @@ fn step(room: &mut Room, event: &str, alarm: Option<Millis>, now: Millis) -> Tur
                 format!(r#"{{"type":"hello","protocol":1,"clientId":"{client}","since":{since},"epoch":"epoch1"}}"#)
             }
         },
+        "asks" => say::ask(words[1], words[2], words.get(3).copied().unwrap_or_default()),
+        "allows" => say::allow(words[1], words[2], words[3]),
+        "denies" => say::deny(words[1], words[2]),
+        "cancels" => say::cancel(words[1]),
+        "revokes" => say::revoke(words[1], words[2]),
         "shows" => format!(r#"{{"type":"presence","data":{rest}}}"#),
         _ => what.to_owned(),
     };
@@ -197,6 +207,23 @@ fn row(write: &Write) -> String {
         Write::ForgetClient(id) => format!("no client {id}"),
         Write::Key(user, key, write) => format!("key {user} {key} at {}: {}", write.at, verdict(&write.outcome)),
         Write::ForgetKey(user, key) => format!("no key {user} {key}"),
+        Write::Request(of, request) => format!(
+            "request {} of {} v{} at {}: {}",
+            of.request_id,
+            of.user_id,
+            request.version(),
+            time(request.changed_at()),
+            match request {
+                Request::Pending(_) => "pending".to_owned(),
+                Request::Settled(settled) => serde_json::to_string(&settled.settlement).unwrap(),
+            }
+        ),
+        Write::ForgetRequest(of) => format!("no request {} of {}", of.request_id, of.user_id),
+        Write::Grant(of, grant) => {
+            let ended = grant.ended_at.map_or(String::new(), |at| format!(", ended at {}", time(at)));
+            format!("permission {} of {} v{} by {}{ended}", of.action, of.user_id, grant.version, grant.granted_by)
+        }
+        Write::ForgetGrant(of) => format!("no permission {} of {}", of.action, of.user_id),
     }
 }
 

@@ -54,6 +54,28 @@ pub fn clear(user: &str, field: &str) -> String {
     json!({"type": "field_cleared", "field": field, "userId": user}).to_string()
 }
 
+/// `members` are further ones, each after a comma.
+pub fn ask(request: &str, action: &str, members: &str) -> String {
+    format!(r#"{{"type":"permission_request","requestId":"{request}","action":"{action}"{members}}}"#)
+}
+
+pub fn allow(request: &str, author: &str, scope: &str) -> String {
+    json!({"type": "permission_response", "requestId": request, "userId": author, "decision": "allow", "scope": scope})
+        .to_string()
+}
+
+pub fn deny(request: &str, author: &str) -> String {
+    json!({"type": "permission_response", "requestId": request, "userId": author, "decision": "deny"}).to_string()
+}
+
+pub fn cancel(request: &str) -> String {
+    json!({"type": "permission_cancelled", "requestId": request}).to_string()
+}
+
+pub fn revoke(action: &str, user: &str) -> String {
+    json!({"type": "permission_revoked", "action": action, "userId": user}).to_string()
+}
+
 pub fn sync() -> String {
     r#"{"type":"sync_request"}"#.to_owned()
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::refusal::{CloseCode, Refusal};
+use roomkeep::protocol::role::Role;
 use roomkeep::protocol::write::{FieldWrite, Request, Verb};
 use roomkeep::room::request::Written;
-use roomkeep::room::session::{Attachment, ConnectionId, Entry, Pass};
+use roomkeep::room::session::{Access, Attachment, ConnectionId, Entry, Pass};
 use roomkeep::room::turn::{Audience, Write};
 use roomkeep::room::{Settings, Stored};
 use roomkeep::runner::{Platform, Runner};
@@ -395,6 +396,15 @@ impl Site {
     fn lose_memory(&mut self) {
         self.world.lose_memory();
         self.runner = Runner::new(self.settings.clone());
+    }
+
+    /// From here on a connection is here by a token with this role.
+    pub fn give_pass(&mut self, name: &str, role: Role) {
+        self.sleep();
+        let attachment =
+            self.world.sockets.get_mut(&say::connection(name)).and_then(|socket| socket.attachment.as_mut());
+        let pass = Pass { role, name: None, token_id: name.to_owned(), expires: self.now + 365 * DAY };
+        attachment.unwrap().access = Access::Pass(pass);
     }
 
     /// The frames that a connection got since the last look.

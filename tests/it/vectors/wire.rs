@@ -18,7 +18,7 @@ use crate::say;
 use crate::world::Site;
 
 /// Members whose JSON is the page's own, whatever it is.
-const OWN: [&str; 2] = ["value", "data"];
+const OWN: [&str; 3] = ["value", "data", "detail"];
 /// Members that the pages of the sessions have added.
 const ADDED: [&str; 2] = ["color", "note"];
 
@@ -27,6 +27,8 @@ fn name_of(key: &str, object: &Map<String, Value>) -> String {
     match (key, object.get("kind").and_then(Value::as_str)) {
         ("changes", Some(kind)) => format!("a change of the kind {kind}"),
         ("selection" | "selections" | "current", _) => "a selection".to_owned(),
+        ("request" | "requests", _) => "a permission request".to_owned(),
+        ("grant" | "permissions", _) => "a permission".to_owned(),
         ("participant", _) => "the participant of a change".to_owned(),
         ("participants", _) => "a participant".to_owned(),
         ("presence", _) => "an entry of presence".to_owned(),
