@@ -16,9 +16,8 @@ pub mod request;
 pub mod requests;
 pub mod session;
 mod staged;
+mod time;
 pub mod turn;
-
-use std::collections::BTreeSet;
 
 use crate::protocol::Millis;
 use crate::protocol::limits::{BadVariable, Limits};
@@ -34,7 +33,7 @@ use document::Document;
 use guard::Sender;
 use people::People;
 use requests::state::{Grant, GrantKey, Request, RequestKey, Requests};
-use session::{Access, Attachment, ConnectionId, Entry, Pass, Session, Sessions, TOKEN_WAIT};
+use session::{Access, Attachment, ConnectionId, Entry, Pass, Session, Sessions};
 use staged::Staged;
 use turn::{Audience, Closing, Field, Meta, Outgoing, Participant, Turn};
 
@@ -164,8 +163,6 @@ pub struct Room {
     is_cooling: bool,
     /// When presence was last told.
     last_presence: Option<Millis>,
-    /// When silent connections must be looked for, as far as this waking knows.
-    next_sweep: Option<Millis>,
     /// When the alarm rings, as far as this waking knows.
     armed: Option<Millis>,
 }
@@ -198,7 +195,6 @@ impl Room {
             last_flush: None,
             is_cooling: false,
             last_presence: None,
-            next_sweep: None,
             armed: None,
         };
         for (user, participant) in stored.participants {
@@ -229,22 +225,24 @@ impl Room {
             room.clock = room.clock.max(grant.changed_at());
             room.requests.put_grant(key, grant);
         }
-        for attachment in attachments {
-            room.clock = room.clock.max(attachment.heard);
-            if attachment.is_waiting {
-                room.sessions.wait(attachment.connection, attachment.heard);
-                continue;
-            }
-            let (connection, mut session) = (attachment.connection, Session::from(attachment));
-            if room.settings.requires_tokens && session.access.is_anonymous() {
-                // It came before there were keys, and has to come again.
-                session.access = Access::Pass(Pass::over());
-            }
-            room.sessions.insert(connection, session);
-        }
+        attachments.into_iter().for_each(|attachment| room.recall_session(attachment));
         room.told = room.version;
         room.recall_authors();
         room
+    }
+
+    /// A connection that was open while the room slept.
+    fn recall_session(&mut self, attachment: Attachment) {
+        self.clock = self.clock.max(attachment.heard);
+        if attachment.is_waiting {
+            return self.sessions.wait(attachment.connection, attachment.heard);
+        }
+        let (connection, mut session) = (attachment.connection, Session::from(attachment));
+        if self.settings.requires_tokens && session.access.is_anonymous() {
+            // It came before there were keys, and has to come again.
+            session.access = Access::Pass(Pass::over());
+        }
+        self.sessions.insert(connection, session);
     }
 
     /// A change is a sign of its author. When the runtime died before the author left, it is the last one there is.
@@ -328,10 +326,6 @@ impl Room {
     fn enter(&mut self, connection: ConnectionId, user: Option<(String, Pass)>) {
         self.sessions.insert(connection, Session::new(user, self.clock));
         self.touch();
-        if self.sessions.len() == 2 {
-            // From the second on there is somebody to be told of a connection that died.
-            self.next_sweep = Some(self.clock + SILENCE);
-        }
     }
 
     /// A frame came. `text` is the frame as it came, `frame` what it says.
@@ -414,9 +408,7 @@ impl Room {
         let mut turn = self.flush(now);
         if self.sessions.len() == 1 {
             // Who is alone is not looked after.
-            self.next_sweep = None;
-            turn.alarm = self.next_alarm();
-            self.armed = turn.alarm;
+            self.arm_anew(&mut turn);
         }
         turn
     }
@@ -477,61 +469,6 @@ impl Room {
         }
     }
 
-    /// Whether the time to look for silent connections has passed although the alarm has not run.
-    pub fn sweep_is_due(&self, now: Millis) -> bool {
-        let due = self.next_sweep.or(self.armed);
-        due.is_some_and(|at| at <= now) && self.sessions.len() > 1
-    }
-
-    /// The alarm rang, or is due. Does all that is due by `now`, and may be called at any time.
-    pub fn alarm(&mut self, pings: &[(ConnectionId, Millis)], now: Millis) -> Turn {
-        self.begin(now);
-        self.heard(pings);
-        self.forget_unseen();
-        if self.sessions.is_empty() && self.expires_at() <= now {
-            return Turn { erase: true, ..Turn::default() };
-        }
-        self.next_sweep = None;
-        if !self.sessions.is_empty() {
-            self.touch();
-        }
-        if self.sessions.len() > 1 {
-            for connection in self.silent_since(now - SILENCE) {
-                self.shut(connection, CloseCode::Silent);
-            }
-        }
-        if self.sessions.len() > 1 {
-            let due = self.sessions.iter().filter(|(_, session)| session.pings);
-            let due = due.map(|(_, session)| session.heard + SILENCE);
-            self.next_sweep = Some(due.fold(now + SILENCE, Millis::min));
-        }
-        let mut turn = self.flush(now);
-        turn.alarm = self.next_alarm();
-        self.armed = turn.alarm;
-        turn
-    }
-
-    /// When the room must be woken next, if ever.
-    fn next_alarm(&self) -> Option<Millis> {
-        let rest = match self.sessions.len() {
-            0 if !self.is_stored => None,
-            0 | 1 => Some(self.expires_at()),
-            // A room that has just woken does not know when that is; at the latest then.
-            _ => Some(self.next_sweep.unwrap_or(self.clock + SILENCE)),
-        };
-        rest.into_iter().chain(self.sessions.next_due()).chain(self.requests.next_due()).min()
-    }
-
-    /// Has the room woken earlier, if something is due before the alarm. One that rings too early does no harm, and
-    /// one that is set anew costs a write.
-    fn arm(&mut self, turn: &mut Turn) {
-        let next = self.next_alarm();
-        if next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed)) {
-            turn.alarm = next;
-            self.armed = next;
-        }
-    }
-
     /// What storage must hold when nothing is staged. For tests of just that.
     pub fn stored(&self) -> Option<Stored> {
         self.is_stored.then(|| Stored {
@@ -565,62 +502,5 @@ impl Room {
         }
         self.people.put(user.to_owned(), participant);
         self.staged.participants.insert(user.to_owned());
-    }
-
-    /// What comes before everything else in an event: what the clock has brought about by itself.
-    fn begin(&mut self, now: Millis) {
-        self.tick(now);
-        let late = self.sessions.waiting_since(now - TOKEN_WAIT);
-        for connection in late.into_iter().chain(self.sessions.expired(now)) {
-            self.shut(connection, CloseCode::Unauthorized);
-        }
-    }
-
-    /// It is later, and what time changes has changed.
-    fn tick(&mut self, now: Millis) {
-        self.clock = self.clock.max(now);
-        // A clock that was put back must not hold presence up until it has caught up.
-        self.last_presence = self.last_presence.map(|last| last.min(now));
-        self.settle_due();
-    }
-
-    /// Forgets clients that were away for too long, and idempotency keys that have served their time.
-    fn forget_unseen(&mut self) {
-        let here = self.sessions.iter().filter_map(|(_, session)| session.client()).collect::<BTreeSet<_>>();
-        let away = self.clients.iter().map(|(id, _)| id).filter(|id| !here.contains(id.as_str()));
-        for id in away.cloned().collect::<Vec<_>>() {
-            if self.clients.forget_if_unseen(&id, self.clock) {
-                self.staged.clients.insert(id);
-            }
-        }
-        let surplus = self.clients.forget_beyond(self.settings.limits.clients, |id| here.contains(id));
-        self.staged.clients.extend(surplus);
-        self.forget_old_keys();
-    }
-
-    /// Notes that the room is in use, in storage too once the note there is a thirtieth of the time to live old.
-    fn touch(&mut self) {
-        if !self.is_stored || self.clock - self.meta.touched >= self.settings.time_to_live / 30 {
-            self.meta.touched = self.clock;
-            self.staged.meta = true;
-        }
-    }
-
-    /// When a room that nobody is connected to will have been unused for its time to live.
-    fn expires_at(&self) -> Millis {
-        let last_use = if self.sessions.is_empty() { self.last_use() } else { self.clock };
-        last_use + self.settings.time_to_live
-    }
-
-    /// The last use that storage tells of.
-    fn last_use(&self) -> Millis {
-        let fields = self.document.iter().map(|(_, field)| field.updated_at);
-        let people = self.people.iter().map(|(_, participant)| participant.last_seen);
-        fields.chain(people).fold(self.meta.touched, Millis::max)
-    }
-
-    fn silent_since(&self, limit: Millis) -> Vec<ConnectionId> {
-        let silent = self.sessions.iter().filter(|(_, session)| session.pings && session.heard <= limit);
-        silent.map(|(connection, _)| connection).collect()
     }
 }

@@ -170,8 +170,8 @@ impl Runner {
             room.heard(&platform.pings());
         }
         let turn = room.receive(from, text.unwrap_or_default(), frame, now);
-        let is_sweep_due = room.sweep_is_due(now);
-        if self.carry_out(platform, turn, now).is_ok() && is_sweep_due {
+        let is_alarm_due = room.alarm_is_due(now);
+        if self.carry_out(platform, turn, now).is_ok() && is_alarm_due {
             self.alarm(platform, now);
         }
     }

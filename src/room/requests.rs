@@ -172,12 +172,6 @@ impl Room {
         self.tell_plain(but, text);
     }
 
-    /// Whether time has settled or ended something that the room has not noticed yet.
-    pub fn is_due(&self, now: Millis) -> bool {
-        let clock = self.clock.max(now);
-        self.requests.first_due(clock).is_some() || self.requests.has_surplus(&self.settings.limits, clock)
-    }
-
     /// Settles the requests whose time is over, in the order in which it ended (Q3), and forgets what is old.
     pub(super) fn settle_due(&mut self) {
         while let Some(key) = self.requests.first_due(self.clock) {
