@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::PROTOCOL;
@@ -15,7 +15,7 @@ use super::reader::{Reader, bad, size_of_extra, within_value};
 use super::refusal::{Code, Refusal};
 
 /// The `id` that a client gave its message, to be told the outcome (F3).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum MessageId {
     /// An integer.
@@ -412,10 +412,11 @@ fn sync(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
 }
 
 fn message_id(raw: &RawValue) -> Option<MessageId> {
-    serde_json::from_str(raw.get()).ok().filter(|id| match id {
-        MessageId::Number(_) => true,
-        MessageId::Text(text) => (1..=MESSAGE_ID_CHARS).contains(&text.chars().count()),
-    })
+    let Some(text) = json::string(raw.get()) else {
+        return serde_json::from_str(raw.get()).ok().map(MessageId::Number);
+    };
+    let is_short = (1..=MESSAGE_ID_CHARS).contains(&text.chars().count());
+    is_short.then(|| MessageId::Text(text.into_owned()))
 }
 
 /// A number on the wire is one that JavaScript holds exactly.

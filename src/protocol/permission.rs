@@ -86,7 +86,7 @@ pub enum Scope {
 }
 
 /// How a request was answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resolution {
     /// The answer.
@@ -94,7 +94,7 @@ pub struct Resolution {
     /// How far it goes.
     pub scope: Scope,
     /// Why, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Who answered.
     pub resolved_by: String,
@@ -102,7 +102,7 @@ pub struct Resolution {
 
 /// How a request ended. It lies in storage in this form, so its names stay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
+#[serde(tag = "status", rename_all = "snake_case", try_from = "SettlementRow")]
 pub enum Settlement {
     /// It was answered.
     Resolved(Resolution),
@@ -110,6 +110,40 @@ pub enum Settlement {
     Cancelled,
     /// Nobody answered in time.
     Expired,
+}
+
+/// A settlement as it lies in storage. What serde writes to read an enum with a tag is many times the size of this.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SettlementRow {
+    status: Status,
+    decision: Option<Decision>,
+    scope: Option<Scope>,
+    reason: Option<String>,
+    resolved_by: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Resolved,
+    Cancelled,
+    Expired,
+}
+
+impl TryFrom<SettlementRow> for Settlement {
+    type Error = &'static str;
+
+    fn try_from(row: SettlementRow) -> Result<Self, Self::Error> {
+        match (row.status, row.decision, row.scope, row.resolved_by) {
+            (Status::Resolved, Some(decision), Some(scope), Some(resolved_by)) => {
+                Ok(Self::Resolved(Resolution { decision, scope, reason: row.reason, resolved_by }))
+            }
+            (Status::Resolved, _, _, _) => Err("an answer lacks a part"),
+            (Status::Cancelled, _, _, _) => Ok(Self::Cancelled),
+            (Status::Expired, _, _, _) => Ok(Self::Expired),
+        }
+    }
 }
 
 impl Settlement {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::protocol::Millis;
 use crate::protocol::message::Number;
@@ -37,7 +38,7 @@ pub enum Verdict {
 
 /// A message that was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "OutcomeRow", from = "OutcomeRow")]
+#[serde(into = "OutcomeRow", try_from = "Vec<Box<RawValue>>")]
 pub struct Outcome {
     /// The mark of what it said.
     pub content: u32,
@@ -46,7 +47,7 @@ pub struct Outcome {
 }
 
 /// An outcome as it lies in storage: an array, since up to 64 of them are written with each change.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum OutcomeRow {
     Done(u32, u64),
@@ -64,15 +65,21 @@ impl From<Outcome> for OutcomeRow {
     }
 }
 
-impl From<OutcomeRow> for Outcome {
-    fn from(row: OutcomeRow) -> Self {
-        match row {
-            OutcomeRow::Done(content, version) => Self { content, verdict: Verdict::Done { version } },
-            OutcomeRow::Refused(content, code) => Self { content, verdict: Verdict::Refused(code) },
-            OutcomeRow::Conflict(content, field, client_version) => {
-                Self { content, verdict: Verdict::Conflict { field, client_version } }
-            }
-        }
+/// Taken apart by hand: the code that serde writes for such an enum is a hundred times the size of this.
+impl TryFrom<Vec<Box<RawValue>>> for Outcome {
+    type Error = serde_json::Error;
+
+    fn try_from(row: Vec<Box<RawValue>>) -> Result<Self, Self::Error> {
+        let part = |at: usize| row.get(at).map_or("", |raw| raw.get());
+        let verdict = match row.len() {
+            3 => Verdict::Conflict {
+                field: serde_json::from_str(part(1))?,
+                client_version: serde_json::from_str(part(2))?,
+            },
+            _ if part(1).starts_with('"') => Verdict::Refused(serde_json::from_str(part(1))?),
+            _ => Verdict::Done { version: serde_json::from_str(part(1))? },
+        };
+        Ok(Self { content: serde_json::from_str(part(0))?, verdict })
     }
 }
 

@@ -2,7 +2,6 @@
 
 pub mod state;
 
-use crate::protocol::Millis;
 use crate::protocol::message::ClientMessage;
 use crate::protocol::permission::{self, Decision, PermissionMessage, Resolution, Response, Scope};
 use crate::protocol::refusal::{Code, Refusal};
