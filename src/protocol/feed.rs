@@ -284,11 +284,14 @@ mod tests {
         let full = r#"{"type":"sync_response","version":9,"epoch":"new","time":1,"reset":true,"selections":{
             "b":{"field":"b","value":1.10,"userId":"ann","timestamp":null,"version":8,"updatedAt":5},
             "a":{"field":"a","value":2,"userId":"bob","timestamp":null,"version":9,"updatedAt":6}},
-            "participants":[{"id":"ann","name":"Ann","isReady":false,"joinedAt":2,"version":1}],"presence":[]}"#;
+            "participants":[{"id":"ann","name":"Ann","isReady":false,"joinedAt":2,"version":1}],"presence":[],
+            "requests":[{"requestId":"r","status":"resolved","version":7}],"permissions":[{"requestId":"r","version":7}]}"#;
         let Step::Event(event) = feed.take(full) else { panic!("an event") };
         let expected = concat!(
             r#"{"type":"changes","from":0,"to":9,"epoch":"new","changes":["#,
             r#"{"kind":"participant","version":1,"participant":{"id":"ann","name":"Ann","isReady":false,"joinedAt":2}},"#,
+            r#"{"kind":"request","version":7,"request":{"requestId":"r","status":"resolved","version":7}},"#,
+            r#"{"kind":"grant","version":7,"grant":{"requestId":"r","version":7}},"#,
             r#"{"kind":"field","version":8,"field":"b","selection":"#,
             r#"{"field":"b","value":1.10,"userId":"ann","timestamp":null,"version":8,"updatedAt":5},"userId":"ann","updatedAt":5},"#,
             r#"{"kind":"field","version":9,"field":"a","selection":"#,

@@ -28,7 +28,7 @@ impl Room {
         ServerMessage::SyncResponse(Box::new(StateView {
             version: self.version,
             epoch: &self.meta.epoch,
-            time: now.max(self.clock),
+            time: self.time(now),
             selections: selections.collect(),
             participants: self.participants(),
             presence: self.presence(),
@@ -72,8 +72,13 @@ impl Room {
             epoch: &self.meta.epoch,
             changes: self.changes(from),
             participants: self.participants(),
-            time: now.max(self.clock),
+            time: self.time(now),
         })
+    }
+
+    /// The room's own time, which never goes back.
+    pub fn time(&self, now: Millis) -> Millis {
+        now.max(self.clock)
     }
 
     /// Whether all that changed after this version is still known.

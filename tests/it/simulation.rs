@@ -11,6 +11,7 @@ mod heal;
 mod message;
 mod mix;
 mod oracle;
+mod permissions;
 mod random;
 mod rows;
 mod stage;
@@ -25,6 +26,8 @@ use story::Story;
 
 const USERS: [&str; 5] = ["ann", "bob", "cid", "dan", "eve"];
 const FIELDS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+const REQUESTS: [&str; 12] = ["r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "ra", "rb"];
+const ACTIONS: [&str; 3] = ["edit", "read", "send"];
 /// How many seeds are run when nobody says how many.
 const SEEDS: u64 = 5_000;
 /// Seeds that once found something, each with what it was.
@@ -95,7 +98,7 @@ fn seeds_that_once_found_something_find_nothing() {
 }
 
 #[test]
-fn e1_to_e6_y3_y6_y7_s4_s6_s7_s9_p1_and_j4_hold_whatever_happens() {
+fn e1_to_e6_q1_to_q5_y3_y6_y7_s4_s6_s7_s9_p1_and_j4_hold_whatever_happens() {
     let from = variable("SIMULATION_FROM").unwrap_or(0);
     let time = variable("SIMULATION_SECONDS").map(Duration::from_secs);
     let count = variable("SIMULATION_SEEDS").unwrap_or(SEEDS);

@@ -121,18 +121,37 @@ fn a_row_that_cannot_be_read_is_refused_until_it_is_mended() {
         ),
         ("UPDATE idempotency_key SET outcome = 'null'", "DELETE FROM idempotency_key", "idempotency_key"),
         ("UPDATE idempotency_key SET at = 'x'", "UPDATE idempotency_key SET at = 1", "idempotency_key"),
+        (
+            "UPDATE permission_request SET settlement = '{\"status\":\"lost\"}'",
+            "UPDATE permission_request SET settlement = '{\"status\":\"expired\"}'",
+            "permission_request",
+        ),
+        (
+            "UPDATE permission_request SET settlement = NULL",
+            "UPDATE permission_request SET settled_at = NULL",
+            "permission_request",
+        ),
+        (
+            "UPDATE permission_request SET detail = '{'",
+            "UPDATE permission_request SET detail = '{}'",
+            "permission_request",
+        ),
+        ("UPDATE permission SET ended_at = 'x'", "UPDATE permission SET ended_at = NULL", "permission"),
     ] {
         let mut site = site();
         site.say("ann", r#"{"type":"hello","protocol":1,"clientId":"a"}"#);
         site.say("ann", &say::with_seq(1, &say::set("ann", "f", "1")));
         site.write(Verb::Delete, "nothing", r#"{"userId":"ann"}"#, Some("key")).unwrap();
+        site.say("ann", &say::ask("r", "edit", ""));
+        site.say("bob", &say::allow("r", "ann", "session"));
+        site.come_round();
         site.world.db.execute_batch(harm).unwrap();
         site.sleep();
         assert_eq!(load(&site), Err(StoreError::CorruptRow { table }), "{harm}");
         let refusal = site.runner.admit(&mut site.world, &Entry::Anonymous, site.now).unwrap_err();
         assert!(refusal.code.may_pass(), "{harm}");
         site.world.db.execute_batch(mend).unwrap();
-        assert_eq!(site.sync("bob")["version"], 3, "{harm}");
+        assert_eq!(site.sync("bob")["version"], 5, "{harm}");
     }
 }
 

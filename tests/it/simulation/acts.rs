@@ -7,12 +7,14 @@ use roomkeep::room::read::Since;
 use roomkeep::room::request::Written;
 use serde_json::Value;
 
-use super::FIELDS;
 use super::client::Answered;
 use super::message::{Content, Message};
 use super::oracle::{Reply, Verdict};
+use super::permissions::{Answer, Saying, Status};
 use super::story::{PATIENCE, Story};
 use super::witness::{changes, name};
+use super::{ACTIONS, FIELDS, REQUESTS, USERS};
+use crate::world::DAY;
 
 /// A number that no client reaches.
 const FAR: u64 = 5_000;
@@ -187,6 +189,9 @@ impl Story {
     }
 
     fn content_to_number(&mut self, at: usize) -> Content {
+        if self.random.percent(self.mix.permissions) {
+            return self.about_permissions();
+        }
         match self.random.below(100) {
             0..50 => self.set(at),
             50..68 => self.clear(at),
@@ -200,6 +205,26 @@ impl Story {
             96..98 => Content::NoValue,
             _ => Content::TooLong,
         }
+    }
+
+    fn about_permissions(&mut self) -> Content {
+        let (user, request) = (self.random.pick(&USERS), self.random.pick(&REQUESTS));
+        let action = self.random.pick(&ACTIONS);
+        let open = self.stage.witness.oracle.rows.requests.iter();
+        let open = open.filter(|(_, row)| row.status == Status::Pending).map(|(key, _)| *key).collect::<Vec<_>>();
+        let (author, asked) = if open.is_empty() { (user, request) } else { self.random.pick(&open) };
+        Content::Permission(match self.random.below(100) {
+            0..40 => {
+                let wait = self.random.pick(&[5, 60, 2_000, 300_000, DAY]);
+                Saying::Ask { request, action, wait }
+            }
+            40..75 => {
+                let answer = self.random.pick(&[Answer::Deny, Answer::Once, Answer::Session, Answer::Session]);
+                Saying::Respond { author, request: asked, answer }
+            }
+            75..88 => Saying::Cancel { request: asked },
+            _ => Saying::Revoke { user, action },
+        })
     }
 
     fn field(&mut self) -> &'static str {
@@ -277,6 +302,7 @@ impl Story {
         let client = is_client.then(|| self.tabs[at].client.clone());
         let limits = self.settings.limits.clone();
         let (reply, written, is_lost) = self.event(|runner, stage, now| {
+            stage.notice_time(runner, now);
             let reply = stage.witness.oracle.write(message, client.as_ref(), key.as_ref());
             let frame = Frame::decode(&message.text(), &limits);
             let request = FieldWrite { frame, client_id: client.as_deref().map(str::to_owned), key: key.clone() };
@@ -296,6 +322,7 @@ impl Story {
         let (since, epoch) = (self.version_or_so(at), self.tabs[at].epoch.clone());
         self.note(|_| format!("over HTTP: since {since} of {epoch:?}"));
         self.event(|runner, stage, now| {
+            stage.notice_time(runner, now);
             let Ok(room) = runner.read(stage, now) else {
                 assert!(stage.witness.event.has_failed || stage.is_dead, "H2: not to be read");
                 return;
@@ -319,7 +346,7 @@ impl Story {
 
 fn answered(verdict: &Verdict) -> Answered {
     match verdict {
-        Verdict::Done(version) => Answered::Done(Some(*version)),
+        Verdict::Done(version) | Verdict::Before(version) => Answered::Done(Some(*version)),
         Verdict::Conflict { .. } => Answered::Conflict,
         Verdict::Refused(code) => Answered::Refused((*code).to_owned()),
     }
@@ -351,7 +378,7 @@ fn check_written(reply: &Reply, written: &Written, stage: &super::stage::Stage, 
                     assert_eq!(code, expected, "H3: {body}");
                     assert_eq!(body["expected"].as_u64(), reply.expected, "H3: {body}");
                 }
-                Verdict::Done(version) => panic!("H3: {code} instead of {version}: {body}"),
+                Verdict::Done(version) | Verdict::Before(version) => panic!("H3: {code} instead of {version}: {body}"),
             }
         }
     }

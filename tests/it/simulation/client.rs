@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::message::{Content, Message};
 use super::oracle::What;
+use super::permissions::{Held, held_in};
 use super::witness::{changes, selections};
 
 /// How a number was answered.
@@ -48,6 +49,8 @@ pub struct Tab {
     pub has_state: bool,
     pub fields: BTreeMap<String, (u64, u64)>,
     pub people: BTreeMap<String, (String, bool)>,
+    /// Permission requests and permissions.
+    pub held: Held,
     pub answers: BTreeMap<u64, Answered>,
     /// Numbers that once met a failure of storage. If they were answered before, later ones may be done and acked
     /// meanwhile, so that such an ack does not tell how these were answered.
@@ -80,6 +83,7 @@ impl Tab {
             has_state: false,
             fields: BTreeMap::new(),
             people: BTreeMap::new(),
+            held: Held::new(),
             answers: BTreeMap::new(),
             failed: BTreeSet::new(),
             said: BTreeMap::new(),
@@ -144,6 +148,7 @@ impl Tab {
             "welcome" => self.welcome(frame, now),
             "sync_response" => {
                 self.fields = selections(frame);
+                self.held = held_in(frame);
                 self.take_people(frame);
                 self.stand_at(frame, "version");
                 Vec::new()
@@ -208,6 +213,8 @@ impl Tab {
                     let name = super::message::user_name(user, name);
                     self.people.insert(user.to_owned(), (name, is_ready));
                 }
+                What::Grant { is_ended: true, .. } => drop(self.held.remove(&what.name())),
+                What::Request { .. } | What::Grant { .. } => drop(self.held.insert(what.name(), (version, what))),
             }
         }
         if frame.get("participants").is_some() {

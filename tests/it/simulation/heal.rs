@@ -1,6 +1,8 @@
 //! The end of a run: the network heals, everybody comes back, and all that was open must come to its end.
 
 use super::message::{Content, Message};
+use super::oracle::What;
+use super::permissions::{Status, held};
 use super::story::{PATIENCE, Story};
 use super::witness::set_fields;
 use crate::world::Sqlite;
@@ -92,10 +94,14 @@ impl Story {
     /// Every client that says `hello` has what the room has. `is_fresh`: it was told who is on record just now.
     fn compare(&self, is_fresh: bool) {
         let rows = &self.stage.witness.oracle.durable;
-        let fields = set_fields(rows);
+        let (fields, held) = (set_fields(rows), held(rows));
         for tab in self.tabs.iter().filter(|tab| tab.is_greeting) {
             assert_eq!(tab.version, rows.version, "Y6, Y7: {} has another version", tab.client);
             assert_eq!(tab.fields, fields, "Y6, Y7: {} has other fields", tab.client);
+            let mut told = tab.held.clone();
+            // What was forgotten is told to nobody who was there when it was settled.
+            told.retain(|name, (_, what)| held.contains_key(name) || !is_settled(what));
+            assert_eq!(told, held, "Q5: {} has other permissions", tab.client);
             for (user, row) in &rows.people {
                 let person = (super::message::user_name(user, row.name), row.is_ready);
                 assert_eq!(tab.people.get(*user), Some(&person), "Y5: {} of {}", user, tab.client);
@@ -104,4 +110,8 @@ impl Story {
             assert!(may_differ || tab.people.len() == rows.people.len(), "Y3: {} has {:?}", tab.client, tab.people);
         }
     }
+}
+
+fn is_settled(what: &What) -> bool {
+    matches!(what, What::Request { status, .. } if *status != Status::Pending)
 }

@@ -4,6 +4,8 @@ use std::rc::Rc;
 
 use serde_json::json;
 
+use super::permissions::Saying;
+
 /// Longer than the values that the simulated rooms take.
 const LONG: usize = 300;
 /// The longest value that they take.
@@ -22,6 +24,7 @@ pub enum Content {
     Relay,
     Sync { since: Option<u64>, epoch: Option<String> },
     Presence(Option<u64>),
+    Permission(Saying),
     Hello { client: Rc<str>, since: Option<u64>, epoch: Option<String> },
 }
 
@@ -46,6 +49,7 @@ impl Message {
             | Content::TooLong
             | Content::Sync { .. }
             | Content::Presence(_)
+            | Content::Permission(_)
             | Content::Hello { .. } => None,
             Content::Set { .. }
             | Content::Clear { .. }
@@ -95,6 +99,7 @@ impl Content {
             Self::Relay => format!(r#"{{"type":"wave","userId":"{user}"}}"#),
             Self::Sync { since, epoch } => with_place(json!({"type": "sync_request"}), *since, epoch.as_deref()),
             Self::Presence(data) => json!({"type": "presence", "data": data}).to_string(),
+            Self::Permission(saying) => saying.text(),
             Self::Hello { client, since, epoch } => {
                 let hello = json!({"type": "hello", "protocol": 1, "clientId": &**client});
                 with_place(hello, *since, epoch.as_deref())

@@ -47,6 +47,8 @@ pub struct Mix {
     /// In a hundred: writes over HTTP, messages that are sent again, links that lose the answer.
     pub http: u64,
     pub repeats: u64,
+    /// In a hundred messages: how many are about permissions.
+    pub permissions: u64,
     /// In a hundred writes: how many say what they saw.
     pub based: u64,
     /// How long a step of time is, mostly.
@@ -86,6 +88,8 @@ impl Mix {
                 participants: random.pick(&[1, 2, 3, 8]),
                 clients: random.pick(&[1, 2, 4, 50]),
                 outcomes: random.pick(&[2, 5, 64, 64]),
+                requests: random.pick(&[1, 3, 200]),
+                settled: random.pick(&[1, 4, 1_000]),
             },
             time_to_live: random.pick(&[2 * DAY, 30 * DAY, 45 * DAY]),
             acts,
@@ -93,6 +97,7 @@ impl Mix {
             deaths,
             http,
             repeats,
+            permissions: random.pick(&[0, 15, 50]),
             based: random.pick(&[0, 30, 60, 90]),
             haste: random.pick(&[2, 10, 60]),
         }
@@ -106,6 +111,8 @@ impl Mix {
             participants: self.bounds.participants,
             clients: self.bounds.clients,
             outcomes: self.bounds.outcomes,
+            requests: self.bounds.requests,
+            settled: self.bounds.settled,
             ..Limits::default()
         };
         Settings { limits, time_to_live: self.time_to_live, ..settings() }

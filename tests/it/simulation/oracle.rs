@@ -6,8 +6,10 @@ use std::rc::Rc;
 
 use roomkeep::protocol::Millis;
 use roomkeep::room::session::ConnectionId;
+use serde_json::Value;
 
 use super::message::{Content, Message};
+use super::permissions::{GrantRow, Key, RequestRow, Status};
 
 /// The few limits that a simulated room runs into.
 #[derive(Debug, Clone, Copy)]
@@ -17,12 +19,19 @@ pub struct Bounds {
     pub participants: usize,
     pub clients: usize,
     pub outcomes: usize,
+    pub requests: usize,
+    pub settled: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     Done(u64),
-    Conflict { field: &'static str, seen: u64 },
+    /// It was done before, by this or another message.
+    Before(u64),
+    Conflict {
+        field: &'static str,
+        seen: u64,
+    },
     Refused(&'static str),
 }
 
@@ -59,6 +68,8 @@ pub struct Rows {
     pub people: BTreeMap<&'static str, PersonRow>,
     pub clients: BTreeMap<Rc<str>, ClientRow>,
     pub keys: BTreeMap<(&'static str, String), (Content, Verdict)>,
+    pub requests: BTreeMap<Key, RequestRow>,
+    pub grants: BTreeMap<Key, GrantRow>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,12 +84,16 @@ pub struct Session {
 pub enum What {
     Field { field: &'static str, value: Option<u64> },
     Person { user: &'static str, name: u64, is_ready: bool },
+    Request { key: Key, action: &'static str, status: Status },
+    Grant { key: Key, request: &'static str, by: &'static str, is_ended: bool },
 }
 
 /// One step of the version.
 #[derive(Debug, Clone)]
 pub struct Change {
     pub what: What,
+    /// The permission that an answer gives is part of the same step.
+    pub also: Option<What>,
     pub by: Option<ConnectionId>,
     /// Whether plain clients hear of it by a frame with its version.
     pub is_numbered: bool,
@@ -100,6 +115,10 @@ pub struct Reply {
     /// With `out_of_order`.
     pub expected: Option<u64>,
     pub is_duplicate: bool,
+    /// Whether its number is a new one all the same, so that the answer stands for all before it.
+    pub is_news: bool,
+    /// What is told with it of a permission request.
+    pub record: Option<Value>,
     /// Whether it is true whatever becomes of the commit.
     pub is_sure: bool,
     /// Whether its commit failed, so that `storage` is the answer.
@@ -120,10 +139,12 @@ pub struct Oracle {
     pub rows: Rows,
     pub durable: Rows,
     pub history: Vec<Change>,
+    /// The room's own time.
+    pub clock: Millis,
     pub sessions: BTreeMap<ConnectionId, Session>,
     pub awaiting: BTreeMap<ConnectionId, Vec<Expect>>,
-    /// Connections that a `hello` in this event must close.
-    pub fenced: Vec<ConnectionId>,
+    /// Connections that a `hello` in this event must close, and what they showed.
+    pub fenced: BTreeMap<ConnectionId, Option<u64>>,
     /// Clients of which the room does not know the name any more, with whom nothing is exactly once.
     pub dropped: BTreeSet<Rc<str>>,
     /// Whether a participant gave way to another, of which nobody is told but who asks.
@@ -140,9 +161,10 @@ impl Oracle {
             rows: Rows::default(),
             durable: Rows::default(),
             history: Vec::new(),
+            clock: 0,
             sessions: BTreeMap::new(),
             awaiting: BTreeMap::new(),
-            fenced: Vec::new(),
+            fenced: BTreeMap::new(),
             dropped: BTreeSet::new(),
             has_given_way: false,
             applied: BTreeMap::new(),
@@ -208,19 +230,25 @@ impl Oracle {
         let (seq, id) = (message.seq, message.id);
         let author = session.user.or(message.author());
         let reply = match (seq, &session.client) {
-            (None, _) => reply(seq, id, self.apply(Some(from), None, session.client.as_ref(), message)),
+            (None, _) => self.reply_to(from, message, None, session.client.as_ref()),
             (Some(_), None) => reply(seq, id, Verdict::Refused("bad_message")),
             (Some(number), Some(client)) => {
                 let known = self.answered(client, author, number, &message.content);
-                let known = known.map(|known| Reply { seq, id, is_sure: self.is_sure(client, &known), ..known });
+                let request = self.ended_by(session.user, &message.content);
+                let known = known.map(|known| {
+                    let is_told = known.is_duplicate && matches!(known.verdict, Verdict::Done(_));
+                    let record = request.filter(|_| is_told).and_then(|request| self.on_record(request));
+                    let is_sure = self.is_sure(client, &known, request.filter(|_| is_told));
+                    Reply { seq, id, is_sure, record, ..known }
+                });
                 let is_done = |known: &Reply| known.is_duplicate && matches!(known.verdict, Verdict::Done(_));
                 if known.as_ref().is_some_and(is_done) {
                     self.join_again(from, &message.content, message.user);
                 }
                 known.unwrap_or_else(|| {
-                    let verdict = self.apply(Some(from), Some(number), Some(client), message);
-                    self.record(client, author, &message.content, &verdict);
-                    reply(seq, id, verdict)
+                    let reply = self.reply_to(from, message, Some(number), Some(client));
+                    self.record(client, author, &message.content, &reply.verdict);
+                    reply
                 })
             }
         };
@@ -232,6 +260,21 @@ impl Oracle {
         if !(is_presence && reply.is_silent()) {
             self.expect(from, Expect::Reply(reply));
         }
+    }
+
+    fn reply_to(
+        &mut self,
+        from: ConnectionId,
+        message: &Message,
+        number: Option<u64>,
+        client: Option<&Rc<str>>,
+    ) -> Reply {
+        let request = self.ended_by(self.sessions[&from].user, &message.content);
+        let verdict = self.apply(Some(from), number, client, message);
+        let Verdict::Before(version) = verdict else { return reply(message.seq, message.id, verdict) };
+        let record = request.and_then(|request| self.on_record(request));
+        let done = reply(message.seq, message.id, Verdict::Done(version));
+        Reply { is_duplicate: true, is_news: true, record, ..done }
     }
 
     /// A write without a socket. `None` where only the clock decides.
@@ -288,8 +331,8 @@ impl Oracle {
         };
         let older =
             self.sessions.iter().filter(|(of, session)| **of != from && session.client.as_ref() == Some(client));
-        self.fenced = older.map(|(of, _)| *of).collect();
-        for older in self.fenced.clone() {
+        self.fenced = older.map(|(of, session)| (*of, session.presence)).collect();
+        for older in self.fenced.keys().copied().collect::<Vec<_>>() {
             self.leave(older);
         }
         self.sessions.get_mut(&from).unwrap().client = Some(client.clone());
@@ -334,12 +377,15 @@ impl Oracle {
     }
 
     /// Whether an answer that is told again is in storage, and what it shows too.
-    fn is_sure(&self, client: &Rc<str>, reply: &Reply) -> bool {
+    fn is_sure(&self, client: &Rc<str>, reply: &Reply, request: Option<Key>) -> bool {
         let last = |rows: &Rows| rows.clients.get(client).map(|row| row.last);
         let version = |rows: &Rows, field: &str| rows.fields.get(field).map(|row| row.version);
         let is_shown = match &reply.verdict {
             Verdict::Conflict { field, .. } => version(&self.rows, field) == version(&self.durable, field),
-            Verdict::Done(_) | Verdict::Refused(_) => true,
+            Verdict::Done(_) | Verdict::Before(_) | Verdict::Refused(_) => {
+                let version = |rows: &Rows| rows.requests.get(&request?).map(|row| row.version);
+                version(&self.rows) == version(&self.durable)
+            }
         };
         reply.is_duplicate && last(&self.rows) == last(&self.durable) && is_shown
     }
@@ -387,6 +433,7 @@ impl Oracle {
             Content::NoValue => Err(Verdict::Refused("bad_message")),
             Content::TooLong => Err(Verdict::Refused("limit_value")),
             Content::Hello { .. } | Content::Sync { .. } | Content::Relay => return Verdict::Done(self.rows.version),
+            Content::Permission(saying) => return self.permission(from.unwrap(), *saying),
             Content::Presence(data) => {
                 let session = self.sessions.get_mut(&from.unwrap()).unwrap();
                 if session.client.is_none() {
@@ -447,7 +494,7 @@ impl Oracle {
             }
             *version += 1;
             fields.insert(field, FieldRow { version: *version, value, user, client: client.cloned() });
-            made.push(Change { what: What::Field { field, value }, by: from, is_numbered: true });
+            made.push(Change { what: What::Field { field, value }, also: None, by: from, is_numbered: true });
             if let Some(value) = value {
                 let is_excused = client.is_some_and(|client| self.dropped.contains(client)) && is_numbered;
                 let before = self.applied.insert(value, *version);
@@ -481,7 +528,7 @@ impl Oracle {
             person.is_ready = is_ready;
             person.version = self.rows.version;
             let what = What::Person { user, name: person.name, is_ready };
-            self.history.push(Change { what, by: from, is_numbered: true });
+            self.history.push(Change { what, also: None, by: from, is_numbered: true });
         }
         Ok(self.rows.version)
     }
@@ -499,7 +546,7 @@ impl Oracle {
             self.rows.version += 1;
             self.rows.people.insert(user, PersonRow { name, is_ready, version: self.rows.version });
             let what = What::Person { user, name, is_ready };
-            self.history.push(Change { what, by: Some(from), is_numbered: false });
+            self.history.push(Change { what, also: None, by: Some(from), is_numbered: false });
         }
         let session = self.sessions.get_mut(&from).unwrap();
         (session.user, session.is_joined) = (Some(user), true);
@@ -508,12 +555,16 @@ impl Oracle {
 
     /// What changed in these versions, each thing as it was last, by version. `from` is not among them.
     pub fn coalesced(&self, from: u64, to: u64) -> Vec<(u64, What)> {
-        let mut last = BTreeMap::<&str, u64>::new();
+        let mut last = BTreeMap::<String, (u64, What)>::new();
         for version in from + 1..=to {
-            last.insert(self.change(version).what.name(), version);
+            let change = self.change(version);
+            for what in [Some(&change.what), change.also.as_ref()].into_iter().flatten() {
+                last.insert(what.name(), (version, what.clone()));
+            }
         }
-        let versions = last.into_values().collect::<BTreeSet<_>>();
-        versions.into_iter().map(|version| (version, self.change(version).what.clone())).collect()
+        let mut changes = last.into_values().collect::<Vec<_>>();
+        changes.sort_by_key(|(version, what)| (*version, matches!(what, What::Grant { .. })));
+        changes
     }
 
     pub fn change(&self, version: u64) -> &Change {
@@ -523,14 +574,26 @@ impl Oracle {
 
 impl What {
     /// Fields have names of one letter, users of three.
-    fn name(&self) -> &'static str {
+    pub fn name(&self) -> String {
         match self {
-            Self::Field { field, .. } => field,
-            Self::Person { user, .. } => user,
+            Self::Field { field, .. } => (*field).to_owned(),
+            Self::Person { user, .. } => (*user).to_owned(),
+            Self::Request { key: (user, request), .. } => format!("request {user} {request}"),
+            Self::Grant { key: (user, action), .. } => format!("permission {user} {action}"),
         }
     }
 }
 
 fn reply(seq: Option<u64>, id: Option<u64>, verdict: Verdict) -> Reply {
-    Reply { seq, id, verdict, expected: None, is_duplicate: false, is_sure: false, is_lost: false }
+    Reply {
+        seq,
+        id,
+        verdict,
+        expected: None,
+        is_duplicate: false,
+        is_news: false,
+        record: None,
+        is_sure: false,
+        is_lost: false,
+    }
 }

@@ -86,6 +86,7 @@ impl Witness {
 }
 
 fn check(stored: &Stored, rows: &Rows, place: &str) {
+    super::permissions::check(stored, rows, place);
     assert_eq!(stored.meta.floor, rows.floor, "Y3: the floor in {place}");
     let mut times = Vec::new();
     for (name, field) in &stored.fields {
@@ -136,7 +137,7 @@ fn is_same(found: &clients::Verdict, verdict: &Verdict) -> bool {
         (clients::Verdict::Refused(code), Verdict::Refused(expected)) => code.as_str() == *expected,
         (
             clients::Verdict::Done { .. } | clients::Verdict::Conflict { .. } | clients::Verdict::Refused(_),
-            Verdict::Done(_) | Verdict::Conflict { .. } | Verdict::Refused(_),
+            Verdict::Done(_) | Verdict::Before(_) | Verdict::Conflict { .. } | Verdict::Refused(_),
         ) => false,
     }
 }

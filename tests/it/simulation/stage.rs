@@ -6,14 +6,14 @@ use std::rc::Rc;
 
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::refusal::CloseCode;
-use roomkeep::room::Stored;
 use roomkeep::room::session::{Attachment, ConnectionId};
 use roomkeep::room::turn::{Audience, Write};
-use roomkeep::runner::Platform;
+use roomkeep::room::{Room, Stored};
+use roomkeep::runner::{Platform, Runner};
 use roomkeep::store::StoreError;
 use serde_json::Value;
 
-use crate::world::World;
+use crate::world::{Sqlite, World};
 
 use super::message::Message;
 use super::oracle::Session;
@@ -60,6 +60,19 @@ impl Stage {
     pub fn new(witness: Witness) -> Self {
         let (world, links) = (World::new(), BTreeMap::new());
         Self { world, witness, links, dies_after: None, is_dead: false, is_unarmed: false, leaving: None }
+    }
+
+    /// Something happens to the room, which first notices what time has done.
+    pub fn notice_time(&mut self, runner: &Runner, now: Millis) {
+        let time = match runner.room() {
+            Some(room) => room.time(now),
+            None => {
+                let stored = roomkeep::store::load(&mut Sqlite(&self.world.db)).unwrap();
+                let attachments = self.world.sockets.values().filter_map(|socket| socket.attachment.clone()).collect();
+                Room::restore(runner.settings().clone(), stored, String::new(), attachments, now).time(now)
+            }
+        };
+        self.witness.oracle.time_is(time);
     }
 
     /// Whether this effect does not come to be, since the runtime has died.
@@ -120,13 +133,13 @@ impl Platform for Stage {
                 let mut attached = self.attached();
                 for (of, session) in attached.iter_mut().filter(|(_, session)| session.client.is_some()) {
                     // What people show is not stored, and so not lost with a commit.
-                    if let Some(known) = self.witness.oracle.sessions.get(of) {
-                        session.presence = known.presence;
-                    }
+                    let known = self.witness.oracle.sessions.get(of).map(|known| known.presence);
+                    let known = known.or(self.witness.oracle.fenced.get(of).copied());
+                    session.presence = known.unwrap_or(session.presence);
                 }
                 // Whom a failed `hello` would have replaced stays, so that they are gone is no news.
                 let (now, fenced) = (self.witness.mono, &self.witness.oracle.fenced);
-                self.witness.news.retain(|of, since| *since != now || !fenced.contains(of));
+                self.witness.news.retain(|of, since| *since != now || !fenced.contains_key(of));
                 self.witness.commit_fails(&attached);
                 self.witness.oracle.lost(attached);
                 self.witness.oracle.refuse();

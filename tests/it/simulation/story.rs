@@ -159,7 +159,7 @@ impl Story {
         if stage.witness.event.has_failed {
             self.told.iter_mut().for_each(|told| told.push_back("  its commit fails".to_owned()));
         } else {
-            for fenced in std::mem::take(&mut stage.witness.oracle.fenced) {
+            for (fenced, _) in std::mem::take(&mut stage.witness.oracle.fenced) {
                 let is_closed = stage.witness.event.closed.contains(&(fenced, CloseCode::Replaced));
                 assert!(is_closed, "E6: {} is still here", name(fenced));
             }
@@ -253,6 +253,7 @@ impl Story {
         }
         self.event(|runner, stage, now| {
             runner.admit(stage, &Entry::Anonymous, now).unwrap();
+            stage.notice_time(runner, now);
             stage.world.sockets.insert(of, crate::world::Socket::default());
             stage.witness.comes(of);
             let alarm = stage.world.alarm;
@@ -265,6 +266,7 @@ impl Story {
     pub fn hear(&mut self, from: ConnectionId, message: &Message) {
         self.note(|_| format!("{} says {}", name(from), message.text()));
         self.event(|runner, stage, now| {
+            stage.notice_time(runner, now);
             stage.witness.hears(from, message);
             runner.receive(stage, from, Some(&message.text()), now);
         });
@@ -276,6 +278,9 @@ impl Story {
         let session = self.stage.witness.oracle.sessions.get(&of).cloned();
         self.stage.leaving = Some(of);
         self.event(|runner, stage, now| {
+            if stage.witness.oracle.sessions.contains_key(&of) {
+                stage.notice_time(runner, now);
+            }
             stage.witness.leaves(of);
             runner.disconnect(stage, of, said_goodbye, now);
             let user = session.filter(|session| session.is_joined).and_then(|session| session.user);
@@ -370,11 +375,17 @@ impl Story {
             if timer == Some(next) {
                 self.note(|_| "the flush timer rings".to_owned());
                 self.stage.world.timer = None;
-                self.event(|runner, stage, now| runner.flush(stage, now));
+                self.event(|runner, stage, now| {
+                    if runner.room().is_some() {
+                        stage.notice_time(runner, now);
+                    }
+                    runner.flush(stage, now);
+                });
             } else {
                 self.note(|_| "the alarm rings".to_owned());
                 self.stage.world.alarm = None;
                 self.event(|runner, stage, now| {
+                    stage.notice_time(runner, now);
                     runner.alarm(stage, now);
                     if stage.is_dead {
                         // The runtime rings an alarm again whose handler did not come to its end.

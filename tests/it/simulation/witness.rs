@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::message::{Content, Message};
 use super::oracle::{Expect, Oracle, Reply, Rows, Session, Verdict, What};
+use super::permissions::{Status, grant_in, held, held_in, request_in, status_in};
 use super::{FIELDS, USERS};
 
 /// Presence may go out this often in a second (P1).
@@ -159,9 +160,16 @@ impl Witness {
             ("ack", Audience::One(to)) => self.ack(to, frame),
             ("conflict", Audience::One(to)) => self.conflict(to, frame),
             ("error", Audience::One(to)) => self.error(to, frame),
-            ("field_selected" | "field_cleared" | "user_ready", Audience::Plain { but }) => {
-                self.plain_change(but, to, frame)
-            }
+            (
+                "field_selected"
+                | "field_cleared"
+                | "user_ready"
+                | "permission_request"
+                | "permission_response"
+                | "permission_cancelled"
+                | "permission_revoked",
+                Audience::Plain { but },
+            ) => self.plain_change(but, to, frame),
             ("user_joined" | "user_left", Audience::Others(_)) => self.moved(kind == "user_joined", to, frame),
             ("presence", Audience::Greeted) => self.presence(to, frame),
             ("wave", Audience::Others(_)) => {}
@@ -178,7 +186,7 @@ impl Witness {
         let people = &self.oracle.durable.people;
         let is_crowded = people.len() > self.oracle.bounds.participants;
         expected.retain(|(_, what)| match what {
-            What::Field { .. } => true,
+            What::Field { .. } | What::Request { .. } | What::Grant { .. } => true,
             What::Person { user, .. } => {
                 let may_be_gone = !people.contains_key(user) || is_crowded && !self.oracle.is_here(user);
                 !may_be_gone || told.iter().any(|(_, told)| told == what)
@@ -240,7 +248,7 @@ impl Witness {
             assert_eq!(frame["to"].as_u64(), Some(rows.version), "Y3: {frame}");
             let mut expected = oracle.coalesced(known, rows.version);
             expected.retain(|(_, what)| match what {
-                What::Field { .. } => true,
+                What::Field { .. } | What::Request { .. } | What::Grant { .. } => true,
                 What::Person { user, .. } => rows.people.contains_key(user),
             });
             assert_eq!(changes(frame), expected, "Y3: {frame}");
@@ -249,6 +257,7 @@ impl Witness {
             assert_eq!(frame["reset"] == true, is_reset, "Y3: {since:?} of {epoch:?}: {frame}");
             assert_eq!(frame["version"].as_u64(), Some(rows.version), "Y2: {frame}");
             assert_eq!(selections(frame), set_fields(rows), "Y2: {frame}");
+            assert_eq!(held_in(frame), held(rows), "Y2: {frame}");
         }
         rows.version
     }
@@ -308,7 +317,10 @@ impl Witness {
         let expect = self.take_with_place(to, |expect| matches!(expect, Expect::Reply(reply) if is_it(reply)));
         let awaiting = self.oracle.awaiting.entry(to).or_default();
         assert!(expect.is_some(), "E2, E3, F3: {} is not owed {frame}, but {awaiting:?}", name(to));
-        let (Some(seq), Some((place, _)), false) = (seq, expect, is_duplicate) else { return };
+        let Some((place, Expect::Reply(reply))) = expect else { return };
+        let record = reply.record.unwrap_or_else(|| serde_json::json!({}));
+        assert_eq!(status_in(frame), record, "Q2: {frame}");
+        let Some(seq) = seq.filter(|_| !is_duplicate || reply.is_news) else { return };
         if let Some(told) = self.streams[&to].told {
             assert!(version <= told, "Y6: {} was told {told} before {frame}", name(to));
         }
@@ -391,6 +403,22 @@ impl Witness {
             }
             What::Field { field, value: None } => frame["type"] == "field_cleared" && frame["field"] == *field,
             What::Person { user, is_ready, .. } => frame["userId"] == *user && frame["isReady"] == *is_ready,
+            What::Request { key: (user, request), action, status } => {
+                let kind = match status {
+                    Status::Pending => frame["action"] == *action && frame["type"] == "permission_request",
+                    Status::Resolved { .. } => {
+                        let mut told = status_in(frame);
+                        told["status"] = "resolved".into();
+                        frame["type"] == "permission_response" && told == status.json()
+                    }
+                    Status::Cancelled => frame["type"] == "permission_cancelled" && frame.get("expired").is_none(),
+                    Status::Expired => frame["type"] == "permission_cancelled" && frame["expired"] == true,
+                };
+                kind && frame["userId"] == *user && frame["requestId"] == *request
+            }
+            What::Grant { key: (user, action), .. } => {
+                frame["type"] == "permission_revoked" && frame["userId"] == *user && frame["action"] == *action
+            }
         };
         assert!(is_same && change.by == but, "S8: {change:?} as {frame}");
         for of in to {
@@ -437,7 +465,7 @@ impl Witness {
             let data = session.and_then(|session| session.presence);
             if one["data"].is_null() && data.is_some() {
                 self.event.hushed.push(connection);
-            } else if one["data"].is_u64() && self.oracle.fenced.contains(&connection) {
+            } else if one["data"].is_u64() && self.oracle.fenced.contains_key(&connection) {
                 // What came before the `hello` in this event is told before it.
                 continue;
             } else {
@@ -513,6 +541,10 @@ pub fn changes(frame: &Value) -> Vec<(u64, What)> {
         let what = if change["kind"] == "field" {
             let value = change["selection"]["value"].as_u64();
             What::Field { field: one_of(&FIELDS, &change["field"]), value }
+        } else if change["kind"] == "request" {
+            request_in(&change["request"])
+        } else if change["kind"] == "grant" {
+            grant_in(&change["grant"], change["ended"] == true)
         } else {
             let person = &change["participant"];
             let user = one_of(&USERS, &person["id"]);

@@ -71,6 +71,29 @@ fn y8_changes_that_come_one_by_one_cost_two_rows_each() {
 }
 
 #[test]
+fn q5_each_step_of_a_permission_costs_a_row_for_each_thing_that_it_changes() {
+    let mut site = room_of(3);
+    site.say("w1", &say::join("w1"));
+    site.pass(10);
+    site.world.commits.clear();
+    for (name, text) in [
+        ("ann", say::ask("r1", "edit", "")),
+        ("ann", say::ask("r1", "edit", "")),
+        ("w1", say::allow("r1", "ann", "session")),
+        ("w1", say::allow("r1", "ann", "once")),
+        ("w1", say::revoke("edit", "ann")),
+        ("w1", say::revoke("edit", "ann")),
+        ("ann", say::ask("r2", "edit", "")),
+        ("ann", say::cancel("r2")),
+    ] {
+        site.say(name, &text);
+        site.pass(10);
+    }
+    assert_eq!(site.world.commits.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2, 1, 1, 1]);
+    assert_stored(&site);
+}
+
+#[test]
 fn p1_presence_costs_no_row() {
     let mut site = room_of(100);
     site.say("w1", &hello("w"));

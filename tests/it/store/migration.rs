@@ -115,3 +115,32 @@ fn a_migration_that_sqlite_refuses_refuses_the_room_until_it_can_be_done() {
     site.connect("ann");
     assert_eq!(site.sync("ann")["version"], 7);
 }
+
+/// What the second release added: here a client that has numbered one message.
+const SCHEMA_2: &str = r#"
+ALTER TABLE field ADD COLUMN client_id TEXT;
+CREATE TABLE client (client_id TEXT PRIMARY KEY, user_id TEXT, last_seq INTEGER, seen INTEGER NOT NULL, outcomes TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE idempotency_key (user_id TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, outcome TEXT NOT NULL, PRIMARY KEY (user_id, name)) WITHOUT ROWID;
+UPDATE room SET schema = 2;
+INSERT INTO client VALUES ('a', 'ann', 1, 900, '[[1,7]]');
+"#;
+
+#[test]
+fn a_room_of_schema_2_takes_permission_requests_once_it_is_taken_over() {
+    let mut site = old_room();
+    site.world.db.execute_batch(SCHEMA_2).unwrap();
+    site.connect("ann");
+    assert_eq!(schema(&site), store::schema_version());
+    let before = site.sync("ann");
+    assert_eq!((&before["requests"], &before["permissions"]), (&json!([]), &json!([])));
+    site.say("ann", r#"{"type":"hello","protocol":1,"clientId":"a"}"#);
+    assert!(site.take("ann")[0].contains(r#""lastSeq":1"#));
+    site.say("ann", &say::join_as("ann", "Ann"));
+    site.say("ann", &say::ask("r", "edit", ""));
+    site.say("ann", &say::allow("r", "ann", "session"));
+    site.come_round();
+    assert_stored(&site);
+    site.sleep();
+    let state = site.sync("ann");
+    assert_eq!((&state["version"], &state["permissions"][0]["action"]), (&json!(9), &json!("edit")));
+}
