@@ -174,7 +174,7 @@ impl Room {
 
     /// Whether time has settled or ended something that the room has not noticed yet.
     pub fn is_due(&self, now: Millis) -> bool {
-        let clock = self.time(now);
+        let clock = self.clock.max(now);
         self.requests.first_due(clock).is_some() || self.requests.has_surplus(&self.settings.limits, clock)
     }
 
