@@ -702,3 +702,32 @@ fn q3_a_room_that_woke_sets_its_alarm_for_the_new_request_and_not_later_than_for
     site.say("cid", &say::ask("r9", "edit", ""));
     assert_eq!(site.world.alarm, Some(site.now - 10 + 150_000), "bob may be silent by then");
 }
+
+#[test]
+fn s6_what_is_on_record_is_told_once_it_is_stored_even_to_an_answer_that_is() {
+    let mut site = Site::with(limited(|limits| limits.settled = 1));
+    for name in ["ann", "bob", "cid"] {
+        site.connect(name);
+        site.say(name, &say::join(name));
+    }
+    (0..98).for_each(|n| site.connect(&format!("w{n}")));
+    site.say("cid", r#"{"type":"hello","protocol":1,"clientId":"c"}"#);
+    site.say("ann", &say::ask("r1", "edit", ""));
+    let answer = say::with_seq(1, &say::deny("r1", "ann"));
+    site.say("cid", &answer);
+    site.say("ann", &say::ask("r2", "edit", ""));
+    // With this the first one is forgotten, and its name is free again.
+    site.say("ann", &say::cancel("r2"));
+    site.pass(1_000);
+    site.say("bob", &say::set("bob", "f", "1"));
+    site.say("ann", &say::ask("r1", "edit", ""));
+    site.say("bob", &say::allow("r1", "ann", "once"));
+    site.take("cid");
+    site.say("cid", &answer);
+    site.world.fail_at = Some(0);
+    site.pass(1_000);
+    let told = site.take("cid");
+    assert!(told.len() == 1 && told[0].contains(r#""code":"storage""#), "{told:?}");
+    site.say("cid", &answer);
+    assert_eq!(site.take("cid"), [r#"{"type":"ack","seq":1,"version":5,"duplicate":true}"#]);
+}
