@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import PartySocket, { type PartySocketOptions } from "partysocket";
-import WebSocket from "ws";
+import WebSocket, { type ClientOptions } from "ws";
 
 export { sleep };
 
@@ -17,6 +17,8 @@ export interface Served {
 	/** `127.0.0.1:PORT` */
 	host: string;
 	miniflare: Miniflare;
+	/** What the Worker has logged. */
+	logs: string[];
 	/** Puts a room's object out of memory while its sockets stay open, as sleeping does, or with its sockets. */
 	evict(room: string, webSockets?: "hibernate" | "close"): Promise<void>;
 	/** Runs SQL inside a room's object. */
@@ -48,6 +50,7 @@ export async function serve({ faults = false, vars = {}, persist }: ServeOptions
 		{ type: "ESModule" as const, path: "entry.js", contents: readFileSync(join(dist, "entry.js"), "utf8") },
 		{ type: "CompiledWasm" as const, path: wasm, contents: new Uint8Array(readFileSync(join(dist, wasm))) },
 	];
+	const logs: string[] = [];
 	const miniflare = new Miniflare(
 		convertV4MiniflareOptions({
 			name: "roomkeep",
@@ -55,7 +58,7 @@ export async function serve({ faults = false, vars = {}, persist }: ServeOptions
 			port: 0,
 			log: new Log(LogLevel.NONE),
 			// What a room reports belongs to the tests that break it, not into their output.
-			handleStructuredLogs: () => {},
+			handleStructuredLogs: ({ message }) => logs.push(message),
 			modules,
 			unsafeInspectDurableObjects: true,
 			// Straight to the Worker: Miniflare's own entry would stand between a slow reader and the room.
@@ -76,6 +79,7 @@ export async function serve({ faults = false, vars = {}, persist }: ServeOptions
 	return {
 		host,
 		miniflare,
+		logs,
 		get,
 		evict: (room, webSockets = "hibernate") =>
 			miniflare.unsafeEvictDurableObject("roomkeep", "Room", { ...name(room), webSockets }),
@@ -206,11 +210,14 @@ export class Client extends Peer {
 	/** What it knows of the room. A client that comes back goes on with the mirror it had. */
 	readonly mirror: Mirror;
 
-	constructor(host: string, room: string, userId: string, mirror = new Mirror()) {
+	constructor(host: string, room: string, userId: string, mirror = new Mirror(), { query = "", headers = {} } = {}) {
 		super();
 		this.userId = userId;
 		this.mirror = mirror;
-		this.socket = new WebSocket(`ws://${host}/parties/collaboration/${encodeURIComponent(room)}`);
+		// workerd ends the TCP connection of a closed socket that never said anything only when the object sleeps. The
+		// close frame comes at once, and a browser does not wait for more for long either.
+		const options: ClientOptions & { closeTimeout: number } = { headers, closeTimeout: 200 };
+		this.socket = new WebSocket(`ws://${host}/parties/collaboration/${encodeURIComponent(room)}${query}`, options);
 		this.socket.on("message", (data) => {
 			const frame = JSON.parse(String(data));
 			this.texts.push(String(data));
