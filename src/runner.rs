@@ -224,12 +224,21 @@ impl Runner {
     }
 
     /// Tokens of a user were revoked (A8).
-    pub fn revoke_tokens(&mut self, platform: &mut impl Platform, user: &str, revocations: &[Revocation], now: Millis) {
+    ///
+    /// # Errors
+    /// The room cannot be read, so it has to be told again.
+    pub fn revoke_tokens(
+        &mut self,
+        platform: &mut impl Platform,
+        user: &str,
+        revocations: &[Revocation],
+        now: Millis,
+    ) -> Result<(), Refusal> {
         self.guard.revoke(user, revocations, now);
-        let Ok(room) = self.wake(platform, now) else { return };
-        let turn = room.revoke_tokens(user, revocations, now);
-        let _ = self.carry_out(platform, turn, now);
+        let turn = self.wake(platform, now)?.revoke_tokens(user, revocations, now);
+        let outcome = self.carry_out(platform, turn, now);
         self.rest();
+        outcome
     }
 
     /// Ends this life of the room (H6).

@@ -53,9 +53,10 @@ impl Inner {
     }
 
     /// Lets an event act on the room, then tells the room of the connections that broke on the way.
-    fn event(&mut self, act: impl FnOnce(&mut Runner, &mut Workerd, i64)) {
-        act(&mut self.runner, &mut self.platform, now());
+    fn event<T>(&mut self, act: impl FnOnce(&mut Runner, &mut Workerd, Millis) -> T) -> T {
+        let done = act(&mut self.runner, &mut self.platform, now());
         self.drop_overdue();
+        done
     }
 
     fn drop_overdue(&mut self) {
@@ -199,23 +200,19 @@ impl RoomObject {
         let Some(revocations) = Revocation::from_lines(body) else {
             return problem(400, "bad_request", "These are no revocations.");
         };
-        self.inner.borrow_mut().event(|runner, platform, now| runner.revoke_tokens(platform, &user, &revocations, now));
+        let told = self
+            .inner
+            .borrow_mut()
+            .event(|runner, platform, now| runner.revoke_tokens(platform, &user, &revocations, now));
         self.settle().await?;
-        Ok(ResponseBuilder::new().with_status(204).empty())
+        done(told)
     }
 
     /// Ends this life of the room (H6). It is answered once nothing is stored any more.
     async fn delete(&self) -> Result<Response> {
-        let deleted = {
-            let mut inner = self.inner.borrow_mut();
-            let Inner { runner, platform } = &mut *inner;
-            runner.delete(platform, now())
-        };
+        let deleted = self.inner.borrow_mut().event(|runner, platform, now| runner.delete(platform, now));
         self.settle().await?;
-        match deleted {
-            Ok(()) => Ok(ResponseBuilder::new().with_status(204).empty()),
-            Err(refusal) => refused(&refusal),
-        }
+        done(deleted)
     }
 
     /// Reads the room for somebody without a socket. Tagged with what is versioned: who is online and the time are in
@@ -249,15 +246,11 @@ impl RoomObject {
         let members = QUERY_MEMBERS.into_iter().filter_map(|name| Some((name.to_owned(), query.get(name)?)));
         let query = members.collect();
         let key = request.headers().get("idempotency-key")?;
-        let written = {
-            let mut inner = self.inner.borrow_mut();
-            let Inner { runner, platform } = &mut *inner;
+        let written = self.inner.borrow_mut().event(|runner, platform, now| {
             let write = write::Request { verb, field: &field, user, body, query: &query, key: key.as_deref() };
-            let written = FieldWrite::read(&write, &runner.settings().limits)
-                .and_then(|write| runner.write(platform, write, now()));
-            inner.drop_overdue();
-            written
-        };
+            let write = FieldWrite::read(&write, &runner.settings().limits)?;
+            runner.write(platform, write, now)
+        });
         self.settle().await?;
         match written {
             Ok(Written::Done(body)) => answer(200, "application/json", body),
@@ -319,6 +312,13 @@ fn since(query: &Query) -> Since {
 
 fn raw(socket: &WebSocket) -> &JsSocket {
     socket.as_ref().unchecked_ref()
+}
+
+fn done(outcome: std::result::Result<(), Refusal>) -> Result<Response> {
+    match outcome {
+        Ok(()) => Ok(ResponseBuilder::new().with_status(204).empty()),
+        Err(refusal) => refused(&refusal),
+    }
 }
 
 fn refused(refusal: &Refusal) -> Result<Response> {

@@ -86,6 +86,8 @@ extern "C" {
 /// milliseconds; one that is stuck for this long has lost its WebAssembly instance to a panic.
 const EVENT_TIMEOUT_MS: f64 = 10_000.0;
 
+const YEAR: Millis = 365 * 86_400_000;
+
 /// The other end of a connection.
 struct Peer {
     socket: JsSocket,
@@ -206,12 +208,13 @@ impl Storage {
         self.storage.get_alarm()
     }
 
-    /// Wakes the object at this time, instead of the time set before.
+    /// Wakes the object at this time, instead of the time set before, or in a year if that comes first: the runtime
+    /// takes no time after 2189. Whoever is woken too early sets the next alarm.
     ///
     /// # Errors
     /// Storage does not take it.
     pub fn set_alarm(&self, at: Millis) -> Result<Promise, JsValue> {
-        self.storage.set_alarm(at as f64)
+        self.storage.set_alarm(at.min(now() + YEAR) as f64)
     }
 
     /// Deletes all, the alarm included.

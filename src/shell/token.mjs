@@ -120,14 +120,16 @@ async function fetchBounded(url, options) {
 	try {
 		const answer = await fetch(url, options);
 		if (!answer.ok) throw new Error(`the identity provider answered ${answer.status}`);
-		return await bounded(answer);
+		const set = await new Response(await bounded(answer)).json();
+		if (!Array.isArray(set?.keys)) throw new Error("the identity provider's answer is no JSON Web Key Set");
+		return Response.json(set);
 	} catch (error) {
 		failure = Date.now();
 		throw error;
 	}
 }
 
-/** An answer that is no longer than a set of keys can be. */
+/** The body of an answer, if it is no longer than a set of keys can be. */
 async function bounded(answer) {
 	const bytes = [];
 	let length = 0;
@@ -136,7 +138,7 @@ async function bounded(answer) {
 		if (length > PROVIDER_BYTES) throw new Error("the identity provider's answer is too long");
 		bytes.push(chunk);
 	}
-	return new Response(new Blob(bytes));
+	return new Blob(bytes);
 }
 
 const NO_TOKEN_OF_OURS = ["unauthorized", "The token is none that this server takes."];

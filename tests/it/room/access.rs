@@ -352,9 +352,9 @@ fn a8_revoked_tokens_close_their_connections_also_those_just_checked() {
     }
     let of_ann = |token: Option<&str>| [Revocation { token_id: token.map(str::to_owned), until: 9_000 }];
     site.sleep();
-    site.runner.revoke_tokens(&mut site.world, "ann", &of_ann(Some("t-other")), site.now);
+    site.runner.revoke_tokens(&mut site.world, "ann", &of_ann(Some("t-other")), site.now).unwrap();
     assert_eq!(close_of(&site, "ann"), None);
-    site.runner.revoke_tokens(&mut site.world, "ann", &of_ann(Some("t-ann")), site.now);
+    site.runner.revoke_tokens(&mut site.world, "ann", &of_ann(Some("t-ann")), site.now).unwrap();
     assert_eq!((close_of(&site, "ann"), close_of(&site, "ann2")), (Some(CloseCode::Revoked), Some(CloseCode::Revoked)));
     assert_eq!(close_of(&site, "bob"), None);
     site.leave("bob");
