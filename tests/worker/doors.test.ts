@@ -17,6 +17,10 @@ function state(from: Served, bearerOf?: string, rest = "/state"): Promise<string
 	return answered(from, roomPath(newRoom(), rest), bearerOf === undefined ? {} : { headers: bearer(bearerOf) });
 }
 
+async function stateOf(room: string): Promise<Frame> {
+	return (await server.get(roomPath(room, "/state"), { headers: bearer(await token()) })).json();
+}
+
 const withRole = (role: string, sub = "alice", claims: Record<string, unknown> = {}) =>
 	token({ claims: { sub, role, ...claims } });
 
@@ -140,6 +144,27 @@ test("A3 who writes is the token's user, over HTTP and over a socket", async () 
 	assert.equal((await client.sync()).version, 3);
 	assert.deepEqual((await client.sync()).participants, []);
 	client.leave();
+});
+
+test("A3 E4 H3 an outbox belongs to the token's user, and an idempotency key is each user's own", async () => {
+	const room = newRoom();
+	const put = (sub: string, body: object, more: Record<string, string> = {}) =>
+		token({ claims: { sub } }).then((made) =>
+			answered(server, roomPath(room, "/fields/f"), {
+				method: "PUT",
+				headers: { ...bearer(made), ...more },
+				body: JSON.stringify(body),
+			}),
+		);
+	assert.equal(await put("alice", { value: 1, clientId: "tab", seq: 1 }), "200");
+	assert.equal(await put("bob", { value: 2, clientId: "tab", seq: 2 }), "403 identity_mismatch");
+	assert.equal(await put("bob", { value: 2, clientId: "tab" }), "403 identity_mismatch");
+	assert.equal(await put("alice", { value: 3, clientId: "tab", seq: 2 }), "200");
+	assert.equal(await put("alice", { value: 4 }, { "idempotency-key": "k" }), "200");
+	assert.equal(await put("bob", { value: 5 }, { "idempotency-key": "k" }), "200");
+	assert.equal(await put("alice", { value: 6 }, { "idempotency-key": "k" }), "422 idempotency_key_reused");
+	const [selected] = Object.values<Frame>((await stateOf(room)).selections);
+	assert.deepEqual([selected.value, selected.userId], [5, "bob"]);
 });
 
 test("A3 the token's name is the user's, and without one the user's word is taken", async () => {

@@ -169,12 +169,12 @@ async function fill(socket: WebSocket): Promise<void> {
 
 const deep = (levels: number) => `{"type":"x","id":"${id()}","a":${"[".repeat(levels)}${"]".repeat(levels)}}`;
 const mebibyte = 1024 * 1024;
-/** A frame of a mebibyte, of as many members as that holds. */
-const manyMembers = (() => {
-	let text = '{"type":"field_selected","seq":7';
-	for (let i = 0; text.length < mebibyte - 20; i += 1) text += `,"${i.toString(36)}":0`;
+/** A frame of so many bytes, of as many members as they hold. */
+function manyMembers(bytes: number): string {
+	let text = '{"type":"chat"';
+	for (let i = 0; text.length < bytes - 20; i += 1) text += `,"${i.toString(36)}":0`;
 	return `${text}}`;
-})();
+}
 const names = [
 	"__proto__",
 	"constructor",
@@ -211,13 +211,20 @@ const attacks: Record<string, () => Promise<void>> = {
 		const text = JSON.stringify({ type: "chat", text: "x".repeat(mebibyte - 40) });
 		await paced(95, () => send(socket, text));
 	},
+	"64 KiB of members, 95/s": async () => {
+		const socket = await inside();
+		const text = manyMembers(65_000);
+		await paced(95, () => send(socket, text));
+	},
 	"1 MiB of members, 95/s": async () => {
 		const socket = await inside();
-		await paced(95, () => send(socket, manyMembers));
+		const text = manyMembers(mebibyte);
+		await paced(95, () => send(socket, text));
 	},
 	"1 MiB flat out": async () => {
 		const socket = await inside();
-		await flatOut(socket, () => send(socket, manyMembers));
+		const text = manyMembers(mebibyte);
+		await flatOut(socket, () => send(socket, text));
 	},
 	"30 MiB frames": async () => {
 		const socket = await inside();

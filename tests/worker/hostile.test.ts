@@ -100,6 +100,10 @@ test("N4 X1 the longest messages that are relayed, at the rate", async (t) => {
 	assert.equal(accepted, sent);
 });
 
+test("N4 X1 the longest messages, of thousands of members, at the rate", async (t) => {
+	assert.ok((await attack(t, "64 KiB of members, 95/s")).sent > 100);
+});
+
 test("N4 X1 frames of a mebibyte are refused", async (t) => {
 	const { sent, accepted, errors } = await attack(t, "1 MiB frames, 95/s");
 	assert.deepEqual([accepted, errors], [0, { limit_message: sent }]);

@@ -357,6 +357,26 @@ test("A8 the id of a token may hold anything but control characters, and means t
 	assert.deepEqual(await atTheDoors(await tokenOf(user, "a")), WELCOME);
 });
 
+test("A8 a user in a hundred rooms is out of all of them at once", async () => {
+	const user = newUser();
+	const lost = await tokenOf(user, "a");
+	const clients = await Promise.all(Array.from({ length: 100 }, () => come(server.host, newRoom(), lost, user)));
+	assert.equal(await revoke(user, { jti: "a", ...soon() }), "204");
+	await allRevoked(clients);
+});
+
+test("A8 the revocation of one token and that of all do not get in each other's way", async () => {
+	const user = newUser();
+	const [one, another] = [await tokenOf(user, "a"), await tokenOf(user, "b")];
+	const until = Date.now() + 1500;
+	assert.equal(await revoke(user, { jti: "a", ...soon() }), "204");
+	assert.equal(await revoke(user, { until }), "204");
+	assert.deepEqual(await atTheDoors(another), REFUSED);
+	await sleep(until - Date.now() + 50);
+	assert.deepEqual(await atTheDoors(another), WELCOME);
+	assert.deepEqual(await atTheDoors(one), REFUSED);
+});
+
 test("A8 a revocation may be for good", async () => {
 	const room = newRoom();
 	for (const until of ["253402300799999", "8640000000000001", "9007199254740991", "9223372036854775807"]) {

@@ -65,10 +65,16 @@ export async function dump(server: Served, className: "Room" | "User", name: str
 	const storage = await server.miniflare.unsafeGetDurableObjectStorage("roomkeep", className, { name });
 	const tables = await storage.exec("SELECT name FROM sqlite_master WHERE type = 'table'");
 	const own = tables.filter(({ name }) => !String(name).startsWith("_"));
-	const rows = await Promise.all(
-		own.map(async ({ name }) => `${name}: ${JSON.stringify(await storage.exec(`SELECT * FROM "${name}"`))}`),
-	);
-	return rows.join("\n");
+	try {
+		const rows = await Promise.all(
+			own.map(async ({ name }) => `${name}: ${JSON.stringify(await storage.exec(`SELECT * FROM "${name}"`))}`),
+		);
+		return rows.join("\n");
+	} catch (error) {
+		// The object may delete all that it keeps between the two questions.
+		if (String(error).includes("no such table")) return dump(server, className, name);
+		throw error;
+	}
 }
 
 export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
