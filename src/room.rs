@@ -44,6 +44,10 @@ pub const SILENCE: Millis = 150_000;
 /// Connections whose token is still to come, in one room (A9).
 pub const WAITING: usize = 50;
 
+/// Streams of events that a user has of one room at a time. Each is held by the Worker, which takes every change in for
+/// each of them. Browsers open no more connections to a host (over HTTP/1.1).
+pub const STREAMS: usize = 6;
+
 /// The variables with which an operator gives keys (A1).
 pub const KEY_VARIABLES: [&str; 2] = ["AUTH_KEYS", "AUTH_JWKS_URL"];
 
@@ -289,14 +293,22 @@ impl Room {
     /// # Errors
     /// The room has all the connections it takes (X1, A9).
     pub fn admit(&self, entry: &Entry) -> Result<(), Refusal> {
-        let (count, limit, what) = match entry {
-            Entry::Anonymous | Entry::Pass { .. } => (self.sessions.len(), self.settings.limits.connections, ""),
-            Entry::Waiting => (self.sessions.waiting(), WAITING, " whose token is still to come"),
+        let full = |limit: usize, what: &str| {
+            Err(Refusal::new(Code::LimitConnections, format!("{limit} {what}: it takes no more. Try again later.")))
         };
-        if count < limit {
-            return Ok(());
+        if *entry == Entry::Waiting {
+            let is_full = self.sessions.waiting() >= WAITING;
+            return if is_full { full(WAITING, "connections to this room owe a token") } else { Ok(()) };
         }
-        Err(Refusal::new(Code::LimitConnections, format!("The room has {limit} connections{what}, all it takes.")))
+        if let Entry::Pass { user, pass: Pass { is_stream: true, .. } } = entry {
+            let streams = self.sessions.iter().filter(|(_, session)| session.pass().is_some_and(|pass| pass.is_stream));
+            let theirs = streams.filter(|(_, session)| session.identity.user() == Some(user));
+            if theirs.count() >= STREAMS {
+                return full(STREAMS, "streams of this room are its user's");
+            }
+        }
+        let limit = self.settings.limits.connections;
+        if self.sessions.len() >= limit { full(limit, "connections are in the room") } else { Ok(()) }
     }
 
     /// A connection opened. `alarm` tells when the alarm rings, if one is set.

@@ -107,7 +107,7 @@ impl Runner {
             if self.guard.is_revoked(user, pass, now) {
                 return Err(Denial::Revoked.into());
             }
-            self.check_pace(user, now)?;
+            self.check_pace(user, 0, now)?;
         }
         self.wake(platform, now)?.admit(entry)
     }
@@ -152,14 +152,16 @@ impl Runner {
             None => Frame::refused(Refusal::new(Code::BadMessage, "Frames are JSON text; this one was binary.")),
         };
         let (sender, is_waiting) = (room.sender(from), room.is_waiting(from));
-        match sender.map_or(Pace::Kept, |sender| self.guard.pace(sender, &limits, now)) {
-            Pace::Kept => {}
-            Pace::Passed { is_told: false } => return,
-            Pace::Passed { is_told: true } => {
-                let text = reply::error(&too_fast(&limits), &decode().tag, false);
-                return platform.send(Audience::One(from), &text);
+        if let Some(sender) = sender {
+            match self.guard.pace(&sender, text.map_or(0, str::len), &limits, now) {
+                Pace::Kept => {}
+                Pace::Passed if self.guard.tells(&sender, now) => {
+                    let text = reply::error(&too_fast(&limits), &decode().tag, false);
+                    return platform.send(Audience::One(from), &text);
+                }
+                Pace::Passed => return,
+                Pace::Exhausted => return self.throw_out(platform, from, now),
             }
-            Pace::Exhausted => return self.throw_out(platform, from, now),
         }
         let frame = decode();
         if self.settings.requires_tokens && self.check(platform, from, &frame, is_waiting) {
@@ -251,14 +253,14 @@ impl Runner {
         self.carry_out(platform, turn, now)
     }
 
-    /// Counts a request of a user over HTTP (X1).
+    /// Counts a request of a user over HTTP (X1), with a body of so many bytes.
     ///
     /// # Errors
     /// It is one too many for now.
-    pub fn check_pace(&mut self, user: &str, now: Millis) -> Result<(), Refusal> {
-        match self.guard.pace(Sender::User(user.to_owned()), &self.settings.limits, now) {
+    pub fn check_pace(&mut self, user: &str, bytes: usize, now: Millis) -> Result<(), Refusal> {
+        match self.guard.pace(&Sender::User(user.to_owned()), bytes, &self.settings.limits, now) {
             Pace::Kept => Ok(()),
-            Pace::Passed { .. } | Pace::Exhausted => Err(too_fast(&self.settings.limits)),
+            Pace::Passed | Pace::Exhausted => Err(too_fast(&self.settings.limits)),
         }
     }
 

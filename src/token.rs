@@ -120,6 +120,10 @@ impl Grant {
             text.ok_or_else(|| Denial::Unauthorized(format!("The token's `{name}` must be 1 to {most} bytes of text.")))
         };
         let (user, token_id) = (text("sub", limits.name_bytes)?, text("jti", TOKEN_ID_BYTES)?);
+        if matches!(user.as_str(), "." | "..") {
+            // In an address they are steps and no names, so nobody could revoke this (A8).
+            return Err(Denial::Unauthorized("The token's `sub` must not be `.` or `..`.".to_owned()));
+        }
         let name = member("name").map(|_| text("name", limits.user_name_bytes)).transpose()?;
         let expires = member("expires").and_then(|raw| raw.parse::<Millis>().ok());
         let expires = expires.filter(|at| (0..=LATEST).contains(at));
@@ -131,7 +135,7 @@ impl Grant {
         let rooms = member("rooms").and_then(|raw| serde_json::from_str::<Vec<&RawValue>>(raw).ok());
         let rooms = rooms.unwrap_or_default().into_iter().filter_map(|raw| json::string(raw.get()));
         let rooms = rooms.map(Cow::into_owned).collect();
-        Ok(Self { user, pass: Pass { role, name, token_id, expires: expires + CLOCK_SKEW }, rooms })
+        Ok(Self { user, pass: Pass { role, name, token_id, expires: expires + CLOCK_SKEW, is_stream: false }, rooms })
     }
 
     /// Whether the token is for this room, given as `party/room` (A2).
@@ -169,7 +173,7 @@ mod tests {
 
     #[test]
     fn a2_the_claims_say_who_and_what_and_where() {
-        let pass = Pass { role: Role::Editor, name: None, token_id: "t".to_owned(), expires: 35_000 };
+        let pass = Pass { role: Role::Editor, name: None, token_id: "t".to_owned(), expires: 35_000, is_stream: false };
         let good = grant(GOOD).unwrap();
         assert_eq!((good.user.as_str(), &good.pass), ("ann", &pass));
         for (room, is_admitted) in [
@@ -214,6 +218,8 @@ mod tests {
             ("sub", "1"),
             ("sub", "\"\""),
             ("sub", "null"),
+            ("sub", "\".\""),
+            ("sub", "\"..\""),
             ("sub", long.as_str()),
             ("sub", "\"a\\u0000\""),
             ("jti", "7"),

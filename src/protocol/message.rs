@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::PROTOCOL;
@@ -290,7 +290,7 @@ fn message(text: &str, object: &json::Object<'_>, limits: &Limits) -> Result<Cli
             return Err(Refusal::new(Code::ReservedType, "Only the server sends `presence` with a list of it."));
         }
         // An `id` of another form is the page's own business too.
-        _ => return Ok(ClientMessage::Relay { user_id: reader.author() }),
+        _ => return Ok(ClientMessage::Relay { user_id: reader.author()? }),
     };
     if members.get("id").is_some_and(|raw| message_id(raw).is_none()) {
         return Err(bad("`id` must be an integer or a string of 1 to 64 characters."));
@@ -430,9 +430,26 @@ fn tag(object: &json::Object<'_>) -> Tag {
     Tag { id: member("id").and_then(|raw| message_id(raw)), number: member("seq").and_then(|raw| seq(raw)).map(number) }
 }
 
+/// What is read of a message that is too long to be taken apart.
+#[derive(Deserialize)]
+struct Oversized<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    seq: Option<&'a RawValue>,
+}
+
 fn tag_of_oversized(text: &str) -> Tag {
     let readable = Some(text).filter(|text| text.len() <= ID_SEARCH_BYTES);
-    readable.and_then(|text| json::object(text).ok()).map(|object| tag(&object)).unwrap_or_default()
+    let Some(found) = readable.and_then(|text| serde_json::from_str::<Oversized<'_>>(text).ok()) else {
+        return Tag::default();
+    };
+    let number = found.seq.and_then(seq).map(|seq| {
+        let mut hash = Fnv::default();
+        hash.json(text);
+        Number { seq, content: hash.0 }
+    });
+    Tag { id: found.id.and_then(message_id), number }
 }
 
 /// A mark of what a message says: its kind, field, value and base version, in whatever layout they are written. Two

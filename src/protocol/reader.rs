@@ -88,12 +88,21 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// The user whom a message beside the protocol gives as its author.
-    pub fn author(&self) -> Option<String> {
-        self.parsed("userId").or_else(|| {
-            let selection = json::object(self.members.get("selection")?.get()).ok()?;
-            serde_json::from_str(selection.members.get("userId")?.get()).ok()
-        })
+    /// The user whom a message beside the protocol gives as its author, of its own or in a `selection`.
+    pub fn author(&self) -> Result<Option<String>, Refusal> {
+        let author = self.parsed::<String>("userId");
+        let Some(Ok(selection)) = self.members.get("selection").map(|raw| json::object(raw.get())) else {
+            return Ok(author);
+        };
+        let selected = selection.without_doubles().map_err(bad)?.get("userId");
+        let selected = selected.and_then(|raw| json::string(raw.get())).map(Cow::into_owned);
+        match (author, selected) {
+            (Some(author), Some(selected)) if author != selected => {
+                let message = "`userId` of the message is another than that of its selection.";
+                Err(Refusal::new(Code::IdentityMismatch, message))
+            }
+            (author, selected) => Ok(author.or(selected)),
+        }
     }
 }
 

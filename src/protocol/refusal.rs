@@ -164,6 +164,11 @@ impl Refusal {
         Self { may_pass: true, ..Self::new(Code::BadMessage, message) }
     }
 
+    /// The `clientId` is another user's (E4).
+    pub fn not_your_client() -> Self {
+        Self::new(Code::IdentityMismatch, "This `clientId` is another user's. Take a new one, at random.")
+    }
+
     /// The client sent a number before the one that is next (E2).
     pub fn out_of_order(expected: u64) -> Self {
         let message = format!("The room waits for the message with the `seq` {expected}. Send from there again.");

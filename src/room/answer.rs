@@ -110,7 +110,7 @@ impl Room {
             Some(session) if session.client().is_some() => {
                 Err(Refusal::new(Code::BadMessage, "This connection has said `hello` before."))
             }
-            session => self.clients.check_owner(&hello.client_id, session.and_then(|session| session.identity.user())),
+            session => self.check_client(&hello.client_id, session.and_then(|session| session.identity.user())),
         };
         if let Err(refusal) = refusal {
             self.answer(from, &tag, Err(Failure::Refusal(refusal)).into());
@@ -154,6 +154,17 @@ impl Room {
         self.answer(from, &tag, Ok(self.version).into());
         turn.flush = Some(Flush::Now);
         turn
+    }
+
+    /// Whether this user may say `hello` as this client: it is nobody else's, on record or in this moment.
+    fn check_client(&self, client_id: &str, user: Option<&str>) -> Result<(), Refusal> {
+        self.clients.check_owner(client_id, user)?;
+        let here = self.sessions.iter().filter(|(_, session)| session.client() == Some(client_id));
+        let mut others = here.filter_map(|(_, session)| session.identity.user()).filter(|other| user != Some(other));
+        if user.is_some() && others.next().is_some() {
+            return Err(Refusal::not_your_client());
+        }
+        Ok(())
     }
 
     /// Forgets a client that comes back after too long (E4). One that is connected was there all the time.

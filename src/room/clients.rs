@@ -148,8 +148,7 @@ impl Clients {
         if owner.is_none() || user.is_none() || owner == user {
             return Ok(());
         }
-        let message = "This `clientId` is another user's. Take a new one, at random.";
-        Err(Refusal::new(Code::IdentityMismatch, message))
+        Err(Refusal::not_your_client())
     }
 
     /// What this number was answered, or `None` when it is the next one.

@@ -17,6 +17,13 @@ const PAUSE: Millis = 1_000;
 /// How long a revocation is remembered here, in milliseconds: longer than a token that was checked just before is on
 /// its way to the room.
 const MEMORY: Millis = 60_000;
+/// A message counts once for each of these bytes that it has begun.
+pub const MESSAGE_PART: usize = 16 * 1024;
+/// Who is past the rate by this many messages or bytes, without a second's pause, is thrown out before [`PATIENCE`] is
+/// over: what is refused takes time too.
+const EXCESS: usize = 10_000;
+/// The same in bytes.
+const EXCESS_BYTES: usize = 64 * 1024 * 1024;
 /// A message, in the unit in which a rate is counted: so that a millisecond's share of one is a whole number.
 const MESSAGE: i64 = 1_000;
 
@@ -34,11 +41,8 @@ pub enum Sender {
 pub enum Pace {
     /// It is within the rate.
     Kept,
-    /// It is too much. `is_told`: its sender is told so, which is not done for each.
-    Passed {
-        /// Whether the sender is told.
-        is_told: bool,
-    },
+    /// It is too much.
+    Passed,
     /// It was too much for too long.
     Exhausted,
 }
@@ -57,7 +61,9 @@ struct Rate {
 struct Excess {
     since: Millis,
     last: Millis,
-    told: Millis,
+    messages: usize,
+    bytes: usize,
+    told: Option<Millis>,
 }
 
 /// What the door remembers.
@@ -68,36 +74,41 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// A message came, or a request over HTTP.
-    pub fn pace(&mut self, sender: Sender, limits: &Limits, now: Millis) -> Pace {
+    /// A message of so many bytes came, or a request over HTTP.
+    pub fn pace(&mut self, sender: &Sender, bytes: usize, limits: &Limits, now: Millis) -> Pace {
         let per_ms = thousandths(limits.messages_per_second) / 1_000;
         let full = thousandths(limits.messages_burst);
         let gained = |rate: &Rate| (now - rate.at).max(0).saturating_mul(per_ms);
         let filled = |rate: &Rate| rate.level.saturating_add(gained(rate)).min(full);
-        if !self.rates.contains_key(&sender) {
+        if !self.rates.contains_key(sender) {
             // Who has sent nothing for a while is as good as new.
             self.rates.retain(|_, rate| filled(rate) < full || rate.is_past(now));
         }
-        let rate = self.rates.entry(sender).or_insert(Rate { level: full, at: now, excess: None });
+        let rate = self.rates.entry(sender.clone()).or_insert(Rate { level: full, at: now, excess: None });
         rate.level = filled(rate);
         rate.at = now;
         if !rate.is_past(now) {
             rate.excess = None;
         }
-        if rate.level >= MESSAGE {
-            rate.level -= MESSAGE;
+        // One that is longer than all that may be sent at once takes all of it.
+        let cost = thousandths(bytes.div_ceil(MESSAGE_PART).max(1)).min(full);
+        if rate.level >= cost {
+            rate.level -= cost;
             return Pace::Kept;
         }
-        let excess = rate.excess.get_or_insert(Excess { since: now, last: now, told: now - PAUSE });
+        let excess = rate.excess.get_or_insert(Excess { since: now, last: now, messages: 0, bytes: 0, told: None });
         excess.last = now;
-        if now - excess.since >= PATIENCE {
-            return Pace::Exhausted;
-        }
-        let is_told = now - excess.told >= PAUSE;
-        if is_told {
-            excess.told = now;
-        }
-        Pace::Passed { is_told }
+        excess.messages += 1;
+        excess.bytes = excess.bytes.saturating_add(bytes);
+        let is_flood = excess.messages >= EXCESS || excess.bytes >= EXCESS_BYTES;
+        if is_flood || now - excess.since >= PATIENCE { Pace::Exhausted } else { Pace::Passed }
+    }
+
+    /// Whether a sender that is past the rate is told so, which is not done for each message.
+    pub fn tells(&mut self, sender: &Sender, now: Millis) -> bool {
+        let excess = self.rates.get_mut(sender).and_then(|rate| rate.excess.as_mut());
+        let due = excess.filter(|excess| excess.told.is_none_or(|told| now - told >= PAUSE));
+        due.map(|excess| excess.told = Some(now)).is_some()
     }
 
     /// Tokens of a user were revoked.

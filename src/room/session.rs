@@ -116,12 +116,15 @@ pub struct Pass {
     pub token_id: String,
     /// Until when it holds, the clocks' skew included.
     pub expires: Millis,
+    /// Whether it was for a stream of events (H4).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_stream: bool,
 }
 
 impl Pass {
     /// That of a connection that came without a token and may not stay.
     pub fn over() -> Self {
-        Self { role: Role::Viewer, name: None, token_id: String::new(), expires: 0 }
+        Self { role: Role::Viewer, name: None, token_id: String::new(), expires: 0, is_stream: false }
     }
 }
 

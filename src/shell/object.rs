@@ -108,16 +108,14 @@ impl DurableObject for RoomObject {
             Entry::Pass { user, .. } => Some(user),
             Entry::Anonymous | Entry::Waiting => None,
         };
+        let body = request.text().await?;
         if let Some(user) = &user
-            && let Err(refusal) = self.inner.borrow_mut().runner.check_pace(user, now())
+            && let Err(refusal) = self.inner.borrow_mut().runner.check_pace(user, body.len(), now())
         {
             return refused(&refusal);
         }
         match path.as_str() {
-            "/write" => {
-                let body = request.text().await?;
-                self.write(&request, user.as_deref(), &query, &body).await
-            }
+            "/write" => self.write(&request, user.as_deref(), &query, &body).await,
             "/delete" => self.delete().await,
             "/changes" => {
                 let since = since(&query);

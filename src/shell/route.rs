@@ -11,7 +11,7 @@ use crate::protocol::limits::ID_SEARCH_BYTES;
 use crate::protocol::origin::Origins;
 use crate::protocol::refusal::CloseCode;
 use crate::protocol::write::QUERY_MEMBERS;
-use crate::room::session::Entry;
+use crate::room::session::{Entry, Pass};
 use crate::room::{Settings, access};
 use crate::token::{Denial, Grant, TOKEN_ID_BYTES};
 
@@ -165,7 +165,10 @@ async fn enter(request: &mut Request, env: &Env, door: &Door, room: &str, resour
     };
     let entry = match (door, door::token_of(request)?) {
         (Door::Tokens, Some(token)) => match door::check(env, &token, ask.wish(room)).await {
-            Ok(Grant { user, pass, .. }) => Entry::Pass { user, pass },
+            Ok(Grant { user, pass, .. }) => {
+                let is_stream = matches!(ask, Ask::Events);
+                Entry::Pass { user, pass: Pass { is_stream, ..pass } }
+            }
             Err(denial) => return denied(request, &denial),
         },
         (Door::Tokens, None) if matches!(ask, Ask::Connect) => Entry::Waiting,

@@ -403,7 +403,8 @@ impl Site {
         self.sleep();
         let attachment =
             self.world.sockets.get_mut(&say::connection(name)).and_then(|socket| socket.attachment.as_mut());
-        let pass = Pass { role, name: None, token_id: name.to_owned(), expires: self.now + 365 * DAY };
+        let pass =
+            Pass { role, name: None, token_id: name.to_owned(), expires: self.now + 365 * DAY, is_stream: false };
         attachment.unwrap().access = Access::Pass(pass);
     }
 

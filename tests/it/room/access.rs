@@ -3,7 +3,7 @@
 use roomkeep::protocol::refusal::{CloseCode, Code};
 use roomkeep::protocol::role::Role;
 use roomkeep::room::session::{Pass, TOKEN_WAIT};
-use roomkeep::room::{Settings, WAITING};
+use roomkeep::room::{STREAMS, Settings, WAITING};
 use roomkeep::token::Denial;
 use roomkeep::user::Revocation;
 use serde_json::Value;
@@ -41,7 +41,7 @@ fn guarded() -> Site {
 }
 
 fn pass(role: Role, expires: Millis) -> Pass {
-    Pass { role, name: None, token_id: "t".to_owned(), expires }
+    Pass { role, name: None, token_id: "t".to_owned(), expires, is_stream: false }
 }
 
 fn codes(frames: &[String]) -> Vec<String> {
@@ -427,7 +427,7 @@ fn x1_a_user_may_send_so_many_messages_on_all_connections_together() {
     assert_eq!((&answer["code"], &answer["id"], &answer["retry"]), (&"limit_rate".into(), &"i".into(), &true.into()));
     site.say("ann2", &say::set("ann", "f", "\"nor this\""));
     assert_eq!(codes(&site.take("ann2")), [""; 0], "it is said once a second");
-    assert_eq!(site.runner.check_pace("ann", site.now).unwrap_err().code, Code::LimitRate);
+    assert_eq!(site.runner.check_pace("ann", 0, site.now).unwrap_err().code, Code::LimitRate);
     assert_eq!(site.enter("ann3", say::pass("ann", "editor")).unwrap_err().code, Code::LimitRate);
     assert_eq!(site.sync("bob")["selections"]["f"]["value"], 17);
     site.pass(99);
@@ -475,4 +475,102 @@ fn x1_without_a_name_the_rate_is_the_connections() {
     }
     assert_eq!(codes(&site.take("ann")).iter().filter(|code| *code == "limit_rate").count(), 1);
     assert_eq!(codes(&[site.ask("bob", "rubbish")]), ["bad_message"]);
+}
+
+#[test]
+fn x1_a_long_message_counts_for_what_it_is_long_and_a_flood_is_not_borne_for_ten_seconds() {
+    let mut site = slow();
+    site.enter("ann", say::pass("ann", "editor")).unwrap();
+    let sized = |bytes: usize| format!(r#"{{"type":"x","a":"{}"}}"#, "x".repeat(bytes - 19));
+    site.enter("bob", say::pass("bob", "editor")).unwrap();
+    // 19 are left of 20 once ann has come in: 4 for this, 8 and 7 for the next two, with one that is too much.
+    for (bytes, code) in [(65_536, None), (131_072, Some("limit_message")), (114_688, Some("limit_message"))] {
+        site.say("ann", &sized(bytes));
+        assert_eq!(codes(&site.take("ann")).first().map(String::as_str), code, "{bytes}");
+    }
+    assert_eq!(codes(&[site.ask("ann", &sized(100))]), ["limit_rate"]);
+    // However long it is, it is let through after a pause that is long enough for all that may be sent at once.
+    site.pass(2_000);
+    assert_eq!(codes(&[site.ask("ann", &sized(1_200_000))]), ["limit_message"]);
+    for _ in 0..10_000 {
+        assert_eq!(close_of(&site, "ann"), None);
+        site.say("ann", "flood");
+    }
+    assert_eq!((close_of(&site, "ann"), close_of(&site, "bob")), (Some(CloseCode::Rate), None));
+}
+
+#[test]
+fn x1_the_room_says_who_is_past_the_rate_although_http_was_told_so_first() {
+    let mut site = slow();
+    site.enter("ann", say::pass("ann", "editor")).unwrap();
+    while site.runner.check_pace("ann", 0, site.now).is_ok() {}
+    assert_eq!(codes(&[site.ask("ann", &say::sync())]), ["limit_rate"]);
+}
+
+#[test]
+fn j2_and_f1_what_is_passed_on_names_its_author_once_wherever_it_does() {
+    check(
+        "0 ann enters editor\n0 bob enters viewer",
+        r#"1 ann {"type":"chat","userId":"ann","selection":{"userId":"bob"}}
+        2 ann {"type":"chat","selection":{"userId":"bob"}}
+        3 ann {"type":"chat","selection":{"userId":"ann","userId":"bob"}}
+        4 ann {"type":"chat","selection":{"userId":"ann","\u0075serId":"bob"}}
+        5 ann {"type":"chat","userId":"ann","selection":{"userId":"ann"}}"#,
+        expect![[r#"
+            1 ann {"type":"chat","userId":"ann","selection":{"userId":"bob"}}
+              attach ann: bound to ann, editor until 4611686018427387903, heard 1
+              to ann: {"type":"error","code":"identity_mismatch","message":"`userId` of the message is another than that of its selection."}
+            2 ann {"type":"chat","selection":{"userId":"bob"}}
+              attach ann: bound to ann, editor until 4611686018427387903, heard 2
+              to ann: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user."}
+            3 ann {"type":"chat","selection":{"userId":"ann","userId":"bob"}}
+              attach ann: bound to ann, editor until 4611686018427387903, heard 3
+              to ann: {"type":"error","code":"bad_message","message":"The key `userId` stands there twice."}
+            4 ann {"type":"chat","selection":{"userId":"ann","\u0075serId":"bob"}}
+              attach ann: bound to ann, editor until 4611686018427387903, heard 4
+              to ann: {"type":"error","code":"bad_message","message":"The key `userId` stands there twice."}
+            5 ann {"type":"chat","userId":"ann","selection":{"userId":"ann"}}
+              attach ann: bound to ann, editor until 4611686018427387903, heard 5
+              to all but ann: {"type":"chat","userId":"ann","selection":{"userId":"ann"}}
+        "#]],
+    );
+}
+
+#[test]
+fn e6_and_a3_nobody_takes_the_place_of_another_users_client() {
+    check(
+        "0 ann enters editor\n0 ann hellos c\n0 bob enters editor\n0 ann2 enters editor",
+        "1 bob #1 hellos c\n2 ann2 #2 hellos c",
+        expect![[r#"
+            1 bob #1 hellos c
+              attach bob: bound to bob, editor until 4611686018427387903, heard 1
+              to bob: {"type":"error","code":"identity_mismatch","message":"This `clientId` is another user's. Take a new one, at random.","id":"1"}
+            2 ann2 #2 hellos c
+              attach ann2: bound to ann, editor until 4611686018427387903, client c, heard 2
+              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":"ann","role":"editor","version":0,"epoch":"epoch1","lastSeq":0,"time":2,"limits":{…}}
+              to ann2: {"type":"sync_response","version":0,"epoch":"epoch1","time":2,"selections":{},"participants":[],"presence":[],"requests":[],"permissions":[]}
+              to ann2: {"type":"ack","id":"2","version":0}
+              close ann: 4410
+        "#]],
+    );
+}
+
+#[test]
+fn h4_and_x1_a_user_has_so_many_streams_of_a_room_at_a_time() {
+    let mut site = guarded();
+    let stream = |user: &str| match say::pass(user, "viewer") {
+        Entry::Pass { user, pass } => Entry::Pass { user, pass: Pass { is_stream: true, ..pass } },
+        Entry::Anonymous | Entry::Waiting => panic!("a pass is one"),
+    };
+    for n in 0..STREAMS {
+        site.enter(&format!("ann{n}"), stream("ann")).unwrap();
+    }
+    assert_eq!(site.enter("more", stream("ann")).unwrap_err().code, Code::LimitConnections);
+    // Sockets are no streams, and others have their own.
+    site.enter("socket", say::pass("ann", "viewer")).unwrap();
+    site.enter("bob", stream("bob")).unwrap();
+    site.sleep();
+    assert_eq!(site.enter("more", stream("ann")).unwrap_err().code, Code::LimitConnections);
+    site.leave("ann0");
+    site.enter("more", stream("ann")).unwrap();
 }

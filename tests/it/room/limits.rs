@@ -268,7 +268,7 @@ fn x1_a_room_takes_so_many_connections() {
     run(&mut room, "0 ann connects", &mut String::new());
     assert_eq!(room.admit(&Entry::Anonymous), Ok(()));
     run(&mut room, "0 bob connects", &mut String::new());
-    expect![[r#"Err(Refusal { code: LimitConnections, message: "The room has 2 connections, all it takes.", may_pass: true, expected: None })"#]]
+    expect![[r#"Err(Refusal { code: LimitConnections, message: "2 connections are in the room: it takes no more. Try again later.", may_pass: true, expected: None })"#]]
     .assert_eq(&format!("{:?}", room.admit(&Entry::Anonymous)));
     run(&mut room, "0 ann leaves", &mut String::new());
     assert_eq!(room.admit(&Entry::Anonymous), Ok(()));
