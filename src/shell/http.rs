@@ -101,7 +101,7 @@ pub fn headers(content_type: &str) -> Result<Headers> {
 /// Lets a page of another origin send what a simple request may not (Fetch, CORS preflight).
 pub fn preflight() -> Result<Response> {
     let headers = Headers::new();
-    headers.set("access-control-allow-methods", "GET, HEAD, PUT, POST, DELETE")?;
+    headers.set("access-control-allow-methods", "GET, HEAD, PUT, DELETE, POST")?;
     let allowed = "authorization, content-type, if-none-match, idempotency-key, last-event-id";
     headers.set("access-control-allow-headers", allowed)?;
     headers.set("access-control-max-age", "7200")?;

@@ -243,7 +243,7 @@ test("A1 F6 a slow provider holds up nobody but who waits for it", async () => {
 	const slow = await serve({ vars: { AUTH_KEYS: keySetOf("secret"), AUTH_JWKS_URL: provider.url } });
 	const [room, good] = [newRoom(), await token({ kid: "ec", claims: { sub: "bob" } })];
 	const member = await joined(slow.host, room, await token());
-	provider.delay = 1500;
+	provider.delay = 2500;
 	const hello = { type: "hello", protocol: 1, clientId: "c", token: good };
 	const [gone, patient, talkative] = await Promise.all([1, 2, 3].map(() => come(slow.host, room)));
 	assert.ok(gone && patient && talkative);
@@ -252,11 +252,11 @@ test("A1 F6 a slow provider holds up nobody but who waits for it", async () => {
 	patient.send({ type: "user_joined", userId: "bob", userName: "Bob" });
 	member.send({ type: "auth", token: await token({ kid: "ec", claims: { role: "moderator" } }), id: "renew" });
 	for (let i = 0; i < 9; i += 1) talkative.send({ type: "x", padding: "x".repeat(32 * 1024) });
-	assert.equal((await talkative.closed(1000)).code, 4429, "it may not fill the memory meanwhile");
+	assert.equal((await talkative.closed(2000)).code, 4429, "it may not fill the memory meanwhile");
 	gone.cut();
 	const start = performance.now();
 	for (let i = 0; i < 10; i += 1) await member.sync();
-	assert.ok(performance.now() - start < 500, "the room goes on");
+	assert.ok(performance.now() - start < 1000, "the room goes on");
 	assert.deepEqual([patient.frames, member.all("ack")], [[], []]);
 	assert.equal((await member.next("user_joined")).userId, "bob");
 	assert.equal((await member.next("ack")).id, "renew");
