@@ -109,8 +109,17 @@ function roomkeep() {
 			{ type: "ESModule", path: "entry.js", contents: readFileSync(entry, "utf8") },
 			{ type: "CompiledWasm", path: wasm, contents: new Uint8Array(readFileSync(join(options.dist, wasm))) },
 		],
-		bindings: { PARTIES: "collaboration", ALLOW_ANONYMOUS: "true" },
-		durableObjects: { ROOMS: { className: "Room", useSQLite: true } },
+		// A user's rate would end what is measured here.
+		bindings: {
+			PARTIES: "collaboration",
+			ALLOW_ANONYMOUS: "true",
+			LIMIT_MESSAGES_PER_SECOND: "1000000",
+			LIMIT_MESSAGES_BURST: "1000000",
+		},
+		durableObjects: {
+			ROOMS: { className: "Room", useSQLite: true },
+			USERS: { className: "User", useSQLite: true },
+		},
 	};
 }
 
