@@ -61,6 +61,8 @@ pub trait Platform {
 
 /// A waiting client may send this many bytes behind its `hello` while the token is being checked.
 const QUEUE_BYTES: usize = 256 * 1024;
+/// What each frame counts there beside its text.
+const QUEUE_ENTRY_BYTES: usize = 64;
 
 /// One room and whether it is awake.
 #[derive(Debug)]
@@ -137,7 +139,8 @@ impl Runner {
         let check = self.checks.iter_mut().find(|check| check.connection == from);
         if let Some(queue) = check.and_then(|check| check.queue.as_mut()) {
             queue.push(text.map(str::to_owned));
-            if queue.iter().flatten().map(String::len).sum::<usize>() > QUEUE_BYTES {
+            let size = |text: &Option<String>| QUEUE_ENTRY_BYTES + text.as_ref().map_or(0, String::len);
+            if queue.iter().map(size).sum::<usize>() > QUEUE_BYTES {
                 self.throw_out(platform, from, now);
             }
             return;
@@ -152,6 +155,7 @@ impl Runner {
             None => Frame::refused(Refusal::new(Code::BadMessage, "Frames are JSON text; this one was binary.")),
         };
         let (sender, is_waiting) = (room.sender(from), room.is_waiting(from));
+        let is_here = sender.is_some() || is_waiting;
         if let Some(sender) = sender {
             match self.guard.pace(&sender, text.map_or(0, str::len), &limits, now) {
                 Pace::Kept => {}
@@ -164,7 +168,7 @@ impl Runner {
             }
         }
         let frame = decode();
-        if self.settings.requires_tokens && self.check(platform, from, &frame, is_waiting) {
+        if self.settings.requires_tokens && is_here && self.check(platform, from, &frame, is_waiting) {
             return;
         }
         let Ok(room) = self.wake(platform, now) else { return };

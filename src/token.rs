@@ -68,7 +68,7 @@ impl Denial {
 
     /// With what a connection that is open already is closed (X2). `None` where coming again may help, which a
     /// failed upgrade says better (U7).
-    pub fn is_final(&self) -> Option<CloseCode> {
+    pub fn close_code(&self) -> Option<CloseCode> {
         match self {
             Self::Unauthorized(_) => Some(CloseCode::Unauthorized),
             Self::Forbidden(_) => Some(CloseCode::Forbidden),

@@ -83,7 +83,7 @@ impl Room {
                 self.hello(from, hello, tag, now)
             }
             (Ok(ClientMessage::Hello(_)), Err(denial)) => {
-                self.shut(from, denial.is_final().unwrap_or(CloseCode::Unavailable));
+                self.shut(from, denial.close_code().unwrap_or(CloseCode::Unavailable));
                 self.flush(now)
             }
             (Ok(ClientMessage::Auth { .. }), outcome) if self.sessions.get(from).is_some() => {

@@ -127,7 +127,7 @@ pub fn readable(response: Response, origins: &Origins, origin: Option<&str>) -> 
 
 /// The refusal of somebody whose token does not count, in the way in which they can read it (U7).
 pub fn denied(request: &Request, denial: &Denial) -> Result<Response> {
-    match denial.is_final() {
+    match denial.close_code() {
         Some(code) if is_upgrade(request)? => close_at_once(request, code, denial.code()),
         Some(_) | None => problem(status_of(denial.code()), denial.code(), &denial.to_string()),
     }

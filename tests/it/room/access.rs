@@ -334,6 +334,13 @@ fn a9_what_waits_behind_a_hello_is_bounded_and_goes_with_the_connection() {
         site.say("ann", &long);
     }
     assert_eq!(close_of(&site, "ann"), Some(CloseCode::Rate));
+    // So are frames that have no text.
+    site.enter("dan", Entry::Waiting).unwrap();
+    site.say("dan", &hello("c", "x"));
+    for _ in 0..4_200 {
+        site.runner.receive(&mut site.world, say::connection("dan"), None, site.now);
+    }
+    assert_eq!(close_of(&site, "dan"), Some(CloseCode::Rate));
     site.enter("bob", Entry::Waiting).unwrap();
     site.say("bob", &hello("c", "x"));
     site.leave("bob");
