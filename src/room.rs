@@ -348,7 +348,8 @@ impl Room {
         let Some(session) = self.sessions.get_mut(from) else {
             // One that has not said who it is has no business here (A9).
             if self.sessions.is_waiting(from) {
-                self.shut(from, CloseCode::Unauthorized);
+                let is_other_protocol = frame.message == Ok(ClientMessage::OtherProtocol);
+                self.shut(from, if is_other_protocol { CloseCode::Protocol } else { CloseCode::Unauthorized });
             }
             // Time may have changed something all the same.
             return self.flush(now);

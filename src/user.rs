@@ -39,7 +39,7 @@ impl Revocation {
             let (until, id) = line.split_once(' ')?;
             Some(Self { token_id: Some(id.to_owned()).filter(|id| !id.is_empty()), until: until.parse().ok()? })
         };
-        text.lines().map(line).collect()
+        text.split_terminator('\n').map(line).collect()
     }
 }
 

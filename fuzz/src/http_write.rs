@@ -26,7 +26,8 @@ pub fn run(data: &[u8]) {
         Verb::Put => BTreeMap::new(),
         Verb::Delete => pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
     };
-    let request = Request { verb, field, body, query: &query, key: Some(key).filter(|key| !key.is_empty()) };
+    let request =
+        Request { verb, field, user: None, body, query: &query, key: Some(key).filter(|key| !key.is_empty()) };
     for limits in [Limits::default(), crate::frame::tiny()] {
         check(&request, &limits);
     }

@@ -7,6 +7,7 @@ pub mod http_write;
 mod json;
 pub mod room_name;
 pub mod session;
+pub mod token;
 
 // The world that the tests give a room, of which the sessions here do not use all.
 #[allow(dead_code)]

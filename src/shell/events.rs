@@ -29,7 +29,14 @@ use super::route::{ToRoom, variable};
 const KEEP_ALIVE: Millis = 20_000;
 
 /// What a reader is told beside the code.
-const ENDED: &str = "The stream ended. Open it again; it goes on where it stopped.";
+fn ended(code: &str) -> &'static str {
+    match status_of(code) {
+        401 => "The token has ended. Open the stream again with another one.",
+        403 | 410 => "The stream was ended, and opening it again with this token does not help.",
+        _ => "The stream ended. Open it again; it goes on where it stopped.",
+    }
+}
+
 /// Tells that the stream has begun, or with which code it has not.
 type Begun = oneshot::Sender<Option<String>>;
 
@@ -63,7 +70,7 @@ pub async fn serve(request: &Request, env: &Env, name: &str, entry: &Entry) -> R
             // Nobody waits for it who is not there any more.
             (problem, Some(begun)) => drop(begun.send(problem)),
             (Some(code), None) => {
-                let data = problem_text(status_of(&code), &code, ENDED, &Extra::new());
+                let data = problem_text(status_of(&code), &code, ended(&code), &Extra::new());
                 reader.send(format!("event: problem\ndata: {data}\n\n"));
             }
             (None, None) => {}
@@ -73,7 +80,7 @@ pub async fn serve(request: &Request, env: &Env, name: &str, entry: &Entry) -> R
     });
     // Once the reader has the headers, every change is told, so they wait for the room to know of the stream.
     if let Some(code) = begins.await.unwrap_or_else(|_| Some("internal".to_owned())) {
-        return problem(status_of(&code), &code, ENDED);
+        return problem(status_of(&code), &code, ended(&code));
     }
     // Sent at once, and with it the headers, however long it is until the next change.
     let opening = stream::once(async { "retry: 1000\n\n".to_owned() });

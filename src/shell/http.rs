@@ -86,7 +86,8 @@ pub fn answer(status: u16, content_type: &str, body: String) -> Result<Response>
         503 => headers.set("retry-after", "5")?,
         _ => {}
     }
-    Ok(ResponseBuilder::new().with_status(status).with_headers(headers).fixed(body.into_bytes()))
+    let response = ResponseBuilder::new().with_status(status).with_headers(headers);
+    Ok(if body.is_empty() { response.empty() } else { response.fixed(body.into_bytes()) })
 }
 
 /// What every answer carries.

@@ -7,7 +7,7 @@ use roomkeep::protocol::message::Tag;
 use crate::json::{self, Kind, Node};
 
 /// What the room says of its own accord or in answer. Anything else is another client's word.
-const OF_ROOM: [&str; 11] = [
+const OF_ROOM: [&str; 15] = [
     "user_joined",
     "user_left",
     "user_ready",
@@ -19,6 +19,10 @@ const OF_ROOM: [&str; 11] = [
     "ack",
     "conflict",
     "error",
+    "permission_request",
+    "permission_response",
+    "permission_cancelled",
+    "permission_revoked",
 ];
 
 /// What is stored.
