@@ -110,7 +110,7 @@ abstract class Peer {
 	}
 
 	/** Waits until `find` returns something. */
-	async until<T>(find: () => T | undefined | false, what: string, timeout = 5000): Promise<T> {
+	async until<T>(find: () => T | undefined | false, what: string, timeout = 15_000): Promise<T> {
 		const deadline = Date.now() + timeout;
 		for (;;) {
 			const found = find();
