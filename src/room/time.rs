@@ -22,7 +22,7 @@ impl Room {
         self.heard(pings);
         self.forget_unseen();
         if self.sessions.is_empty() && self.expires_at() <= now {
-            return Turn { erase: true, ..Turn::default() };
+            return self.end_unused();
         }
         if !self.sessions.is_empty() {
             self.touch();
@@ -35,6 +35,14 @@ impl Room {
         let mut turn = self.flush(now);
         self.arm_anew(&mut turn);
         turn
+    }
+
+    /// Ends a life of the room that nobody was there to see. Who had to go in this very moment goes, and who owes a token
+    /// owes it to the next life, and not for longer than before.
+    fn end_unused(&mut self) -> Turn {
+        let close = std::mem::take(&mut self.staged.close).into_iter().map(|(closing, _)| closing).collect();
+        let alarm = self.sessions.next_due().filter(|_| self.sessions.waiting() > 0);
+        Turn { erase: true, close, alarm, ..Turn::default() }
     }
 
     /// What comes before everything else in an event: what the clock has brought about by itself.

@@ -9,7 +9,7 @@ use roomkeep::user::Revocation;
 use serde_json::Value;
 
 use super::*;
-use crate::world::Site;
+use crate::world::{DAY, Site};
 
 /// One message of each type that a client can send (`{me}` is its own user), and of none.
 const MESSAGES: [(&str, &str); 17] = [
@@ -286,6 +286,31 @@ fn a9_who_waits_is_closed_in_time_and_there_are_not_many() {
     assert!((0..WAITING).all(|n| close_of(&site, &format!("w{n}")) == Some(CloseCode::Unauthorized)));
     assert_eq!(close_of(&site, "ann"), None);
     site.enter("late", Entry::Waiting).unwrap();
+}
+
+#[test]
+fn a9_a5_and_x3_who_has_to_go_goes_although_the_room_ends_meanwhile() {
+    let brief = Settings { time_to_live: 5_000, requires_tokens: true, ..settings() };
+    let mut site = Site::with(brief.clone());
+    site.enter("ann", say::pass("ann", "editor")).unwrap();
+    site.say("ann", &say::set("ann", "f", "1"));
+    site.leave("ann");
+    site.pass(2_000);
+    site.enter("eve", Entry::Waiting).unwrap();
+    site.pass(5_000);
+    assert_eq!((site.world.dump(), close_of(&site, "eve")), (Vec::new(), None), "the room ends without its guest");
+    site.pass(TOKEN_WAIT - 5_000);
+    assert_eq!((close_of(&site, "eve"), site.world.alarm), (Some(CloseCode::Unauthorized), None));
+    // The alarm rings so late that all is due at one time.
+    for entry in [Entry::Waiting, say::pass("ann", "editor 9000")] {
+        let mut site = Site::with(brief.clone());
+        site.enter("ann", entry).unwrap();
+        site.come_round();
+        site.now += DAY;
+        site.world.alarm = None;
+        site.runner.alarm(&mut site.world, site.now);
+        assert_eq!((site.world.dump(), close_of(&site, "ann")), (Vec::new(), Some(CloseCode::Unauthorized)));
+    }
 }
 
 #[test]
