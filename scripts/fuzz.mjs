@@ -1,5 +1,5 @@
 // `npm run fuzz`: builds the fuzz targets with stable Rust, without the tool cargo-fuzz, and runs each for a minute.
-// Arguments choose targets; `--seconds N` is for how long each runs, and `--grow` keeps what was found in fuzz/corpus.
+// Arguments choose targets; `--seconds N` is for how long each runs, `--seed N` makes a run like another, and `--grow` keeps what was found in fuzz/corpus.
 
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -18,7 +18,7 @@ const all = readdirSync(join(folder, "fuzz_targets"))
 	.map((name) => name.replace(/\.rs$/, ""))
 	.sort();
 
-const { targets, seconds, grow } = choice();
+const { targets, seconds, seed, grow } = choice();
 await rust();
 const { env, args, output } = fuzzing();
 const built = step("building the fuzz targets");
@@ -39,13 +39,19 @@ for (const { target, crash } of results.filter(({ crash }) => crash)) {
 process.exit(results.some(({ crash }) => crash) ? 1 : 0);
 
 function choice() {
-	const options = { seconds: { type: "string", default: "60" }, grow: { type: "boolean", default: false } };
+	const options = {
+		seconds: { type: "string", default: "60" },
+		seed: { type: "string", default: "0" },
+		grow: { type: "boolean", default: false },
+	};
 	const { values, positionals } = parseArgs({ options, allowPositionals: true });
 	const unknown = positionals.filter((name) => !all.includes(name));
 	if (unknown.length > 0) fail(`There is no target ${unknown.join(", ")}. These are there: ${all.join(", ")}.`);
 	const seconds = Number(values.seconds);
 	if (!Number.isInteger(seconds) || seconds < 1) fail("--seconds takes a whole number from 1.");
-	return { targets: positionals.length > 0 ? positionals : all, seconds, grow: values.grow };
+	const seed = Number(values.seed);
+	if (!Number.isInteger(seed) || seed < 0) fail("--seed takes a whole number; 0 stands for another one each time.");
+	return { targets: positionals.length > 0 ? positionals : all, seconds, seed, grow: values.grow };
 }
 
 /** Runs a target from its corpus on. What it finds is new goes to a copy, unless the corpus shall grow. */
@@ -61,6 +67,7 @@ async function fuzz(target) {
 		const { text, code } = await libfuzzer(target, [
 			work,
 			`-max_total_time=${seconds}`,
+			`-seed=${seed}`,
 			`-artifact_prefix=${artifacts}/`,
 			`-dict=${join(folder, "protocol.dict")}`,
 			"-rss_limit_mb=2048",
