@@ -2,7 +2,7 @@
 //! and broken strings refused.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -55,9 +55,9 @@ pub type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 /// An object taken apart, one level deep.
 pub struct Object<'a> {
-    /// Its members. Of a key that stands there twice neither is among them.
+    /// Its members. Of a key that stands there twice or more none is among them.
     pub members: Members<'a>,
-    doubled: Option<Cow<'a, str>>,
+    doubled: BTreeSet<Cow<'a, str>>,
 }
 
 impl<'a> Object<'a> {
@@ -66,7 +66,7 @@ impl<'a> Object<'a> {
     /// # Errors
     /// A sentence that names a key that stands there twice.
     pub fn without_doubles(&self) -> Result<&Members<'a>, String> {
-        match &self.doubled {
+        match self.doubled.first() {
             None => Ok(&self.members),
             Some(key) => Err(format!("The key `{key}` stands there twice.")),
         }
@@ -159,14 +159,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut object = Object { members: Members::new(), doubled: None };
+                let mut object = Object { members: Members::new(), doubled: BTreeSet::new() };
                 while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                    if object.doubled.as_ref() == Some(&key) {
+                    if object.doubled.contains(&key) {
                         continue;
                     }
                     if object.members.insert(key.clone(), value).is_some() {
                         object.members.remove(&key);
-                        object.doubled = Some(key);
+                        object.doubled.insert(key);
                     }
                 }
                 Ok(object)

@@ -1,10 +1,11 @@
 //! Who may do what, for how long, and how much of it.
 
+use roomkeep::protocol::message::Frame;
 use roomkeep::protocol::refusal::{CloseCode, Code};
 use roomkeep::protocol::role::Role;
 use roomkeep::room::session::{Pass, TOKEN_WAIT};
 use roomkeep::room::{STREAMS, Settings, WAITING};
-use roomkeep::token::Denial;
+use roomkeep::token::{Denial, Grant};
 use roomkeep::user::Revocation;
 use serde_json::Value;
 
@@ -605,4 +606,14 @@ fn h4_and_x1_a_user_has_so_many_streams_of_a_room_at_a_time() {
     assert_eq!(site.enter("more", stream("ann")).unwrap_err().code, Code::LimitConnections);
     site.leave("ann0");
     site.enter("more", stream("ann")).unwrap();
+}
+
+#[test]
+fn f1_and_f3_a_key_that_stands_there_three_times_between_others_is_none() {
+    let text = r#"{"type":"x","id":"a","id":"b","y":1,"y":2,"id":"c"}"#;
+    let frame = Frame::decode(text, &settings().limits);
+    assert_eq!(frame.message.map_err(|refusal| refusal.code), Err(Code::BadMessage));
+    assert_eq!(frame.tag.id, None);
+    let claims = r#"{"sub":"a","jti":"t","jti":"t","expires":1,"role":"viewer","y":1,"y":2,"jti":"t"}"#;
+    assert_eq!(Grant::from_claims(claims, &settings().limits).map_err(|denial| denial.code()), Err("unauthorized"));
 }
