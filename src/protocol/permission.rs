@@ -123,11 +123,17 @@ struct SettlementRow {
     resolved_by: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// Where a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Status {
+pub enum Status {
+    /// It waits.
+    Pending,
+    /// It was answered.
     Resolved,
+    /// Its author took it back.
     Cancelled,
+    /// Nobody answered in time.
     Expired,
 }
 
@@ -140,6 +146,7 @@ impl TryFrom<SettlementRow> for Settlement {
                 Ok(Self::Resolved(Resolution { decision, scope, reason: row.reason, resolved_by }))
             }
             (Status::Resolved, _, _, _) => Err("an answer lacks a part"),
+            (Status::Pending, _, _, _) => Err("a request that waits has not ended"),
             (Status::Cancelled, _, _, _) => Ok(Self::Cancelled),
             (Status::Expired, _, _, _) => Ok(Self::Expired),
         }

@@ -8,7 +8,7 @@ use super::Millis;
 use super::json::{Json, encode};
 use super::limits::Limits;
 use super::message::{Extra, MessageId, Selection, Tag};
-use super::permission::{Resolution, Settlement};
+use super::permission::{Resolution, Settlement, Status};
 use super::refusal::Refusal;
 
 /// A frame from the room.
@@ -402,15 +402,6 @@ pub struct StatusView<'a> {
     status: Status,
     #[serde(flatten)]
     resolution: Option<&'a Resolution>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Status {
-    Pending,
-    Resolved,
-    Cancelled,
-    Expired,
 }
 
 impl<'a> StatusView<'a> {

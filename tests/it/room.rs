@@ -6,6 +6,7 @@ mod frames;
 mod limits;
 mod people;
 mod permissions;
+mod rates;
 mod state;
 mod together;
 
