@@ -1,0 +1,20 @@
+// Where a room is.
+
+/** The addresses of a room. */
+export interface Address {
+	/** For a WebSocket. */
+	socket: string;
+	/** What the addresses over HTTP begin with. */
+	http: string;
+}
+
+// As partysocket has it: what is on this machine or in its own network seldom has a certificate.
+const LOCAL = /^(localhost|\[::1\]|127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)/;
+
+/** The addresses of a room on a host. */
+export function addressOf(host: string, party: string, room: string): Address {
+	const [, scheme, rest = ""] = /^(?:(https?|wss?):\/\/)?(.+?)\/*$/.exec(host) ?? [];
+	const isSecure = scheme ? /s$/.test(scheme) : !LOCAL.test(rest);
+	const path = `://${rest}/parties/${encodeURIComponent(party)}/${encodeURIComponent(room)}`;
+	return isSecure ? { socket: `wss${path}`, http: `https${path}` } : { socket: `ws${path}`, http: `http${path}` };
+}

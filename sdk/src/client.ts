@@ -1,0 +1,635 @@
+// A room as one user has it: what the room says and what the user does, brought together and shown.
+
+import { addressOf } from "./address.ts";
+import { Emitter } from "./emitter.ts";
+import { Link } from "./link.ts";
+import * as box from "./outbox.ts";
+import { Poller } from "./poller.ts";
+import { type Frame, Replica } from "./replica.ts";
+import { Sender } from "./sender.ts";
+import { canShare, defaultStorage, indexedDbStorage, memoryStorage } from "./storage.ts";
+import { type Notice, Tabs } from "./tabs.ts";
+import type * as api from "./types.ts";
+import { type Shown, View } from "./view.ts";
+
+/** After this many attempts without an answer the room is asked over HTTP. */
+const ATTEMPTS = 2;
+/** A presence is sent at most this often, in milliseconds, as the room tells it (PROTOCOL.md, P1). */
+const PRESENCE_EVERY = 50;
+/** Most changes in one transaction (PROTOCOL.md, X1). */
+const BATCH = 100;
+/** What the page may not send by itself, since it is the room's or has a method of its own. */
+const RESERVED =
+	/^(welcome|sync_.*|changes|ack|conflict|error|user_.*|field_.*|hello|auth|presence|batch|kick|permission_.*)$/;
+
+const isLeft: api.Outcome = { outcome: "withdrawn" };
+
+/** What `transaction` gathers. */
+export interface Transaction {
+	select(field: string, value: api.Json): void;
+	clear(field: string): void;
+}
+
+/** A room as one user has it. Made once, it is connected, closed and connected again as often as needed. */
+export class RoomClient {
+	readonly host: string;
+	readonly party: string;
+	readonly room: string;
+	readonly #options: api.RoomClientOptions;
+	readonly #emitter = new Emitter<api.Events>();
+	readonly #replica = new Replica();
+	readonly #keeper: box.Keeper;
+	readonly #sender: Sender;
+	readonly #view: View;
+	readonly #link: Link;
+	readonly #poller: Poller;
+	readonly #tabs: Tabs | undefined;
+	readonly #listeners = new Emitter<{ change: () => void }>();
+	/** Who waits for what becomes of an entry. */
+	readonly #waiting = new Map<string, ((outcome: api.Outcome) => void)[]>();
+	/** In whose name this client says hello while another tab leads. */
+	readonly #ownId = box.randomId();
+	#user: api.User;
+	#shown: Shown;
+	#isRunning = false;
+	#token: string | undefined;
+	#failures = 0;
+	#gathered: Frame[] | undefined;
+	#presence: { data: api.Json } | undefined;
+	#presenceTimer: ReturnType<typeof setTimeout> | undefined;
+	#dueTimer: ReturnType<typeof setTimeout> | undefined;
+	readonly #wake = () => globalThis.document?.visibilityState !== "hidden" && this.#link.wake();
+
+	/** Does nothing yet but look at the options. */
+	constructor(options: api.RoomClientOptions) {
+		const { host, party = "collaboration", room, user, initial } = options;
+		for (const [name, value] of Object.entries({ host, party, room, "user.id": user?.id, "user.name": user?.name })) {
+			if (typeof value !== "string" || value === "") throw new TypeError(`RoomClient: ${name} must be a text.`);
+		}
+		this.#options = options;
+		this.host = host;
+		this.party = party;
+		this.room = room;
+		this.#user = user;
+		if (initial) this.#replica.receive({ ...(initial as object), type: "sync_response" });
+		const storage = storageOf(options.storage);
+		const address = addressOf(host, party, room);
+		const key = JSON.stringify([address.http, user.id]);
+		const empty = { address: { host, party, room, user }, clientId: box.randomId(), lastSeq: 0, entries: [] };
+		this.#keeper = new box.Keeper(
+			storage,
+			key,
+			empty,
+			memoryStorage,
+			(isChanged) => this.#stored(isChanged),
+			(error) => this.#error("storage_failed", `What is pending is kept in memory only: ${error}`),
+		);
+		this.#shown = {
+			status: "offline",
+			reason: undefined,
+			lastSyncedAt: undefined,
+			role: undefined,
+			persistence: "memory",
+			clockSkew: 0,
+			connectionId: undefined,
+		};
+		this.#tabs = storage.isDurable && canShare() ? new Tabs(key, (notice) => this.#heard(notice)) : undefined;
+		this.#view = new View(this.#replica, empty, this.#shown, user.id);
+		this.#link = new Link(
+			{ url: address.socket, implementation: options.WebSocket, hasTokens: !!options.token },
+			{
+				prepare: () => this.#prepare(),
+				opened: () => this.#opened(),
+				frame: (frame) => this.#frame(frame),
+				lost: (reason, isFinal) => this.#lost(reason, isFinal),
+			},
+		);
+		this.#sender = new Sender(this.#keeper, this.#replica, {
+			send: (frame) => this.#link.send(frame),
+			settled: (entry, outcome) => this.#settled(entry, outcome),
+			renew: () => this.#renew(),
+		});
+		this.#poller = new Poller(address.http, options.fetch, this.#replica, this.#sender, this.#keeper, {
+			token: () => this.#askToken(),
+			polled: () => this.#polled(),
+			failed: (reason, isFinal) => this.#lostPolling(reason, isFinal),
+			state: (state) => this.#told(state),
+		});
+	}
+
+	/** Who this client speaks for. */
+	get user(): api.User {
+		return this.#user;
+	}
+
+	/** Connects, and comes back by itself from then on. */
+	connect(): void {
+		if (this.#isRunning) return;
+		this.#isRunning = true;
+		this.#failures = 0;
+		this.#show({ status: "connecting", reason: undefined });
+		globalThis.addEventListener?.("online", this.#wake);
+		globalThis.document?.addEventListener("visibilitychange", this.#wake);
+		void this.#start();
+	}
+
+	/** Ends the connection. What is pending is kept, and sent once there is a connection again. */
+	close(): void {
+		if (this.#isRunning) this.#end("closed");
+	}
+
+	/** What is known now. The same object until something changes. */
+	getSnapshot(): api.Snapshot {
+		return this.#view.snapshot;
+	}
+
+	/** Calls `listener` after each change of the snapshot. Returns what stops that. */
+	subscribe(listener: () => void): () => void {
+		return this.#listeners.on("change", listener);
+	}
+
+	/** Calls `listener` at each such event. Returns what stops that. */
+	on<E extends keyof api.Events>(event: E, listener: api.Events[E]): () => void {
+		return this.#emitter.on(event, listener);
+	}
+
+	/** Sets a field. Shown at once; the promise tells what became of it, after however many connections. */
+	select(field: string, value: api.Json, options: api.SelectOptions = {}): Promise<api.Outcome> {
+		return this.#field({ type: "field_selected", selection: this.#selection(field, value) }, options);
+	}
+
+	/** Empties a field, as `select` sets it. */
+	clear(field: string, options: api.ChangeOptions = {}): Promise<api.Outcome> {
+		return this.#field({ type: "field_cleared", field: named(field), userId: this.#user.id }, options);
+	}
+
+	/** Makes all changes that `make` makes, or none of them. */
+	transaction(make: (transaction: Transaction) => void, options: api.ChangeOptions = {}): Promise<api.Outcome> {
+		if (this.#gathered) throw new TypeError("transaction: one cannot be made within another.");
+		const changes: Frame[] = [];
+		this.#gathered = changes;
+		let made: unknown;
+		try {
+			made = make({
+				select: (field, value) => void this.select(field, value),
+				clear: (field) => void this.clear(field),
+			});
+		} finally {
+			this.#gathered = undefined;
+		}
+		if (made instanceof Promise) throw new TypeError("transaction: its function must not be async.");
+		if (changes.length > BATCH) throw new TypeError(`transaction: at most ${BATCH} changes.`);
+		const [first, ...more] = changes;
+		if (!first) return Promise.resolve({ outcome: "applied", version: this.#replica.version });
+		return this.#change(more.length > 0 ? { type: "batch", changes } : first, options);
+	}
+
+	/** Says whether the user is ready. */
+	setReady(isReady: boolean, options: api.ChangeOptions = {}): Promise<api.Outcome> {
+		return this.#change({ type: "user_ready", userId: this.#user.id, isReady: !!isReady }, options);
+	}
+
+	/** Tells others what the user looks at: any JSON up to 4 KiB, null for nothing. Not stored, gone with the connection. */
+	setPresence(data: api.Json): void {
+		this.#presence = { data: copied("setPresence", data) };
+		// One after another at the room's own pace, the newest only.
+		this.#presenceTimer ??= setTimeout(() => {
+			this.#presenceTimer = undefined;
+			this.#sendPresence();
+		}, PRESENCE_EVERY);
+	}
+
+	/**
+	 * Asks for a permission. The outcome is that of the asking, and has the `requestId`; the answer shows up in `requests`.
+	 * @param options `ttlMs`: how long it may be answered, 5 minutes when left out.
+	 */
+	request(
+		action: string,
+		detail?: api.Json,
+		{ ttlMs, ...options }: api.ChangeOptions & { ttlMs?: number } = {},
+	): Promise<api.Outcome> {
+		const more = { ...(detail === undefined ? {} : { detail }), ...(ttlMs === undefined ? {} : { ttlMs }) };
+		return this.#change({ type: "permission_request", requestId: box.randomId(), action, ...more }, options);
+	}
+
+	/** Answers somebody's request. Allowed for `once` when not said otherwise. */
+	respond(
+		{ requestId, userId }: { requestId: string; userId: string },
+		decision: "allow" | "deny",
+		{ scope = "once", reason, ...options }: api.ChangeOptions & { scope?: "once" | "session"; reason?: string } = {},
+	): Promise<api.Outcome> {
+		const more = reason === undefined ? {} : { reason };
+		return this.#change({ type: "permission_response", requestId, userId, decision, scope, ...more }, options);
+	}
+
+	/** Takes the user's own request back. */
+	cancelRequest(requestId: string): Promise<api.Outcome> {
+		return this.#change({ type: "permission_cancelled", requestId }, {});
+	}
+
+	/** Takes a permission back. */
+	revoke({ action, userId }: { action: string; userId: string }): Promise<api.Outcome> {
+		return this.#change({ type: "permission_revoked", action, userId }, {});
+	}
+
+	/**
+	 * Sends a message of the page's own to all others, as `{type, data}`. It is not stored.
+	 * @returns False when there is no connection: it is not kept for later.
+	 */
+	send(type: string, data?: api.Json): boolean {
+		if (RESERVED.test(type)) throw new TypeError(`send: the type ${type} is the room's own.`);
+		return this.#shown.status === "synced" && this.#link.send({ type, data });
+	}
+
+	/**
+	 * Decides a conflict: one's own value again, on top of the room's, or the room's, or another one. A value that is
+	 * the text "mine" or "theirs" is given as `{ value }`. Of a transaction that came too late, `"theirs"` drops all.
+	 */
+	resolve(field: string, choice: "mine" | "theirs" | api.Json | { value: api.Json }): Promise<api.Outcome> {
+		const held = this.#held(field);
+		if (!held)
+			return Promise.resolve({ outcome: "rejected", code: "no_conflict", message: `No conflict about ${field}.` });
+		if (choice === "theirs") return this.#take(held.key).then(() => isLeft);
+		if (choice === "mine") return this.#again(held, field);
+		const isWrapped = choice instanceof Object && Object.keys(choice).join() === "value";
+		const value = isWrapped ? (choice as { value: api.Json }).value : choice;
+		return this.#again(held, field, { type: "field_selected", selection: this.#selection(field, value) });
+	}
+
+	/** Gives the user another name, which others are told. */
+	rename(name: string): void {
+		this.#user = { ...this.#user, name: named(name) };
+		this.#join();
+	}
+
+	/** What waits for the room's answer, in the order in which it goes out. */
+	pending(): api.Pending[] {
+		const waiting = this.#keeper.shown.entries.filter(({ conflict }) => !conflict);
+		return waiting.map(({ key, message, at, seq }) => {
+			return {
+				key,
+				type: message.type,
+				fields: box.fieldMessages(message).map(box.fieldOf),
+				at,
+				isSent: seq !== undefined,
+			};
+		});
+	}
+
+	/** Takes a change back that was not sent, by its key in `pending`. False when it was too late. */
+	async drop(key: string): Promise<boolean> {
+		const entry = this.#keeper.shown.entries.find((one) => one.key === key);
+		if (!entry || !(await this.#take(key))) return false;
+		this.#settled(entry, isLeft);
+		return true;
+	}
+
+	// What the user does.
+
+	#selection(field: string, value: api.Json) {
+		const own = { field: named(field), value: copied("select", value), userId: this.#user.id };
+		return { ...own, timestamp: Date.now() };
+	}
+
+	#field(message: Frame, options: api.SelectOptions): Promise<api.Outcome> {
+		const field = box.fieldOf(message);
+		const { entries } = this.#keeper.shown;
+		if (this.#gathered) {
+			this.#gathered.push({ ...message, baseVersion: this.#base(field) });
+			return Promise.resolve(isLeft);
+		}
+		// Who chooses anew has seen what there is.
+		const held = this.#held(field);
+		if (held) return this.#again(held, field, message);
+		const last = entries.findLast((entry) => box.isRival(entry, field));
+		if (options.debounceMs && last?.due !== undefined && last === entries.at(-1)) {
+			const { baseVersion } = box.fieldMessages(last.message)[0] as Frame;
+			const next = { message: { ...message, baseVersion }, at: Date.now(), due: Date.now() + options.debounceMs };
+			return this.#do(
+				box.replace(last.key, (entry) => (entry.seq ? entry : box.changed(entry, next))),
+				last.key,
+				options,
+			);
+		}
+		return this.#change({ ...message, baseVersion: this.#base(field) }, options);
+	}
+
+	/** The version of a field that the user sees: with a change pending, the one that that is based on. */
+	#base(field: string): number {
+		for (const { message, conflict } of this.#keeper.shown.entries) {
+			const found = conflict ? undefined : box.fieldMessages(message).find((one) => box.fieldOf(one) === field);
+			if (found) return found.baseVersion;
+		}
+		return this.#replica.fieldVersion(field);
+	}
+
+	#held(field: string): box.Entry | undefined {
+		return this.#keeper.shown.entries.find(({ conflict }) => conflict?.field === field);
+	}
+
+	/** Makes a change that was held anew, on top of what the user sees now. */
+	#again(held: box.Entry, field: string, change?: Frame): Promise<api.Outcome> {
+		const message = change ? box.withValue(held.message, field, change) : held.message;
+		const base = (one: string, before: number) => (one === field ? this.#replica.fieldVersion(one) : before);
+		return this.#change(box.rebased(message, base), {}, box.remove([held.key]));
+	}
+
+	#change(message: Frame, options: api.SelectOptions, ...before: box.Step[]): Promise<api.Outcome> {
+		const size = JSON.stringify(message).length;
+		const entry: box.Entry = { key: box.randomId(), revision: 0, at: Date.now(), message, size };
+		if (options.debounceMs) entry.due = entry.at + options.debounceMs;
+		const problem = box.isFull(this.#keeper.shown, entry)
+			? { code: "outbox_full", message: "Too many changes wait for the room. Connect, or drop some." }
+			: this.#sender.problem(entry);
+		if (problem) return Promise.resolve({ outcome: "rejected", ...problem });
+		return this.#do([...before, ...(entry.due ? [] : [box.hurry]), box.add(entry)], entry.key, options);
+	}
+
+	#do(steps: box.Step | box.Step[], key: string, { signal }: api.ChangeOptions): Promise<api.Outcome> {
+		const promise = new Promise<api.Outcome>((resolve) => {
+			this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), resolve]);
+		});
+		void this.#keeper.do(...[steps].flat());
+		this.#changed();
+		const withdraw = () => void this.drop(key);
+		if (signal?.aborted) withdraw();
+		signal?.addEventListener("abort", withdraw, { once: true });
+		if (this.#shown.status !== "synced") askForSync();
+		return promise;
+	}
+
+	/** Removes an entry that was not sent. False when it was, or is gone. */
+	async #take(key: string): Promise<boolean> {
+		let isTaken = false;
+		const step: box.Step = (outbox) => {
+			isTaken = outbox.entries.some((entry) => entry.key === key && entry.seq === undefined);
+			return isTaken ? box.remove([key])(outbox) : outbox;
+		};
+		const stored = this.#keeper.do(step);
+		this.#changed();
+		await stored;
+		return isTaken;
+	}
+
+	// What becomes of it.
+
+	#settled(entry: box.Entry, outcome: api.Outcome): void {
+		this.#settle(entry, outcome);
+		this.#tabs?.tell({ type: "settled", key: entry.key, outcome, at: entry.at, message: entry.message });
+	}
+
+	#settle({ key, message }: { key: string; message: Frame }, outcome: api.Outcome): void {
+		this.#changed();
+		const isAsked = message.type === "permission_request";
+		const full = isAsked ? { ...outcome, requestId: message.requestId } : outcome;
+		const conflicts = this.getSnapshot().conflicts;
+		for (const resolve of this.#waiting.get(key) ?? []) resolve(full);
+		this.#waiting.delete(key);
+		if (outcome.outcome !== "conflict") return;
+		const fields = box.fieldMessages(message).map(box.fieldOf);
+		const conflict = conflicts.find(({ field }) => fields.includes(field));
+		if (conflict) this.#emitter.emit("conflict", conflict);
+	}
+
+	#heard(notice: Notice): void {
+		if (notice.type === "stored") {
+			void this.#keeper.do();
+			return;
+		}
+		const { key, message, at } = notice;
+		const outcome = notice.outcome as api.Outcome;
+		const entry = { key, at, message: message as Frame, revision: 0, size: 0 };
+		if (outcome.outcome === "applied") this.#sender.provide(entry, outcome.version);
+		// The message that tells of it may be here before what is stored was read.
+		void this.#keeper.do().then(() => this.#settle(entry, outcome));
+	}
+
+	#stored(isChanged: boolean): void {
+		if (isChanged) this.#tabs?.tell({ type: "stored" });
+		this.#changed();
+		this.#pump();
+	}
+
+	/** Sends what is to be sent, in whichever way there is. */
+	#pump(): void {
+		clearTimeout(this.#dueTimer);
+		if (!this.#isRunning || !this.#leads) return;
+		if (this.#shown.status === "synced") this.#sender.pump();
+		else if (this.#shown.status === "polling") void this.#poller.write();
+		const due = Math.min(...this.#keeper.stored.entries.map(({ due }) => due ?? Number.POSITIVE_INFINITY));
+		if (due < Number.POSITIVE_INFINITY) this.#dueTimer = setTimeout(() => this.#pump(), Math.max(due - Date.now(), 5));
+	}
+
+	get #leads(): boolean {
+		return !this.#tabs || this.#tabs.isLeader;
+	}
+
+	// The connection.
+
+	async #start(): Promise<void> {
+		await this.#keeper.do();
+		this.#show({ persistence: this.#keeper.storage.isDurable ? "durable" : "memory" });
+		if (this.#isRunning) await this.#tabs?.enter(() => this.#link.connect("leading"));
+		if (this.#isRunning) this.#link.connect();
+	}
+
+	/** Stops everything, for good or until `connect`. */
+	#end(reason: string): void {
+		this.#isRunning = false;
+		this.#link.close();
+		this.#poller.stop();
+		this.#sender.stop();
+		this.#tabs?.leave();
+		clearTimeout(this.#dueTimer);
+		clearTimeout(this.#presenceTimer);
+		this.#presenceTimer = undefined;
+		globalThis.removeEventListener?.("online", this.#wake);
+		globalThis.document?.removeEventListener("visibilitychange", this.#wake);
+		this.#replica.presence.clear();
+		this.#show({ status: "closed", reason, connectionId: undefined });
+	}
+
+	async #prepare(): Promise<void> {
+		this.#token = await this.#askToken();
+	}
+
+	async #askToken(): Promise<string | undefined> {
+		try {
+			return await this.#options.token?.();
+		} catch (error) {
+			this.#error("token", `token() failed: ${error instanceof Error ? error.message : error}`);
+			throw error;
+		}
+	}
+
+	#opened(): void {
+		const { epoch, version } = this.#replica;
+		const known = epoch === undefined ? {} : { since: version, epoch };
+		const clientId = this.#leads ? this.#keeper.stored.clientId : this.#ownId;
+		this.#link.send({ type: "hello", protocol: 1, clientId, ...known, token: this.#token, id: "hello" });
+		this.#join();
+	}
+
+	#join(): void {
+		const { id, name } = this.#user;
+		if (this.#options.join !== false) this.#link.send({ type: "user_joined", userId: id, userName: name, id: "join" });
+	}
+
+	#frame(frame: Frame): void {
+		switch (frame.type) {
+			case "welcome":
+				this.#welcomed(frame);
+				return;
+			case "ack":
+				if (frame.id === "hello") this.#synced();
+				else if (frame.id === "join") this.#joined();
+				else this.#sender.answered(frame);
+				break;
+			case "conflict":
+				this.#sender.answered(frame);
+				break;
+			case "error":
+				if (frame.seq !== undefined) this.#sender.answered(frame);
+				else this.#refused(frame);
+				break;
+			default:
+				this.#told(frame);
+		}
+		this.#changed();
+	}
+
+	/** Takes what the room tells of itself, on a connection or over HTTP. */
+	#told(frame: Frame): void {
+		const receipt = this.#replica.receive(frame);
+		if (receipt === "other") this.#emitter.emit("message", frame);
+		else if (receipt === "gap") {
+			const { epoch, version } = this.#replica;
+			this.#link.send({ type: "sync_request", ...(epoch === undefined ? {} : { since: version, epoch }) });
+		} else if (receipt === "taken" && this.#shown.status === "synced") this.#show({ lastSyncedAt: Date.now() });
+		this.#changed();
+	}
+
+	#welcomed(welcome: Frame): void {
+		const { userId, connectionId, role, time, lastSeq, limits } = welcome;
+		if (userId !== null && userId !== this.#user.id) {
+			this.#error("identity_mismatch", `The token is ${userId}'s, the client is ${this.#user.id}'s.`);
+			this.#end("identity_mismatch");
+			return;
+		}
+		this.#link.ready();
+		this.#show({ connectionId, role, clockSkew: time - Date.now() });
+		this.#sender.limits(limits);
+		// A number that the room knows and the outbox does not was given before what is stored was lost.
+		const isKnown = lastSeq !== null && lastSeq <= this.#keeper.stored.lastSeq;
+		if (this.#leads && !isKnown) this.#renew();
+	}
+
+	#synced(): void {
+		const { epoch } = this.#replica;
+		if (epoch !== undefined && this.#leads) void this.#keeper.do(box.settleIn(epoch));
+		this.#failures = 0;
+		this.#poller.stop();
+		this.#sender.start();
+		this.#show({ status: "synced", reason: undefined, lastSyncedAt: Date.now() });
+		if (this.#presence) this.#sendPresence();
+		this.#emitter.emit("synced", this.getSnapshot());
+		this.#pump();
+	}
+
+	#joined(): void {
+		const { id, name } = this.#user;
+		const known = this.#replica.participants.get(id);
+		if (known) this.#replica.participants.set(id, { ...known, name, online: true });
+	}
+
+	#refused({ code, message, id }: Frame): void {
+		// The name of the outbox is another user's: on a machine that two of them use.
+		if (id === "hello" && code === "identity_mismatch") this.#renew();
+		else this.#error(code, message);
+	}
+
+	/** Starts over with a name that the room knows nothing under. */
+	#renew(): void {
+		// What comes on this connection is about the old name.
+		this.#sender.stop();
+		this.#link.close();
+		const renewed = this.#keeper.do(box.renew(box.randomId()));
+		void renewed.then(() => this.#isRunning && this.#link.connect());
+	}
+
+	#sendPresence(): void {
+		if (this.#presence && this.#shown.status === "synced") this.#link.send({ type: "presence", ...this.#presence });
+	}
+
+	#lost(reason: string, isFinal: boolean): void {
+		this.#sender.stop();
+		if (isFinal) {
+			this.#end(reason);
+			return;
+		}
+		const wasSynced = this.#shown.status === "synced";
+		this.#failures += 1;
+		if (wasSynced) this.#failures = 0;
+		this.#replica.presence.clear();
+		const { status } = this.#shown;
+		if (status !== "polling")
+			this.#show({ status: wasSynced ? "connecting" : "offline", reason, connectionId: undefined });
+		if (this.#failures >= ATTEMPTS) this.#poller.start();
+	}
+
+	#polled(): void {
+		const isFirst = this.#shown.status !== "polling";
+		const { epoch } = this.#replica;
+		if (isFirst && epoch !== undefined && this.#leads) void this.#keeper.do(box.settleIn(epoch));
+		this.#show({ status: "polling", reason: this.#shown.reason, lastSyncedAt: Date.now() });
+		if (isFirst) this.#emitter.emit("synced", this.getSnapshot());
+		this.#pump();
+	}
+
+	#lostPolling(reason: string, isFinal: boolean): void {
+		if (isFinal) this.#end(reason);
+		else this.#show({ status: "offline", reason });
+	}
+
+	// What is shown.
+
+	#show(link: Partial<Shown>): void {
+		const { status, reason } = this.#shown;
+		this.#shown = { ...this.#shown, ...link };
+		this.#changed();
+		const now = this.#shown;
+		if (now.status !== status || now.reason !== reason) this.#emitter.emit("status", now.status, now.reason);
+	}
+
+	#changed(): void {
+		if (this.#view.update(this.#replica, this.#keeper.shown, this.#shown, this.#user.id))
+			this.#listeners.emit("change");
+	}
+
+	#error(code: string, message: string): void {
+		this.#emitter.emit("error", { code, message });
+	}
+}
+
+function storageOf(storage: api.RoomClientOptions["storage"]): api.OutboxStorage {
+	if (storage === "memory") return memoryStorage();
+	return storage === "indexeddb" ? indexedDbStorage() : (storage ?? defaultStorage());
+}
+
+function named(name: string): string {
+	if (typeof name !== "string" || name === "") throw new TypeError("A field or a name is a text, and not empty.");
+	return name;
+}
+
+/** JSON of its own, which nobody changes afterwards. */
+function copied(method: string, value: api.Json): api.Json {
+	const text = JSON.stringify(value);
+	if (text === undefined) throw new TypeError(`${method}: the value must be JSON. To empty a field there is clear().`);
+	return JSON.parse(text);
+}
+
+/** Has the service worker send what is pending, should the page be closed before it could. */
+function askForSync(): void {
+	const ready: Promise<any> | undefined = globalThis.navigator?.serviceWorker?.ready;
+	ready?.then(({ sync }) => sync?.register("roomkeep")).catch(() => {});
+}

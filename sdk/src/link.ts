@@ -1,0 +1,166 @@
+// The WebSocket to a room: it comes back by itself, notices when it is dead, and gives up where that is of no use.
+
+import ReconnectingWebSocket from "partysocket/ws";
+import type { Frame } from "./replica.ts";
+
+/** How often the room is asked for a sign of life, in milliseconds. It takes silence of 150 s for death. */
+const PING_EVERY = 25_000;
+/** How long that sign may take, in milliseconds; the first answer to a new connection too. */
+const PATIENCE = 10_000;
+/** How long a connection may take to open, in milliseconds. */
+const OPENING = 4_000;
+
+/** Close codes after which another connection would end in the same way (PROTOCOL.md, X2), and why. */
+const FINAL: Record<number, string> = {
+	4400: "bad_room",
+	4403: "forbidden",
+	4404: "unknown_party",
+	4409: "room_deleted",
+	4410: "replaced",
+	4413: "limit_message",
+	4426: "protocol",
+};
+const UNAUTHORIZED = 4401;
+
+export interface LinkHandlers {
+	/** Called before each attempt. What it throws fails the attempt. */
+	prepare(): Promise<void>;
+	/** The connection is open, and nothing was said. */
+	opened(): void;
+	frame(frame: Frame): void;
+	/** It broke off, or could not be made; another attempt follows unless `isFinal`. */
+	lost(reason: string, isFinal: boolean): void;
+}
+
+export interface LinkOptions {
+	url: string;
+	/** Of WebSocket, in place of the platform's. */
+	implementation: unknown;
+	/** Whether a refused token may be followed by another. */
+	hasTokens: boolean;
+}
+
+export class Link {
+	readonly #options: LinkOptions;
+	readonly #handlers: LinkHandlers;
+	#socket: ReconnectingWebSocket | undefined;
+	#isOpen = false;
+	#isReady = false;
+	/** How often the token was refused since one was taken. */
+	#refusals = 0;
+	#pings: ReturnType<typeof setInterval> | undefined;
+	#patience: ReturnType<typeof setTimeout> | undefined;
+
+	constructor(options: LinkOptions, handlers: LinkHandlers) {
+		this.#options = options;
+		this.#handlers = handlers;
+	}
+
+	/** Whether frames can be sent. */
+	get isOpen(): boolean {
+		return this.#isOpen;
+	}
+
+	/**
+	 * Connects at once, anew if there is a connection.
+	 * @param reason Why that one is given up.
+	 */
+	connect(reason?: string): void {
+		this.close();
+		if (reason) this.#handlers.lost(reason, false);
+		const { url, implementation, hasTokens } = this.#options;
+		const prepared = async () => {
+			await this.#handlers.prepare();
+			return url;
+		};
+		// Each client has its own delays, so that those who were cut off together do not all come back at once.
+		const socket = new ReconnectingWebSocket(prepared, undefined, {
+			...(implementation ? { WebSocket: implementation } : {}),
+			connectionTimeout: OPENING,
+			minReconnectionDelay: 400 + Math.random() * 800,
+			maxReconnectionDelay: 4_000 + Math.random() * 2_000,
+			reconnectionDelayGrowFactor: 1.5,
+			maxEnqueuedMessages: 0,
+			shouldReconnectOnClose: ({ code }) =>
+				!(code in FINAL) && !(code === UNAUTHORIZED && (!hasTokens || this.#refusals > 0)),
+		});
+		socket.onopen = () => this.#opened();
+		socket.onmessage = ({ data }) => this.#received(data);
+		socket.onclose = ({ code, reason }) => this.#closed(code, reason, !socket.shouldReconnect);
+		this.#socket = socket;
+	}
+
+	close(): void {
+		this.#quiet();
+		const socket = this.#socket;
+		this.#socket = undefined;
+		if (!socket) return;
+		socket.onclose = null;
+		socket.close();
+	}
+
+	send(frame: object): boolean {
+		return this.#isOpen && !!this.#socket?.send(JSON.stringify(frame));
+	}
+
+	/** The room has let this client in. */
+	ready(): void {
+		this.#isReady = true;
+		this.#refusals = 0;
+		this.#calm();
+	}
+
+	/** Something has changed with the network: looks whether the connection lives, or tries again at once. */
+	wake(): void {
+		if (this.#isReady) this.#ping();
+		else if (this.#socket && this.#socket.readyState > this.#socket.OPEN) this.connect();
+	}
+
+	#opened(): void {
+		this.#isOpen = true;
+		this.#expect();
+		this.#pings = setInterval(() => this.#ping(), PING_EVERY);
+		this.#handlers.opened();
+	}
+
+	#received(data: unknown): void {
+		if (this.#isReady) this.#calm();
+		if (typeof data !== "string" || data[0] !== "{") return;
+		let frame: Frame;
+		try {
+			frame = JSON.parse(data);
+		} catch {
+			// No room says such a thing. Whoever stands in between is not believed.
+			return;
+		}
+		this.#handlers.frame(frame);
+	}
+
+	#closed(code: number, reason: string, isFinal: boolean): void {
+		this.#quiet();
+		if (code === UNAUTHORIZED) this.#refusals += 1;
+		this.#handlers.lost((code > 4000 && (reason || FINAL[code])) || "unreachable", isFinal);
+	}
+
+	#ping(): void {
+		this.#socket?.send("ping");
+		if (this.#patience === undefined) this.#expect();
+	}
+
+	/** Something must come soon. */
+	#expect(): void {
+		this.#patience = setTimeout(() => this.connect("silent"), PATIENCE);
+	}
+
+	#calm(): void {
+		clearTimeout(this.#patience);
+		this.#patience = undefined;
+	}
+
+	#quiet(): void {
+		this.#isOpen = false;
+		this.#isReady = false;
+		this.#calm();
+		clearInterval(this.#pings);
+	}
+}

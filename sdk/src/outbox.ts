@@ -1,0 +1,290 @@
+// What this user changed and the room has not answered: the queue, its numbers, and where they are kept.
+
+import type { Frame, Stored } from "./replica.ts";
+import type { OutboxStorage, User } from "./types.ts";
+
+/** A change that waits. It is never changed in place, and each new form of it has another `revision`. */
+export interface Entry {
+	/** The same in all tabs, for as long as the change is pending. */
+	key: string;
+	revision: number;
+	/** When it was made, in milliseconds of this device's clock. */
+	at: number;
+	/** The message that makes it, without `seq` and `id`. */
+	message: Frame;
+	/** Of its text, in characters. */
+	size: number;
+	/** Its number, once it may have been sent. */
+	seq?: number;
+	/** Not sent before this, in milliseconds of this device's clock: there may be another one for the same field. */
+	due?: number;
+	/** How often it was made anew on top of what the room has. */
+	tries?: number;
+	/** It came too late, and waits for its user: what the room had then. */
+	conflict?: { field: string; version: number; current: Stored | null };
+}
+
+/** What is kept for one user in one room. All tabs of a user change the same one. */
+export interface Outbox {
+	/** Where it is to be sent, for whoever finds it. */
+	address: { host: string; party: string; room: string; user: User };
+	/** Names the outbox to the room (PROTOCOL.md, E1). */
+	clientId: string;
+	/** The life of the room that the base versions are of. */
+	epoch?: string | undefined;
+	/** The last number that was given. */
+	lastSeq: number;
+	/** In the order in which they were made. */
+	entries: Entry[];
+}
+
+/** One step of an outbox. Is done twice: at once, and again on what is stored, which another tab may have changed. */
+export type Step = (outbox: Outbox) => Outbox;
+
+/** Most changes that wait. */
+const ENTRIES = 1_000;
+/** Most characters that they have. */
+const CHARACTERS = 4 * 1024 * 1024;
+/** Most changes under way. Fewer than the room remembers answers of (PROTOCOL.md, E4). */
+const WINDOW = 32;
+/** How often a change is made anew by itself before its user is asked. */
+const TRIES = 5;
+
+/** Not for secrets: a name that nobody else has. */
+export function randomId(): string {
+	// `crypto.randomUUID` is missing on pages without TLS.
+	return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(36).padStart(2, "0")).join("");
+}
+
+export const isFull = ({ entries }: Outbox, more: Entry) =>
+	entries.length >= ENTRIES || entries.reduce((sum, entry) => sum + entry.size, more.size) > CHARACTERS;
+
+/** An entry in another form. */
+export const changed = (entry: Entry, parts: { [P in keyof Entry]?: Entry[P] | undefined }) =>
+	({ ...entry, ...parts, revision: entry.revision + 1 }) as Entry;
+
+/** The messages of the fields that a message changes. */
+export function fieldMessages(message: Frame): Frame[] {
+	if (message.type === "batch") return message.changes;
+	return message.type === "field_selected" || message.type === "field_cleared" ? [message] : [];
+}
+
+/** Which field such a message changes. */
+export const fieldOf = (message: Frame): string => (message.selection ?? message).field;
+/** To what, or undefined when it clears it. */
+export const chosenIn = (message: Frame) => message.selection?.value;
+
+/** A message with other messages of fields in place of its own. */
+function withFields(message: Frame, change: (message: Frame) => Frame): Frame {
+	if (message.type === "batch") return { ...message, changes: message.changes.map(change) };
+	return fieldMessages(message).length > 0 ? change(message) : message;
+}
+
+/** A message with another base version for a field, or for all of them. */
+export const rebased = (message: Frame, base: (field: string, before: number) => number): Frame =>
+	withFields(message, (one) => ({ ...one, baseVersion: base(fieldOf(one), one.baseVersion) }));
+
+/** A message with another value for a field. */
+export const withValue = (message: Frame, field: string, change: Frame): Frame =>
+	withFields(message, (one) => (fieldOf(one) === field ? { ...change, baseVersion: one.baseVersion } : one));
+
+export const add =
+	(entry: Entry): Step =>
+	(outbox) => ({ ...outbox, entries: [...outbox.entries, entry] });
+
+export const remove =
+	(keys: string[]): Step =>
+	(outbox) => ({ ...outbox, entries: outbox.entries.filter(({ key }) => !keys.includes(key)) });
+
+export const replace =
+	(key: string, change: (entry: Entry) => Entry): Step =>
+	(outbox) => ({ ...outbox, entries: outbox.entries.map((entry) => (entry.key === key ? change(entry) : entry)) });
+
+/** What is under way, the oldest first. */
+export const underWay = ({ entries }: Outbox) =>
+	entries.filter(({ seq }) => seq !== undefined).sort((a, b) => (a.seq ?? 0) - (b.seq ?? 0));
+
+/** What may be sent next, up to a window, the oldest first. */
+export function ready(outbox: Outbox, now: number, suits: (message: Frame) => boolean): Entry[] {
+	const room = WINDOW - underWay(outbox).length;
+	const waiting = ({ seq, conflict, due = 0, message }: Entry) =>
+		seq === undefined && !conflict && due <= now && suits(message);
+	return outbox.entries.filter(waiting).slice(0, Math.max(room, 0));
+}
+
+/** Gives entries their numbers. From then on the room may have them. */
+export const number =
+	(keys: string[]): Step =>
+	(outbox) => {
+		let { lastSeq } = outbox;
+		const entries = outbox.entries.map((entry) => {
+			if (!keys.includes(entry.key) || entry.seq !== undefined || entry.conflict) return entry;
+			lastSeq += 1;
+			return changed(entry, { seq: lastSeq, due: undefined });
+		});
+		return { ...outbox, entries, lastSeq };
+	};
+
+/** Sends what waits for another change of its field: something came after it. */
+export const hurry: Step = (outbox) => ({
+	...outbox,
+	entries: outbox.entries.map((entry) => (entry.due ? changed(entry, { due: undefined }) : entry)),
+});
+
+/** Takes the number of an entry, which the room has not kept, back, and those of all that came later. */
+export const unnumber =
+	(seq: number): Step =>
+	(outbox) => ({
+		...outbox,
+		lastSeq: Math.min(outbox.lastSeq, seq - 1),
+		entries: outbox.entries.map((entry) => ((entry.seq ?? 0) >= seq ? changed(entry, { seq: undefined }) : entry)),
+	});
+
+/** Starts over under another name, since the room does not know this one any more, or somebody else has it. */
+export const renew =
+	(clientId: string): Step =>
+	(outbox) => ({ ...unnumber(1)(outbox), clientId, lastSeq: 0 });
+
+/** Makes what is pending a change of this life of the room, in which nothing of before is known. */
+export const settleIn =
+	(epoch: string): Step =>
+	(outbox) => {
+		if (outbox.epoch === epoch) return outbox;
+		const isMoved = outbox.epoch !== undefined;
+		const entries = outbox.entries.map((entry) =>
+			isMoved ? changed(entry, { message: rebased(entry.message, () => 0) }) : entry,
+		);
+		return { ...outbox, epoch, entries };
+	};
+
+/** What a conflict of an entry comes to. */
+export type Verdict =
+	/** The room has what was wanted. */
+	| "same"
+	/** The user saw what is there: on with it, on top of that. */
+	| "again"
+	/** It is for the user to decide. */
+	| "conflict";
+
+/** Looks at what the room has in place of what an entry was based on. */
+export function judge(entry: Entry, field: string, current: Stored | null): Verdict {
+	const messages = fieldMessages(entry.message);
+	const mine = messages.find((message) => fieldOf(message) === field);
+	if (!mine || (entry.tries ?? 0) >= TRIES) return "conflict";
+	const isSame = JSON.stringify(chosenIn(mine)) === JSON.stringify(current?.value);
+	if (isSame && messages.length === 1) return "same";
+	// An empty field that was set and cleared unseen looks as it did. With others of a transaction, the rest is to do.
+	return isSame || (current === null && mine.baseVersion === 0) ? "again" : "conflict";
+}
+
+/** Holds an entry until its user has decided, with whatever else was chosen for the field and not sent. */
+export const hold =
+	(key: string, conflict: NonNullable<Entry["conflict"]>): Step =>
+	(outbox) => {
+		const found = outbox.entries.find((entry) => entry.key === key);
+		if (!found) return outbox;
+		const { field } = conflict;
+		const rivals = outbox.entries.filter((entry) => entry.key !== key && isRival(entry, field));
+		let { message } = found;
+		for (const rival of [found, ...rivals.filter(({ conflict }) => !conflict)]) {
+			const last = fieldMessages(rival.message).findLast((one) => fieldOf(one) === field);
+			if (last) message = withValue(message, field, last);
+		}
+		// What was held before for the same field goes along, if it was of more fields.
+		const more = rivals.flatMap((rival) => fieldMessages(rival.message)).filter((one) => fieldOf(one) !== field);
+		const own = fieldMessages(message);
+		const rest = more.filter((one) => !own.some((other) => fieldOf(other) === fieldOf(one)));
+		if (rest.length > 0) message = { type: "batch", changes: [...own, ...rest] };
+		const held = changed(found, { message, conflict, seq: undefined, due: undefined });
+		const isGone = ({ key: other }: Entry) => rivals.some((rival) => rival.key === other);
+		const entries = outbox.entries.filter((entry) => !isGone(entry));
+		return { ...outbox, entries: entries.map((entry) => (entry.key === key ? held : entry)) };
+	};
+
+/** Whether an entry is about a field alone and not sent, or held for it. */
+export function isRival(entry: Entry, field: string): boolean {
+	if (entry.seq !== undefined) return false;
+	if (entry.conflict) return entry.conflict.field === field;
+	const messages = fieldMessages(entry.message);
+	return messages.length === 1 && messages.every((message) => fieldOf(message) === field);
+}
+
+/** An outbox and where it is kept. What is shown has all steps, what is stored those that will outlive a crash. */
+export class Keeper {
+	stored: Outbox;
+	shown: Outbox;
+	/** Where it is kept. */
+	storage: OutboxStorage;
+	readonly #key: string;
+	readonly #fallback: () => OutboxStorage;
+	readonly #onStored: (isChanged: boolean) => void;
+	readonly #onFailed: (error: unknown) => void;
+	#steps: Step[] = [];
+	#work: Promise<void> | undefined;
+
+	/**
+	 * @param onStored Called whenever what is stored was read, and whether it was changed here.
+	 * @param onFailed Called when it can't be stored; from then on it is kept in the memory that `fallback` makes.
+	 */
+	constructor(
+		storage: OutboxStorage,
+		key: string,
+		empty: Outbox,
+		fallback: () => OutboxStorage,
+		onStored: (isChanged: boolean) => void,
+		onFailed: (error: unknown) => void,
+	) {
+		this.storage = storage;
+		this.#key = key;
+		this.#fallback = fallback;
+		this.#onStored = onStored;
+		this.#onFailed = onFailed;
+		this.stored = empty;
+		this.shown = empty;
+	}
+
+	/** Does steps at once, and resolves when they are stored. Without any, it reads what is stored. */
+	do(...steps: Step[]): Promise<void> {
+		this.#steps.push(...steps);
+		this.shown = steps.reduce((outbox, step) => step(outbox), this.shown);
+		this.#work ??= this.#store();
+		return this.#work;
+	}
+
+	async #store(): Promise<void> {
+		// Steps that are taken in one go are stored together.
+		await undefined;
+		for (let first = true; first || this.#steps.length > 0; first = false) {
+			const steps = this.#steps.length;
+			const before = this.shown;
+			let next: Outbox = before;
+			const change = (record: unknown) => {
+				const outbox = (record as Outbox | undefined) ?? this.stored;
+				next = this.#steps.slice(0, steps).reduce((outbox, step) => step(outbox), outbox);
+				return next;
+			};
+			try {
+				await this.storage.update(this.#key, change);
+			} catch (error) {
+				this.storage = this.#fallback();
+				await this.storage.update(this.#key, change);
+				this.#onFailed(error);
+			}
+			this.#steps.splice(0, steps);
+			this.stored = known(before, next);
+			this.shown = this.#steps.reduce((outbox, step) => step(outbox), this.stored);
+			this.#onStored(steps > 0);
+		}
+		this.#work = undefined;
+	}
+}
+
+/** An outbox with those forms of its entries that are known already: what shows them needs not change then. */
+function known(before: Outbox, outbox: Outbox): Outbox {
+	const entries = new Map(before.entries.map((entry) => [entry.key, entry]));
+	const form = (entry: Entry) => {
+		const found = entries.get(entry.key);
+		return found?.revision === entry.revision && found.seq === entry.seq ? found : entry;
+	};
+	return { ...outbox, entries: outbox.entries.map(form) };
+}

@@ -1,0 +1,156 @@
+// The way to a room where WebSockets do not get through: it is asked every other second, and told by PUT and DELETE.
+
+import { fieldOf, type Keeper } from "./outbox.ts";
+import type { Frame, Replica } from "./replica.ts";
+import type { Sender } from "./sender.ts";
+
+/** Between two questions, in milliseconds. */
+const EVERY = 2_000;
+/** The same while nobody looks. */
+const EVERY_HIDDEN = 30_000;
+/** How long an answer may take, in milliseconds. */
+const PATIENCE = 10_000;
+/** Refusals that another attempt would not change, by their HTTP status. */
+const FINAL = [400, 401, 403, 404];
+
+export interface PollerHandlers {
+	token(): Promise<string | undefined>;
+	/** The body of an answer that tells of the room. */
+	state(state: Frame): void;
+	/** The room was asked and has answered. */
+	polled(): void;
+	/** It could not be asked, or does not answer; it is asked again unless `isFinal`. */
+	failed(reason: string, isFinal: boolean): void;
+}
+
+export class Poller {
+	readonly #address: string;
+	readonly #fetch: typeof fetch | undefined;
+	readonly #replica: Replica;
+	readonly #sender: Sender;
+	readonly #keeper: Keeper;
+	readonly #handlers: PollerHandlers;
+	/** Each run has its own: what an earlier one still hears is of no use. */
+	#run: AbortController | undefined;
+	#timer: ReturnType<typeof setTimeout> | undefined;
+	#isWriting = false;
+	#token: { value: string | undefined } | undefined;
+
+	/** @param implementation Of fetch, in place of the platform's. */
+	constructor(
+		address: string,
+		implementation: typeof fetch | undefined,
+		replica: Replica,
+		sender: Sender,
+		keeper: Keeper,
+		handlers: PollerHandlers,
+	) {
+		this.#address = address;
+		this.#fetch = implementation;
+		this.#replica = replica;
+		this.#sender = sender;
+		this.#keeper = keeper;
+		this.#handlers = handlers;
+	}
+
+	/** Asks now, and from now on. */
+	start(): void {
+		if (this.#run) return;
+		this.#run = new AbortController();
+		void this.#poll(this.#run.signal);
+	}
+
+	stop(): void {
+		this.#run?.abort();
+		this.#run = undefined;
+		clearTimeout(this.#timer);
+	}
+
+	/** Sends what is pending, one change after the other. */
+	async write(): Promise<void> {
+		const run = this.#run;
+		if (!run || this.#isWriting) return;
+		this.#isWriting = true;
+		try {
+			let goesOn = true;
+			while (goesOn && !run.signal.aborted) goesOn = await this.#writeNext(run.signal);
+		} catch {
+			// No answer: the same again after the next poll that gets one.
+		} finally {
+			this.#isWriting = false;
+		}
+	}
+
+	async #poll(run: AbortSignal): Promise<void> {
+		let problem: { code: string; isFinal: boolean } | undefined;
+		try {
+			const { epoch, version } = this.#replica;
+			const path = epoch === undefined ? "/state" : `/changes?since=${version}&epoch=${epoch}`;
+			const { status, body } = await this.#ask(run, path);
+			if (status === 200) this.#take(body, run);
+			else problem = { code: body.code, isFinal: FINAL.includes(status) };
+		} catch {
+			problem = { code: "unreachable", isFinal: false };
+		}
+		if (run.aborted) return;
+		if (problem) this.#handlers.failed(problem.code, problem.isFinal);
+		else this.#handlers.polled();
+		if (run.aborted) return;
+		const isHidden = globalThis.document?.visibilityState === "hidden";
+		this.#timer = setTimeout(() => void this.#poll(run), isHidden ? EVERY_HIDDEN : EVERY);
+	}
+
+	#take(body: Frame, run: AbortSignal): void {
+		if (!run.aborted) this.#handlers.state({ ...body, type: body.selections ? "sync_response" : "changes" });
+	}
+
+	/** Sends one change. True when there may be another. */
+	async #writeNext(run: AbortSignal): Promise<boolean> {
+		const entry = await this.#sender.next();
+		if (!entry) return false;
+		const { message, seq } = entry;
+		const { clientId } = this.#keeper.stored;
+		const field = fieldOf(message);
+		const { baseVersion } = message;
+		const { value, userId, timestamp } = message.selection ?? message;
+		const body = { value, userId, timestamp, baseVersion, clientId, seq };
+		const method = message.type === "field_cleared" ? "DELETE" : "PUT";
+		const answer = await this.#ask(run, `/fields/${encodeURIComponent(field)}`, { method, body: JSON.stringify(body) });
+		if (run.aborted) return false;
+		const { status } = answer;
+		if (status === 200) {
+			const { version, selection } = answer.body;
+			this.#replica.takeField(field, selection?.version ?? version, selection);
+			this.#sender.answered({ type: "ack", seq, version, duplicate: true });
+			return true;
+		}
+		const { code, detail, ...more } = answer.body;
+		if (code === "E_CONFLICT") {
+			this.#sender.answered({ ...more, type: "conflict", seq });
+			return true;
+		}
+		const retry = status >= 500 || status === 429 || status === 401 || ["out_of_order", "forbidden"].includes(code);
+		this.#sender.answered({ ...more, type: "error", seq, code, message: detail, retry });
+		return !retry;
+	}
+
+	/** Asks once, and once more with another token if that is what is missing. */
+	async #ask(run: AbortSignal, path: string, init: RequestInit = {}): Promise<{ status: number; body: Frame }> {
+		for (let isRenewed = false; ; isRenewed = true) {
+			this.#token ??= { value: await this.#handlers.token() };
+			const { value } = this.#token;
+			const signal = AbortSignal.any([run, AbortSignal.timeout(PATIENCE)]);
+			const headers: Record<string, string> = { "Content-Type": "application/json" };
+			if (value !== undefined) headers.Authorization = `Bearer ${value}`;
+			const response = await (this.#fetch ?? fetch)(this.#address + path, { ...init, headers, signal });
+			// What is no JSON does not come from a room, but from whoever stands in between: it throws.
+			const body = await response.json();
+			const { status } = response;
+			if (typeof body.epoch !== "string" && status === 200 && !init.method) throw new Error("not a room's answer");
+			if (status !== 200 && typeof body.code !== "string") throw new Error("not a room's problem");
+			if (status !== 401) return { status, body };
+			this.#token = undefined;
+			if (isRenewed || value === undefined) return { status, body };
+		}
+	}
+}

@@ -1,0 +1,146 @@
+// What the room has told of itself. Knows no clock and no connection: frames go in, state comes out.
+
+import type { Participant, Permission, PermissionRequest, Presence } from "./types.ts";
+
+/** A frame as it came. The room's word is taken for its shape, as PROTOCOL.md gives it. */
+export type Frame = { type: string; [member: string]: any };
+
+/** A selection as the room keeps it. */
+export type Stored = { field: string; value: any; userId: string; timestamp: number | null } & {
+	version: number;
+	updatedAt: number;
+};
+
+/** A field that was set or cleared, and by which version. */
+export interface Known {
+	version: number;
+	/** Null when it was cleared. */
+	selection: Stored | null;
+}
+
+/** What becomes of a frame: it was taken, it was known, something before it is missing, or it is none of these. */
+export type Receipt = "taken" | "known" | "gap" | "other";
+
+/** The name of a request: two users may use the same id. */
+export const requestName = (request: { userId: string; requestId: string }) => `${request.requestId} ${request.userId}`;
+const grantName = (grant: { userId: string; action: string }) => `${grant.action} ${grant.userId}`;
+
+/** The room's state as of its `version`. What it gives out is never changed: a new state has new objects. */
+export class Replica {
+	/** The life of the room. Undefined until something is known. */
+	epoch: string | undefined;
+	version = 0;
+	readonly fields = new Map<string, Known>();
+	readonly participants = new Map<string, Participant>();
+	readonly presence = new Map<string, Omit<Presence, "isMine">>();
+	readonly requests = new Map<string, Omit<PermissionRequest, "pending">>();
+	readonly permissions = new Map<string, Permission>();
+
+	/** Takes a frame, or the body of an answer over HTTP, which has no type. */
+	receive(frame: Frame): Receipt {
+		switch (frame.type) {
+			case "sync_response":
+				return this.#takeAll(frame);
+			case "changes":
+				return this.#takeChanges(frame);
+			case "user_joined": {
+				const { type: _, id: __, userId: id, userName: name, ...more } = frame;
+				const known = this.participants.get(id);
+				this.#person({
+					isReady: false,
+					lastSeen: frame.joinedAt,
+					...known,
+					...more,
+					id,
+					name,
+					online: true,
+				} as Participant);
+				return "taken";
+			}
+			case "user_left": {
+				const known = this.participants.get(frame.userId);
+				if (known) this.#person({ ...known, online: false, connections: 0, lastSeen: frame.lastSeen });
+				return "taken";
+			}
+			case "presence":
+				for (const { connectionId, userId, data } of frame.presence) {
+					if (data === null) this.presence.delete(connectionId);
+					else this.presence.set(connectionId, { connectionId, userId, data });
+				}
+				return "taken";
+			default:
+				return "other";
+		}
+	}
+
+	/** The version of a field that a user sees, 0 for one that was never set. */
+	fieldVersion(field: string): number {
+		return this.fields.get(field)?.version ?? 0;
+	}
+
+	/** Takes what is known of one field from elsewhere than the row of changes. */
+	takeField(field: string, version: number, selection: Stored | null): void {
+		if (version >= this.fieldVersion(field)) this.fields.set(field, { version, selection });
+	}
+
+	#takeAll(state: Frame): Receipt {
+		// What was overtaken on its way by what came since.
+		if (state.epoch === this.epoch && state.version < this.version && !state.reset) return "known";
+		this.epoch = state.epoch;
+		this.version = state.version;
+		fill(this.fields, Object.entries<Stored>(state.selections), ([field, selection]) => [
+			field,
+			{ version: selection.version, selection },
+		]);
+		fill(this.requests, state.requests ?? [], (request: PermissionRequest) => [requestName(request), request]);
+		fill(this.permissions, state.permissions ?? [], (grant: Permission) => [grantName(grant), grant]);
+		this.#takePeople(state);
+		return "taken";
+	}
+
+	#takeChanges(frame: Frame): Receipt {
+		if (frame.epoch !== this.epoch || frame.from > this.version) return "gap";
+		// Of an answer to `since` these are always the newest.
+		this.#takePeople(frame);
+		if (frame.to <= this.version) return frame.participants ? "taken" : "known";
+		for (const change of frame.changes) this.#takeChange(change);
+		this.version = frame.to;
+		return "taken";
+	}
+
+	#takeChange(change: Frame): void {
+		switch (change.kind) {
+			case "field":
+				this.takeField(change.field, change.version, change.selection);
+				break;
+			case "participant": {
+				const { participant, version } = change;
+				const known = this.participants.get(participant.id);
+				const lastSeen = participant.joinedAt;
+				this.#person({ online: false, lastSeen, ...known, ...participant, version });
+				break;
+			}
+			case "request":
+				this.requests.set(requestName(change.request), change.request);
+				break;
+			case "grant":
+				if (change.ended) this.permissions.delete(grantName(change.grant));
+				else this.permissions.set(grantName(change.grant), change.grant);
+		}
+	}
+
+	#takePeople({ participants, presence }: Frame): void {
+		if (participants) fill(this.participants, participants, (one: Participant) => [one.id, one]);
+		if (presence) fill(this.presence, presence, (one: Presence) => [one.connectionId, one]);
+	}
+
+	#person(one: Participant): void {
+		this.participants.set(one.id, one);
+	}
+}
+
+/** Replaces all that a map holds. */
+function fill<T, V>(map: Map<string, V>, from: T[], entry: (one: T) => [string, V]): void {
+	map.clear();
+	for (const one of from) map.set(...entry(one));
+}

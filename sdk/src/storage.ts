@@ -1,0 +1,45 @@
+// Where pending changes are kept.
+
+import { createStore, entries, update } from "idb-keyval";
+import type { OutboxStorage } from "./types.ts";
+
+/** Keeps what is pending for as long as the page lives. */
+export function memoryStorage(): OutboxStorage {
+	const records = new Map<string, unknown>();
+	return {
+		isDurable: false,
+		async update(key, change) {
+			const record = change(records.get(key));
+			records.set(key, record);
+			return record;
+		},
+		entries: async () => [...records],
+	};
+}
+
+/**
+ * Keeps what is pending in IndexedDB, where it outlives the page. All tabs of an origin share it.
+ * @param name The database.
+ */
+export function indexedDbStorage(name = "roomkeep"): OutboxStorage {
+	const store = createStore(name, "outboxes");
+	return {
+		isDurable: true,
+		async update(key, change) {
+			let record: unknown;
+			await update(key, (before) => (record = change(before)), store);
+			return record;
+		},
+		entries: () => entries<string, unknown>(store),
+	};
+}
+
+/** IndexedDB where tabs can agree on who sends, else memory. */
+export function defaultStorage(): OutboxStorage {
+	return canShare() && globalThis.indexedDB ? indexedDbStorage() : memoryStorage();
+}
+
+/** Whether tabs can agree on which of them sends. */
+export function canShare(): boolean {
+	return !!globalThis.navigator?.locks && !!globalThis.BroadcastChannel;
+}

@@ -1,0 +1,178 @@
+// What a client shows: what the room has told, with what is pending on top.
+
+import { chosenIn, type Entry, fieldMessages, fieldOf, type Outbox } from "./outbox.ts";
+import { type Frame, type Replica, requestName, type Stored } from "./replica.ts";
+import type { Conflict, Participant, PermissionRequest, Presence, Selection, Side, Snapshot } from "./types.ts";
+
+/** What of a snapshot is neither the room's state nor pending. */
+export type Shown = Pick<Snapshot, "status" | "reason" | "lastSyncedAt" | "role" | "persistence" | "clockSkew"> & {
+	connectionId: string | undefined;
+};
+
+/** Makes snapshots. What did not change between two of them is the same object in both. */
+export class View {
+	snapshot: Snapshot;
+	/** What was made of an object of the room's or of an entry, for as long as that lives. */
+	readonly #made = new WeakMap<object, any>();
+
+	constructor(replica: Replica, outbox: Outbox, link: Shown, userId: string) {
+		this.snapshot = {} as Snapshot;
+		this.update(replica, outbox, link, userId);
+	}
+
+	/** Looks whether anything is different, and makes a new snapshot if so. */
+	update(replica: Replica, outbox: Outbox, link: Shown, userId: string): boolean {
+		const before = this.snapshot;
+		const { connectionId, ...rest } = link;
+		const waiting = outbox.entries.filter(({ conflict }) => !conflict);
+		const requests = this.#requests(replica, waiting, userId, link.clockSkew);
+		const revoked = waiting.map(({ message }) => message).filter(({ type }) => type === "permission_revoked");
+		const permissions = [...replica.permissions.values()].filter(
+			({ action, userId }) => !revoked.some((message) => message.action === action && message.userId === userId),
+		);
+		const presence = [...replica.presence.values()].map((one) =>
+			this.#cached(one, connectionId ?? "", () => ({ ...one, isMine: one.connectionId === connectionId }) as Presence),
+		);
+		const next: Snapshot = {
+			...rest,
+			version: replica.version,
+			selections: kept(before.selections, this.#selections(replica, waiting, userId)),
+			participants: kept(before.participants, this.#participants(replica, waiting, userId)),
+			presence: kept(before.presence, presence),
+			conflicts: kept(before.conflicts, this.#conflicts(replica, outbox, userId)),
+			requests: kept(before.requests, requests),
+			permissions: kept(before.permissions, permissions),
+			pendingCount: waiting.length,
+		};
+		this.snapshot = kept(before, next);
+		return this.snapshot !== before;
+	}
+
+	#selections(replica: Replica, waiting: Entry[], userId: string): Record<string, Selection> {
+		const selections = new Map<string, Selection>();
+		for (const [field, { selection }] of replica.fields) {
+			if (selection)
+				selections.set(
+					field,
+					this.#cached(selection, "", () => ({ ...selection, pending: false })),
+				);
+		}
+		for (const entry of waiting) {
+			for (const message of fieldMessages(entry.message)) {
+				const field = fieldOf(message);
+				if (message.type === "field_cleared") selections.delete(field);
+				else
+					selections.set(
+						field,
+						this.#cached(message, "", () => pendingSelection(message, entry.at, userId)),
+					);
+			}
+		}
+		// A field may have any name, `__proto__` too.
+		return Object.fromEntries(selections);
+	}
+
+	#participants(replica: Replica, waiting: Entry[], userId: string): Participant[] {
+		const said = waiting.findLast(({ message }) => message.type === "user_ready");
+		const people = [...replica.participants.values()].sort((a, b) => a.joinedAt - b.joinedAt || (a.id < b.id ? -1 : 1));
+		if (!said) return people;
+		const { isReady } = said.message;
+		return people.map((one) =>
+			one.id === userId && one.isReady !== isReady ? this.#cached(one, `${isReady}`, () => ({ ...one, isReady })) : one,
+		);
+	}
+
+	#requests(replica: Replica, waiting: Entry[], userId: string, clockSkew: number): PermissionRequest[] {
+		const requests = new Map<string, PermissionRequest>();
+		for (const [name, request] of replica.requests) {
+			requests.set(
+				name,
+				this.#cached(request, "", () => ({ ...request, pending: false })),
+			);
+		}
+		for (const { message, at } of waiting) {
+			if (message.type === "permission_request") {
+				const name = requestName({ userId, requestId: message.requestId });
+				if (!requests.has(name))
+					requests.set(
+						name,
+						this.#cached(message, "", () => pendingRequest(message, at + clockSkew, userId)),
+					);
+				continue;
+			}
+			const isCancelled = message.type === "permission_cancelled";
+			if (!isCancelled && message.type !== "permission_response") continue;
+			const name = requestName(isCancelled ? { userId, requestId: message.requestId } : (message as any));
+			const request = requests.get(name);
+			if (request?.status !== "pending") continue;
+			const { decision, scope, reason } = message;
+			const answered = { status: "resolved" as const, decision, scope, reason, resolvedBy: userId };
+			const settled = isCancelled ? { status: "cancelled" as const } : answered;
+			requests.set(
+				name,
+				this.#cached(message, `${request.version}`, () => ({ ...request, ...settled, pending: true })),
+			);
+		}
+		return [...requests.values()].sort((a, b) => a.createdAt - b.createdAt);
+	}
+
+	#conflicts(replica: Replica, { entries }: Outbox, userId: string): Conflict[] {
+		return entries.flatMap((entry) => {
+			const { message, conflict, at } = entry;
+			if (!conflict) return [];
+			const { field } = conflict;
+			const known = replica.fields.get(field);
+			const isKnown = known && known.version >= conflict.version;
+			const theirs = isKnown ? known : { version: conflict.version, selection: conflict.current };
+			const messages = fieldMessages(message);
+			const own = messages.find((one) => fieldOf(one) === field);
+			return this.#cached(isKnown ? known : conflict, entry.key + entry.revision, (): Conflict => {
+				const mine = { value: chosenIn(own as Frame), userId, at, version: own?.baseVersion };
+				const others = messages.filter((one) => one !== own);
+				return {
+					field,
+					mine,
+					theirs: side(theirs),
+					others: others.map((one) => ({ field: fieldOf(one), value: chosenIn(one) })),
+				};
+			});
+		});
+	}
+
+	/** Makes something of an object, or gives what was made of it in the same way before. */
+	#cached<T>(from: object, way: string, make: () => T): T {
+		const made = this.#made.get(from);
+		if (made?.way === way) return made.value;
+		const value = make();
+		this.#made.set(from, { way, value });
+		return value;
+	}
+}
+
+function side({ version, selection }: { version: number; selection: Stored | null }): Side {
+	return {
+		value: selection?.value,
+		userId: selection?.userId ?? "",
+		at: selection?.updatedAt ?? null,
+		version,
+	};
+}
+
+function pendingSelection(message: Frame, at: number, userId: string): Selection {
+	return { ...message.selection, userId, version: message.baseVersion, updatedAt: at, pending: true };
+}
+
+function pendingRequest(message: Frame, createdAt: number, userId: string): PermissionRequest {
+	const { requestId, action, detail = null, ttlMs = 300_000 } = message;
+	const times = { createdAt, expiresAt: createdAt + ttlMs };
+	return { requestId, userId, action, detail, status: "pending", ...times, version: 0, pending: true };
+}
+
+/** What was there before, if all that is in it is the same. */
+function kept<T extends object>(before: T | undefined, now: T): T {
+	if (before) {
+		const keys = Object.keys(now) as (keyof T)[];
+		if (keys.length === Object.keys(before).length && keys.every((key) => now[key] === before[key])) return before;
+	}
+	return Object.freeze(now);
+}
