@@ -16,25 +16,20 @@ import { type Shown, View } from "./view.ts";
 const ATTEMPTS = 2;
 /** A presence is sent at most this often, in milliseconds, as the room tells it (PROTOCOL.md, P1). */
 const PRESENCE_EVERY = 50;
-/** Most changes in one transaction (PROTOCOL.md, X1). */
-const BATCH = 100;
 /** What the page may not send by itself, since it is the room's or has a method of its own. */
 const RESERVED =
-	/^(welcome|sync_.*|changes|ack|conflict|error|user_.*|field_.*|hello|auth|presence|batch|kick|permission_.*)$/;
+	/^((sync|user|field|permission)_.*|welcome|changes|ack|conflict|error|hello|auth|presence|batch|kick)$/;
 
 const isLeft: api.Outcome = { outcome: "withdrawn" };
 
 /** What `transaction` gathers. */
 export interface Transaction {
-	select(field: string, value: api.Json): void;
-	clear(field: string): void;
+	select(field: string, value: api.Json): unknown;
+	clear(field: string): unknown;
 }
 
 /** A room as one user has it. Made once, it is connected, closed and connected again as often as needed. */
 export class RoomClient {
-	readonly host: string;
-	readonly party: string;
-	readonly room: string;
 	readonly #options: api.RoomClientOptions;
 	readonly #emitter = new Emitter<api.Events>();
 	readonly #replica = new Replica();
@@ -50,9 +45,8 @@ export class RoomClient {
 	/** In whose name this client says hello while another tab leads. */
 	readonly #ownId = box.randomId();
 	#user: api.User;
-	#shown: Shown;
+	#shown = { status: "offline", persistence: "memory", clockSkew: 0 } as Shown;
 	#isRunning = false;
-	#token: string | undefined;
 	#failures = 0;
 	#gathered: Frame[] | undefined;
 	#presence: { data: api.Json } | undefined;
@@ -63,13 +57,8 @@ export class RoomClient {
 	/** Does nothing yet but look at the options. */
 	constructor(options: api.RoomClientOptions) {
 		const { host, party = "collaboration", room, user, initial } = options;
-		for (const [name, value] of Object.entries({ host, party, room, "user.id": user?.id, "user.name": user?.name })) {
-			if (typeof value !== "string" || value === "") throw new TypeError(`RoomClient: ${name} must be a text.`);
-		}
+		for (const text of [host, party, room, user.id, user.name]) named(text);
 		this.#options = options;
-		this.host = host;
-		this.party = party;
-		this.room = room;
 		this.#user = user;
 		if (initial) this.#replica.receive({ ...(initial as object), type: "sync_response" });
 		const storage = storageOf(options.storage);
@@ -80,41 +69,25 @@ export class RoomClient {
 			storage,
 			key,
 			empty,
-			memoryStorage,
 			(isChanged) => this.#stored(isChanged),
-			(error) => this.#error("storage_failed", `What is pending is kept in memory only: ${error}`),
+			(error) => this.#error("storage_failed", `Pending changes are in memory only: ${error}`),
 		);
-		this.#shown = {
-			status: "offline",
-			reason: undefined,
-			lastSyncedAt: undefined,
-			role: undefined,
-			persistence: "memory",
-			clockSkew: 0,
-			connectionId: undefined,
-		};
 		this.#tabs = storage.isDurable && canShare() ? new Tabs(key, (notice) => this.#heard(notice)) : undefined;
 		this.#view = new View(this.#replica, empty, this.#shown, user.id);
-		this.#link = new Link(
-			{ url: address.socket, implementation: options.WebSocket, hasTokens: !!options.token },
-			{
-				prepare: () => this.#prepare(),
-				opened: () => this.#opened(),
-				frame: (frame) => this.#frame(frame),
-				lost: (reason, isFinal) => this.#lost(reason, isFinal),
-			},
-		);
-		this.#sender = new Sender(this.#keeper, this.#replica, {
-			send: (frame) => this.#link.send(frame),
-			settled: (entry, outcome) => this.#settled(entry, outcome),
-			renew: () => this.#renew(),
-		});
-		this.#poller = new Poller(address.http, options.fetch, this.#replica, this.#sender, this.#keeper, {
+		const handlers = {
 			token: () => this.#askToken(),
-			polled: () => this.#polled(),
-			failed: (reason, isFinal) => this.#lostPolling(reason, isFinal),
-			state: (state) => this.#told(state),
-		});
+			opened: (token: string | undefined) => this.#opened(token),
+			frame: (frame: Frame) => this.#frame(frame),
+			lost: (reason: string, isFinal: boolean) => this.#lost(reason, isFinal),
+			send: (frame: object) => this.#link.send(frame),
+			settled: (entry: box.Entry, outcome: api.Outcome) => this.#settled(entry, outcome),
+			renew: () => this.#renew(),
+			polled: () => this.#arrived("polling"),
+			failed: (reason: string, isFinal: boolean) => this.#failed(reason, isFinal),
+		};
+		this.#link = new Link(address.socket, options.WebSocket, handlers);
+		this.#sender = new Sender(this.#keeper, this.#replica, handlers);
+		this.#poller = new Poller(address.http, options.fetch, this.#replica, this.#sender, handlers);
 	}
 
 	/** Who this client speaks for. */
@@ -165,20 +138,16 @@ export class RoomClient {
 
 	/** Makes all changes that `make` makes, or none of them. */
 	transaction(make: (transaction: Transaction) => void, options: api.ChangeOptions = {}): Promise<api.Outcome> {
-		if (this.#gathered) throw new TypeError("transaction: one cannot be made within another.");
 		const changes: Frame[] = [];
+		const outer = this.#gathered;
 		this.#gathered = changes;
 		let made: unknown;
 		try {
-			made = make({
-				select: (field, value) => void this.select(field, value),
-				clear: (field) => void this.clear(field),
-			});
+			made = make(this);
 		} finally {
-			this.#gathered = undefined;
+			this.#gathered = outer;
 		}
-		if (made instanceof Promise) throw new TypeError("transaction: its function must not be async.");
-		if (changes.length > BATCH) throw new TypeError(`transaction: at most ${BATCH} changes.`);
+		if (made instanceof Promise) throw new TypeError("A transaction is not async.");
 		const [first, ...more] = changes;
 		if (!first) return Promise.resolve({ outcome: "applied", version: this.#replica.version });
 		return this.#change(more.length > 0 ? { type: "batch", changes } : first, options);
@@ -191,7 +160,7 @@ export class RoomClient {
 
 	/** Tells others what the user looks at: any JSON up to 4 KiB, null for nothing. Not stored, gone with the connection. */
 	setPresence(data: api.Json): void {
-		this.#presence = { data: copied("setPresence", data) };
+		this.#presence = { data: copied(data) };
 		// One after another at the room's own pace, the newest only.
 		this.#presenceTimer ??= setTimeout(() => {
 			this.#presenceTimer = undefined;
@@ -208,8 +177,7 @@ export class RoomClient {
 		detail?: api.Json,
 		{ ttlMs, ...options }: api.ChangeOptions & { ttlMs?: number } = {},
 	): Promise<api.Outcome> {
-		const more = { ...(detail === undefined ? {} : { detail }), ...(ttlMs === undefined ? {} : { ttlMs }) };
-		return this.#change({ type: "permission_request", requestId: box.randomId(), action, ...more }, options);
+		return this.#change({ type: "permission_request", requestId: box.randomId(), action, detail, ttlMs }, options);
 	}
 
 	/** Answers somebody's request. Allowed for `once` when not said otherwise. */
@@ -218,8 +186,7 @@ export class RoomClient {
 		decision: "allow" | "deny",
 		{ scope = "once", reason, ...options }: api.ChangeOptions & { scope?: "once" | "session"; reason?: string } = {},
 	): Promise<api.Outcome> {
-		const more = reason === undefined ? {} : { reason };
-		return this.#change({ type: "permission_response", requestId, userId, decision, scope, ...more }, options);
+		return this.#change({ type: "permission_response", requestId, userId, decision, scope, reason }, options);
 	}
 
 	/** Takes the user's own request back. */
@@ -237,8 +204,8 @@ export class RoomClient {
 	 * @returns False when there is no connection: it is not kept for later.
 	 */
 	send(type: string, data?: api.Json): boolean {
-		if (RESERVED.test(type)) throw new TypeError(`send: the type ${type} is the room's own.`);
-		return this.#shown.status === "synced" && this.#link.send({ type, data });
+		if (RESERVED.test(type)) throw new TypeError(`${type} is a type of the room's own.`);
+		return this.#link.send({ type, data });
 	}
 
 	/**
@@ -247,8 +214,7 @@ export class RoomClient {
 	 */
 	resolve(field: string, choice: "mine" | "theirs" | api.Json | { value: api.Json }): Promise<api.Outcome> {
 		const held = this.#held(field);
-		if (!held)
-			return Promise.resolve({ outcome: "rejected", code: "no_conflict", message: `No conflict about ${field}.` });
+		if (!held) return Promise.resolve({ outcome: "rejected", code: "no_conflict", message: "There is no conflict." });
 		if (choice === "theirs") return this.#take(held.key).then(() => isLeft);
 		if (choice === "mine") return this.#again(held, field);
 		const isWrapped = choice instanceof Object && Object.keys(choice).join() === "value";
@@ -287,7 +253,7 @@ export class RoomClient {
 	// What the user does.
 
 	#selection(field: string, value: api.Json) {
-		const own = { field: named(field), value: copied("select", value), userId: this.#user.id };
+		const own = { field: named(field), value: copied(value), userId: this.#user.id };
 		return { ...own, timestamp: Date.now() };
 	}
 
@@ -329,7 +295,7 @@ export class RoomClient {
 
 	/** Makes a change that was held anew, on top of what the user sees now. */
 	#again(held: box.Entry, field: string, change?: Frame): Promise<api.Outcome> {
-		const message = change ? box.withValue(held.message, field, change) : held.message;
+		const message = change ? box.withField(held.message, field, change) : held.message;
 		const base = (one: string, before: number) => (one === field ? this.#replica.fieldVersion(one) : before);
 		return this.#change(box.rebased(message, base), {}, box.remove([held.key]));
 	}
@@ -339,7 +305,7 @@ export class RoomClient {
 		const entry: box.Entry = { key: box.randomId(), revision: 0, at: Date.now(), message, size };
 		if (options.debounceMs) entry.due = entry.at + options.debounceMs;
 		const problem = box.isFull(this.#keeper.shown, entry)
-			? { code: "outbox_full", message: "Too many changes wait for the room. Connect, or drop some." }
+			? { code: "outbox_full", message: "Too many changes are pending." }
 			: this.#sender.problem(entry);
 		if (problem) return Promise.resolve({ outcome: "rejected", ...problem });
 		return this.#do([...before, ...(entry.due ? [] : [box.hurry]), box.add(entry)], entry.key, options);
@@ -375,10 +341,11 @@ export class RoomClient {
 
 	#settled(entry: box.Entry, outcome: api.Outcome): void {
 		this.#settle(entry, outcome);
-		this.#tabs?.tell({ type: "settled", key: entry.key, outcome, at: entry.at, message: entry.message });
+		// They look at what is stored, so it has to be there.
+		void this.#keeper.do().then(() => this.#tabs?.tell({ entry, outcome }));
 	}
 
-	#settle({ key, message }: { key: string; message: Frame }, outcome: api.Outcome): void {
+	#settle({ key, message }: box.Entry, outcome: api.Outcome): void {
 		this.#changed();
 		const isAsked = message.type === "permission_request";
 		const full = isAsked ? { ...outcome, requestId: message.requestId } : outcome;
@@ -392,20 +359,15 @@ export class RoomClient {
 	}
 
 	#heard(notice: Notice): void {
-		if (notice.type === "stored") {
-			void this.#keeper.do();
-			return;
-		}
-		const { key, message, at } = notice;
-		const outcome = notice.outcome as api.Outcome;
-		const entry = { key, at, message: message as Frame, revision: 0, size: 0 };
+		const read = this.#keeper.do();
+		if (!notice) return;
+		const { entry, outcome } = notice;
 		if (outcome.outcome === "applied") this.#sender.provide(entry, outcome.version);
-		// The message that tells of it may be here before what is stored was read.
-		void this.#keeper.do().then(() => this.#settle(entry, outcome));
+		void read.then(() => this.#settle(entry, outcome));
 	}
 
 	#stored(isChanged: boolean): void {
-		if (isChanged) this.#tabs?.tell({ type: "stored" });
+		if (isChanged) this.#tabs?.tell(null);
 		this.#changed();
 		this.#pump();
 	}
@@ -429,6 +391,7 @@ export class RoomClient {
 	async #start(): Promise<void> {
 		await this.#keeper.do();
 		this.#show({ persistence: this.#keeper.storage.isDurable ? "durable" : "memory" });
+		// Who leads only later connects anew, under the name of the outbox.
 		if (this.#isRunning) await this.#tabs?.enter(() => this.#link.connect("leading"));
 		if (this.#isRunning) this.#link.connect();
 	}
@@ -449,25 +412,25 @@ export class RoomClient {
 		this.#show({ status: "closed", reason, connectionId: undefined });
 	}
 
-	async #prepare(): Promise<void> {
-		this.#token = await this.#askToken();
-	}
-
 	async #askToken(): Promise<string | undefined> {
 		try {
 			return await this.#options.token?.();
 		} catch (error) {
-			this.#error("token", `token() failed: ${error instanceof Error ? error.message : error}`);
+			this.#error("token", `${error}`);
 			throw error;
 		}
 	}
 
-	#opened(): void {
-		const { epoch, version } = this.#replica;
-		const known = epoch === undefined ? {} : { since: version, epoch };
+	#opened(token: string | undefined): void {
 		const clientId = this.#leads ? this.#keeper.stored.clientId : this.#ownId;
-		this.#link.send({ type: "hello", protocol: 1, clientId, ...known, token: this.#token, id: "hello" });
+		this.#link.send({ type: "hello", protocol: 1, clientId, ...this.#known(), token, id: "hello" });
 		this.#join();
+	}
+
+	/** From where on the room is to tell. */
+	#known() {
+		const { epoch, version } = this.#replica;
+		return epoch && { since: version, epoch };
 	}
 
 	#join(): void {
@@ -490,7 +453,7 @@ export class RoomClient {
 				break;
 			case "error":
 				if (frame.seq !== undefined) this.#sender.answered(frame);
-				else this.#refused(frame);
+				else this.#error(frame.code, frame.message);
 				break;
 			default:
 				this.#told(frame);
@@ -502,17 +465,15 @@ export class RoomClient {
 	#told(frame: Frame): void {
 		const receipt = this.#replica.receive(frame);
 		if (receipt === "other") this.#emitter.emit("message", frame);
-		else if (receipt === "gap") {
-			const { epoch, version } = this.#replica;
-			this.#link.send({ type: "sync_request", ...(epoch === undefined ? {} : { since: version, epoch }) });
-		} else if (receipt === "taken" && this.#shown.status === "synced") this.#show({ lastSyncedAt: Date.now() });
+		else if (receipt === "gap") this.#link.send({ type: "sync_request", ...this.#known() });
+		else if (receipt === "taken" && this.#shown.status === "synced") this.#show({ lastSyncedAt: Date.now() });
 		this.#changed();
 	}
 
 	#welcomed(welcome: Frame): void {
 		const { userId, connectionId, role, time, lastSeq, limits } = welcome;
 		if (userId !== null && userId !== this.#user.id) {
-			this.#error("identity_mismatch", `The token is ${userId}'s, the client is ${this.#user.id}'s.`);
+			this.#error("identity_mismatch", `The token is of ${userId}.`);
 			this.#end("identity_mismatch");
 			return;
 		}
@@ -525,14 +486,21 @@ export class RoomClient {
 	}
 
 	#synced(): void {
-		const { epoch } = this.#replica;
-		if (epoch !== undefined && this.#leads) void this.#keeper.do(box.settleIn(epoch));
 		this.#failures = 0;
 		this.#poller.stop();
 		this.#sender.start();
-		this.#show({ status: "synced", reason: undefined, lastSyncedAt: Date.now() });
-		if (this.#presence) this.#sendPresence();
-		this.#emitter.emit("synced", this.getSnapshot());
+		this.#arrived("synced");
+		this.#sendPresence();
+	}
+
+	/** All that the room knows is here. */
+	#arrived(status: "synced" | "polling"): void {
+		const isNews = this.#shown.status !== status;
+		const { epoch } = this.#replica;
+		if (isNews && epoch && this.#leads) void this.#keeper.do(box.settleIn(epoch));
+		const reason = status === "polling" ? this.#shown.reason : undefined;
+		this.#show({ status, reason, lastSyncedAt: Date.now() });
+		if (isNews) this.#emitter.emit("synced", this.getSnapshot());
 		this.#pump();
 	}
 
@@ -540,12 +508,6 @@ export class RoomClient {
 		const { id, name } = this.#user;
 		const known = this.#replica.participants.get(id);
 		if (known) this.#replica.participants.set(id, { ...known, name, online: true });
-	}
-
-	#refused({ code, message, id }: Frame): void {
-		// The name of the outbox is another user's: on a machine that two of them use.
-		if (id === "hello" && code === "identity_mismatch") this.#renew();
-		else this.#error(code, message);
 	}
 
 	/** Starts over with a name that the room knows nothing under. */
@@ -558,7 +520,7 @@ export class RoomClient {
 	}
 
 	#sendPresence(): void {
-		if (this.#presence && this.#shown.status === "synced") this.#link.send({ type: "presence", ...this.#presence });
+		if (this.#presence) this.#link.send({ type: "presence", ...this.#presence });
 	}
 
 	#lost(reason: string, isFinal: boolean): void {
@@ -568,8 +530,7 @@ export class RoomClient {
 			return;
 		}
 		const wasSynced = this.#shown.status === "synced";
-		this.#failures += 1;
-		if (wasSynced) this.#failures = 0;
+		this.#failures = wasSynced ? 0 : this.#failures + 1;
 		this.#replica.presence.clear();
 		const { status } = this.#shown;
 		if (status !== "polling")
@@ -577,16 +538,7 @@ export class RoomClient {
 		if (this.#failures >= ATTEMPTS) this.#poller.start();
 	}
 
-	#polled(): void {
-		const isFirst = this.#shown.status !== "polling";
-		const { epoch } = this.#replica;
-		if (isFirst && epoch !== undefined && this.#leads) void this.#keeper.do(box.settleIn(epoch));
-		this.#show({ status: "polling", reason: this.#shown.reason, lastSyncedAt: Date.now() });
-		if (isFirst) this.#emitter.emit("synced", this.getSnapshot());
-		this.#pump();
-	}
-
-	#lostPolling(reason: string, isFinal: boolean): void {
+	#failed(reason: string, isFinal: boolean): void {
 		if (isFinal) this.#end(reason);
 		else this.#show({ status: "offline", reason });
 	}
@@ -617,14 +569,14 @@ function storageOf(storage: api.RoomClientOptions["storage"]): api.OutboxStorage
 }
 
 function named(name: string): string {
-	if (typeof name !== "string" || name === "") throw new TypeError("A field or a name is a text, and not empty.");
+	if (typeof name !== "string" || name === "") throw new TypeError(`A name is a text and not empty, unlike ${name}.`);
 	return name;
 }
 
 /** JSON of its own, which nobody changes afterwards. */
-function copied(method: string, value: api.Json): api.Json {
+function copied(value: api.Json): api.Json {
 	const text = JSON.stringify(value);
-	if (text === undefined) throw new TypeError(`${method}: the value must be JSON. To empty a field there is clear().`);
+	if (text === undefined) throw new TypeError("A value is JSON. clear() empties a field.");
 	return JSON.parse(text);
 }
 

@@ -10,38 +10,23 @@ const PATIENCE = 10_000;
 /** How long a connection may take to open, in milliseconds. */
 const OPENING = 4_000;
 
-/** Close codes after which another connection would end in the same way (PROTOCOL.md, X2), and why. */
-const FINAL: Record<number, string> = {
-	4400: "bad_room",
-	4403: "forbidden",
-	4404: "unknown_party",
-	4409: "room_deleted",
-	4410: "replaced",
-	4413: "limit_message",
-	4426: "protocol",
-};
+/** Close codes after which another connection would end in the same way (PROTOCOL.md, X2). */
+const FINAL = [4400, 4403, 4404, 4409, 4410, 4413, 4426];
 const UNAUTHORIZED = 4401;
 
 export interface LinkHandlers {
 	/** Called before each attempt. What it throws fails the attempt. */
-	prepare(): Promise<void>;
+	token(): Promise<string | undefined>;
 	/** The connection is open, and nothing was said. */
-	opened(): void;
+	opened(token: string | undefined): void;
 	frame(frame: Frame): void;
 	/** It broke off, or could not be made; another attempt follows unless `isFinal`. */
 	lost(reason: string, isFinal: boolean): void;
 }
 
-export interface LinkOptions {
-	url: string;
-	/** Of WebSocket, in place of the platform's. */
-	implementation: unknown;
-	/** Whether a refused token may be followed by another. */
-	hasTokens: boolean;
-}
-
 export class Link {
-	readonly #options: LinkOptions;
+	readonly #url: string;
+	readonly #implementation: unknown;
 	readonly #handlers: LinkHandlers;
 	#socket: ReconnectingWebSocket | undefined;
 	#isOpen = false;
@@ -51,14 +36,11 @@ export class Link {
 	#pings: ReturnType<typeof setInterval> | undefined;
 	#patience: ReturnType<typeof setTimeout> | undefined;
 
-	constructor(options: LinkOptions, handlers: LinkHandlers) {
-		this.#options = options;
+	/** @param implementation Of WebSocket, in place of the platform's. */
+	constructor(url: string, implementation: unknown, handlers: LinkHandlers) {
+		this.#url = url;
+		this.#implementation = implementation;
 		this.#handlers = handlers;
-	}
-
-	/** Whether frames can be sent. */
-	get isOpen(): boolean {
-		return this.#isOpen;
 	}
 
 	/**
@@ -68,10 +50,11 @@ export class Link {
 	connect(reason?: string): void {
 		this.close();
 		if (reason) this.#handlers.lost(reason, false);
-		const { url, implementation, hasTokens } = this.#options;
+		const implementation = this.#implementation;
+		let token: string | undefined;
 		const prepared = async () => {
-			await this.#handlers.prepare();
-			return url;
+			token = await this.#handlers.token();
+			return this.#url;
 		};
 		// Each client has its own delays, so that those who were cut off together do not all come back at once.
 		const socket = new ReconnectingWebSocket(prepared, undefined, {
@@ -82,9 +65,9 @@ export class Link {
 			reconnectionDelayGrowFactor: 1.5,
 			maxEnqueuedMessages: 0,
 			shouldReconnectOnClose: ({ code }) =>
-				!(code in FINAL) && !(code === UNAUTHORIZED && (!hasTokens || this.#refusals > 0)),
+				!FINAL.includes(code) && !(code === UNAUTHORIZED && (!token || this.#refusals > 0)),
 		});
-		socket.onopen = () => this.#opened();
+		socket.onopen = () => this.#opened(token);
 		socket.onmessage = ({ data }) => this.#received(data);
 		socket.onclose = ({ code, reason }) => this.#closed(code, reason, !socket.shouldReconnect);
 		this.#socket = socket;
@@ -116,11 +99,11 @@ export class Link {
 		else if (this.#socket && this.#socket.readyState > this.#socket.OPEN) this.connect();
 	}
 
-	#opened(): void {
+	#opened(token: string | undefined): void {
 		this.#isOpen = true;
 		this.#expect();
 		this.#pings = setInterval(() => this.#ping(), PING_EVERY);
-		this.#handlers.opened();
+		this.#handlers.opened(token);
 	}
 
 	#received(data: unknown): void {
@@ -139,7 +122,7 @@ export class Link {
 	#closed(code: number, reason: string, isFinal: boolean): void {
 		this.#quiet();
 		if (code === UNAUTHORIZED) this.#refusals += 1;
-		this.#handlers.lost((code > 4000 && (reason || FINAL[code])) || "unreachable", isFinal);
+		this.#handlers.lost((code > 4000 && reason) || "unreachable", isFinal);
 	}
 
 	#ping(): void {

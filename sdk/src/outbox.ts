@@ -1,6 +1,7 @@
 // What this user changed and the room has not answered: the queue, its numbers, and where they are kept.
 
 import type { Frame, Stored } from "./replica.ts";
+import { memoryStorage } from "./storage.ts";
 import type { OutboxStorage, User } from "./types.ts";
 
 /** A change that waits. It is never changed in place, and each new form of it has another `revision`. */
@@ -18,8 +19,6 @@ export interface Entry {
 	seq?: number;
 	/** Not sent before this, in milliseconds of this device's clock: there may be another one for the same field. */
 	due?: number;
-	/** How often it was made anew on top of what the room has. */
-	tries?: number;
 	/** It came too late, and waits for its user: what the room had then. */
 	conflict?: { field: string; version: number; current: Stored | null };
 }
@@ -47,8 +46,6 @@ const ENTRIES = 1_000;
 const CHARACTERS = 4 * 1024 * 1024;
 /** Most changes under way. Fewer than the room remembers answers of (PROTOCOL.md, E4). */
 const WINDOW = 32;
-/** How often a change is made anew by itself before its user is asked. */
-const TRIES = 5;
 
 /** Not for secrets: a name that nobody else has. */
 export function randomId(): string {
@@ -84,8 +81,8 @@ function withFields(message: Frame, change: (message: Frame) => Frame): Frame {
 export const rebased = (message: Frame, base: (field: string, before: number) => number): Frame =>
 	withFields(message, (one) => ({ ...one, baseVersion: base(fieldOf(one), one.baseVersion) }));
 
-/** A message with another value for a field. */
-export const withValue = (message: Frame, field: string, change: Frame): Frame =>
+/** A message with another change of a field. */
+export const withField = (message: Frame, field: string, change: Frame): Frame =>
 	withFields(message, (one) => (fieldOf(one) === field ? { ...change, baseVersion: one.baseVersion } : one));
 
 export const add =
@@ -170,43 +167,31 @@ export type Verdict =
 export function judge(entry: Entry, field: string, current: Stored | null): Verdict {
 	const messages = fieldMessages(entry.message);
 	const mine = messages.find((message) => fieldOf(message) === field);
-	if (!mine || (entry.tries ?? 0) >= TRIES) return "conflict";
+	if (!mine) return "conflict";
 	const isSame = JSON.stringify(chosenIn(mine)) === JSON.stringify(current?.value);
 	if (isSame && messages.length === 1) return "same";
 	// An empty field that was set and cleared unseen looks as it did. With others of a transaction, the rest is to do.
 	return isSame || (current === null && mine.baseVersion === 0) ? "again" : "conflict";
 }
 
-/** Holds an entry until its user has decided, with whatever else was chosen for the field and not sent. */
+/** Holds an entry until its user has decided, in place of whatever else was chosen for the field and not sent. */
 export const hold =
 	(key: string, conflict: NonNullable<Entry["conflict"]>): Step =>
 	(outbox) => {
-		const found = outbox.entries.find((entry) => entry.key === key);
-		if (!found) return outbox;
 		const { field } = conflict;
 		const rivals = outbox.entries.filter((entry) => entry.key !== key && isRival(entry, field));
-		let { message } = found;
-		for (const rival of [found, ...rivals.filter(({ conflict }) => !conflict)]) {
-			const last = fieldMessages(rival.message).findLast((one) => fieldOf(one) === field);
-			if (last) message = withValue(message, field, last);
-		}
-		// What was held before for the same field goes along, if it was of more fields.
-		const more = rivals.flatMap((rival) => fieldMessages(rival.message)).filter((one) => fieldOf(one) !== field);
-		const own = fieldMessages(message);
-		const rest = more.filter((one) => !own.some((other) => fieldOf(other) === fieldOf(one)));
-		if (rest.length > 0) message = { type: "batch", changes: [...own, ...rest] };
-		const held = changed(found, { message, conflict, seq: undefined, due: undefined });
-		const isGone = ({ key: other }: Entry) => rivals.some((rival) => rival.key === other);
-		const entries = outbox.entries.filter((entry) => !isGone(entry));
-		return { ...outbox, entries: entries.map((entry) => (entry.key === key ? held : entry)) };
+		const held = (entry: Entry) => {
+			const [last] = rivals.filter(({ conflict }) => !conflict).slice(-1);
+			const message = last ? withField(entry.message, field, last.message) : entry.message;
+			return changed(entry, { message, conflict, seq: undefined, due: undefined });
+		};
+		return replace(key, held)(remove(rivals.map((entry) => entry.key))(outbox));
 	};
 
-/** Whether an entry is about a field alone and not sent, or held for it. */
-export function isRival(entry: Entry, field: string): boolean {
-	if (entry.seq !== undefined) return false;
-	if (entry.conflict) return entry.conflict.field === field;
-	const messages = fieldMessages(entry.message);
-	return messages.length === 1 && messages.every((message) => fieldOf(message) === field);
+/** Whether an entry is about a field and nothing else, and not under way. */
+export function isRival({ seq, message }: Entry, field: string): boolean {
+	const [first, ...more] = fieldMessages(message);
+	return seq === undefined && !!first && more.length === 0 && fieldOf(first) === field;
 }
 
 /** An outbox and where it is kept. What is shown has all steps, what is stored those that will outlive a crash. */
@@ -216,7 +201,6 @@ export class Keeper {
 	/** Where it is kept. */
 	storage: OutboxStorage;
 	readonly #key: string;
-	readonly #fallback: () => OutboxStorage;
 	readonly #onStored: (isChanged: boolean) => void;
 	readonly #onFailed: (error: unknown) => void;
 	#steps: Step[] = [];
@@ -224,19 +208,17 @@ export class Keeper {
 
 	/**
 	 * @param onStored Called whenever what is stored was read, and whether it was changed here.
-	 * @param onFailed Called when it can't be stored; from then on it is kept in the memory that `fallback` makes.
+	 * @param onFailed Called when it can't be stored; from then on it is kept in memory.
 	 */
 	constructor(
 		storage: OutboxStorage,
 		key: string,
 		empty: Outbox,
-		fallback: () => OutboxStorage,
 		onStored: (isChanged: boolean) => void,
 		onFailed: (error: unknown) => void,
 	) {
 		this.storage = storage;
 		this.#key = key;
-		this.#fallback = fallback;
 		this.#onStored = onStored;
 		this.#onFailed = onFailed;
 		this.stored = empty;
@@ -266,7 +248,7 @@ export class Keeper {
 			try {
 				await this.storage.update(this.#key, change);
 			} catch (error) {
-				this.storage = this.#fallback();
+				this.storage = memoryStorage();
 				await this.storage.update(this.#key, change);
 				this.#onFailed(error);
 			}

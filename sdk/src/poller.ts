@@ -1,6 +1,6 @@
 // The way to a room where WebSockets do not get through: it is asked every other second, and told by PUT and DELETE.
 
-import { fieldOf, type Keeper } from "./outbox.ts";
+import { fieldOf } from "./outbox.ts";
 import type { Frame, Replica } from "./replica.ts";
 import type { Sender } from "./sender.ts";
 
@@ -16,7 +16,7 @@ const FINAL = [400, 401, 403, 404];
 export interface PollerHandlers {
 	token(): Promise<string | undefined>;
 	/** The body of an answer that tells of the room. */
-	state(state: Frame): void;
+	frame(frame: Frame): void;
 	/** The room was asked and has answered. */
 	polled(): void;
 	/** It could not be asked, or does not answer; it is asked again unless `isFinal`. */
@@ -28,7 +28,6 @@ export class Poller {
 	readonly #fetch: typeof fetch | undefined;
 	readonly #replica: Replica;
 	readonly #sender: Sender;
-	readonly #keeper: Keeper;
 	readonly #handlers: PollerHandlers;
 	/** Each run has its own: what an earlier one still hears is of no use. */
 	#run: AbortController | undefined;
@@ -42,14 +41,12 @@ export class Poller {
 		implementation: typeof fetch | undefined,
 		replica: Replica,
 		sender: Sender,
-		keeper: Keeper,
 		handlers: PollerHandlers,
 	) {
 		this.#address = address;
 		this.#fetch = implementation;
 		this.#replica = replica;
 		this.#sender = sender;
-		this.#keeper = keeper;
 		this.#handlers = handlers;
 	}
 
@@ -101,15 +98,14 @@ export class Poller {
 	}
 
 	#take(body: Frame, run: AbortSignal): void {
-		if (!run.aborted) this.#handlers.state({ ...body, type: body.selections ? "sync_response" : "changes" });
+		if (!run.aborted) this.#handlers.frame({ ...body, type: body.selections ? "sync_response" : "changes" });
 	}
 
 	/** Sends one change. True when there may be another. */
 	async #writeNext(run: AbortSignal): Promise<boolean> {
-		const entry = await this.#sender.next();
-		if (!entry) return false;
-		const { message, seq } = entry;
-		const { clientId } = this.#keeper.stored;
+		const next = await this.#sender.next();
+		if (!next) return false;
+		const { clientId, message, seq } = next;
 		const field = fieldOf(message);
 		const { baseVersion } = message;
 		const { value, userId, timestamp } = message.selection ?? message;
@@ -146,8 +142,7 @@ export class Poller {
 			// What is no JSON does not come from a room, but from whoever stands in between: it throws.
 			const body = await response.json();
 			const { status } = response;
-			if (typeof body.epoch !== "string" && status === 200 && !init.method) throw new Error("not a room's answer");
-			if (status !== 200 && typeof body.code !== "string") throw new Error("not a room's problem");
+			if (!((status === 200 ? "version" : "code") in body)) throw new TypeError();
 			if (status !== 401) return { status, body };
 			this.#token = undefined;
 			if (isRenewed || value === undefined) return { status, body };

@@ -56,11 +56,10 @@ export class Sender {
 	}
 
 	/** Why the room would not even read a change. */
-	problem({ message, size }: box.Entry): { code: string; message: string } | undefined {
-		const isShort = size * 3 + TAG <= this.#messageBytes;
-		if (isShort || new TextEncoder().encode(JSON.stringify(message)).length + TAG <= this.#messageBytes)
-			return undefined;
-		return { code: "limit_message", message: `A change has at most ${this.#messageBytes} bytes of JSON.` };
+	problem({ message }: box.Entry): { code: string; message: string } | undefined {
+		const { length } = new TextEncoder().encode(JSON.stringify(message));
+		if (length + TAG <= this.#messageBytes) return undefined;
+		return { code: "limit_message", message: `It has more than ${this.#messageBytes} bytes.` };
 	}
 
 	/** Sends what is stored and may be sent. */
@@ -80,15 +79,15 @@ export class Sender {
 	}
 
 	/** What to send next where one goes at a time and fields alone can be changed. */
-	async next(): Promise<box.Entry | undefined> {
+	async next(): Promise<(box.Entry & { clientId: string }) | undefined> {
 		const isField = (message: Frame) => message.type !== "batch" && box.fieldMessages(message).length === 1;
-		const [first] = this.#underWay();
+		if (!this.#underWay()[0]) {
+			const [next] = box.ready(this.#keeper.stored, Date.now(), isField);
+			await this.#keeper.do(...(next ? [box.number([next.key])] : []));
+		}
 		// What was sent in another way and not answered comes first, or its number would be missing.
-		if (first) return isField(first.message) ? first : undefined;
-		const [next] = box.ready(this.#keeper.stored, Date.now(), isField);
-		if (!next) return undefined;
-		await this.#keeper.do(box.number([next.key]));
-		return this.#underWay()[0];
+		const [first] = this.#underWay();
+		return first && isField(first.message) ? { ...first, clientId: this.#keeper.stored.clientId } : undefined;
 	}
 
 	/** Takes an answer to something numbered. */
@@ -97,17 +96,18 @@ export class Sender {
 		const entry = this.#keeper.shown.entries.find((one) => one.seq === seq);
 		if (frame.type === "error" && frame.retry) this.#retry(frame, entry);
 		else if (frame.code === "seq_reused") this.#handlers.renew();
-		else if (frame.type === "ack") this.#acked(frame);
-		else if (entry && frame.type === "conflict") this.#conflict(entry, frame);
 		else if (entry) {
-			const { code, message } = frame;
-			this.#done(entry, { outcome: "rejected", code, message });
+			const { type, code, message } = frame;
+			// Each message asks for an answer of its own, so that an `ack` for others tells nothing new.
+			if (type === "ack") this.#acked(entry, frame);
+			else if (type === "conflict") this.#conflict(entry, frame);
+			else this.#done(entry, { outcome: "rejected", code, message });
 		}
 		this.#expect();
 	}
 
 	/** Shows an entry that was done before the room's own word on it is here. */
-	provide({ message, at }: Pick<box.Entry, "message" | "at">, version = 0): void {
+	provide({ message, at }: box.Entry, version = 0): void {
 		const messages = box.fieldMessages(message);
 		messages.forEach((one, i) => {
 			const own = version - messages.length + 1 + i;
@@ -124,17 +124,10 @@ export class Sender {
 		return box.underWay(this.#keeper.stored).filter(({ seq }) => open.has(seq));
 	}
 
-	#acked({ seq, version, duplicate, status, decision, scope, reason, resolvedBy }: Frame): void {
-		for (const entry of box.underWay(this.#keeper.shown)) {
-			if ((entry.seq ?? 0) > seq) return;
-			const outcome: Outcome = { outcome: "applied" };
-			if (entry.seq === seq) {
-				outcome.version = version;
-				if (!duplicate) this.provide(entry, version);
-				if (status) outcome.settled = { status, decision, scope, reason, resolvedBy };
-			}
-			this.#done(entry, outcome);
-		}
+	#acked(entry: box.Entry, { version, duplicate, status, decision, scope, reason, resolvedBy }: Frame): void {
+		if (!duplicate) this.provide(entry, version);
+		const settled = status && { settled: { status, decision, scope, reason, resolvedBy } };
+		this.#done(entry, { outcome: "applied", version, ...settled });
 	}
 
 	#conflict(entry: box.Entry, { field, serverVersion: version, current }: Frame): void {
@@ -146,8 +139,7 @@ export class Sender {
 		}
 		if (verdict === "again") {
 			const base = (one: string, before: number) => (one === field ? version : before);
-			const again = (one: box.Entry) =>
-				box.changed(one, { message: box.rebased(one.message, base), seq: undefined, tries: (one.tries ?? 0) + 1 });
+			const again = (one: box.Entry) => box.changed(one, { message: box.rebased(one.message, base), seq: undefined });
 			void this.#keeper.do(box.replace(entry.key, again));
 			return;
 		}

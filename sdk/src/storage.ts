@@ -1,7 +1,12 @@
 // Where pending changes are kept.
 
-import { createStore, entries, update } from "idb-keyval";
+import { createStore, update } from "idb-keyval";
 import type { OutboxStorage } from "./types.ts";
+
+/** The database when not said otherwise. */
+export const DATABASE = "roomkeep";
+/** In a database, what holds the outboxes. */
+export const STORE = "outboxes";
 
 /** Keeps what is pending for as long as the page lives. */
 export function memoryStorage(): OutboxStorage {
@@ -13,7 +18,6 @@ export function memoryStorage(): OutboxStorage {
 			records.set(key, record);
 			return record;
 		},
-		entries: async () => [...records],
 	};
 }
 
@@ -21,8 +25,8 @@ export function memoryStorage(): OutboxStorage {
  * Keeps what is pending in IndexedDB, where it outlives the page. All tabs of an origin share it.
  * @param name The database.
  */
-export function indexedDbStorage(name = "roomkeep"): OutboxStorage {
-	const store = createStore(name, "outboxes");
+export function indexedDbStorage(name = DATABASE): OutboxStorage {
+	const store = createStore(name, STORE);
 	return {
 		isDurable: true,
 		async update(key, change) {
@@ -30,7 +34,6 @@ export function indexedDbStorage(name = "roomkeep"): OutboxStorage {
 			await update(key, (before) => (record = change(before)), store);
 			return record;
 		},
-		entries: () => entries<string, unknown>(store),
 	};
 }
 

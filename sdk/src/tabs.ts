@@ -1,11 +1,13 @@
 // The tabs of one user: which of them sends, and what they tell each other.
 
-/** What one tab tells the others. */
-export type Notice =
-	/** What is stored has changed. */
-	| { type: "stored" }
-	/** The room has answered. */
-	| { type: "settled"; key: string; outcome: unknown; at: number; message: unknown };
+import type { Entry } from "./outbox.ts";
+import type { Outcome } from "./types.ts";
+
+/** What one tab tells the others: what became of an entry, or just that what is stored has changed. */
+export type Notice = { entry: Entry; outcome: Outcome } | null;
+
+/** Nobody leads if the lock is had within this time, in milliseconds. */
+const PATIENCE = 50;
 
 /** All clients of a user in a room that share an outbox. One leads: it sends what is in there. */
 export class Tabs {
@@ -28,29 +30,27 @@ export class Tabs {
 	}
 
 	/**
-	 * Leads if nobody does, and else as soon as nobody does any more.
-	 * @param onLead Called when that is not at once.
+	 * Leads if nobody does, and else as soon as nobody does any more. Resolves when it is known which.
+	 * @param onLead Called when it leads only later.
 	 */
-	async enter(onLead: () => void): Promise<void> {
-		const waiting = new AbortController();
-		this.#waiting = waiting;
-		const held = () => new Promise<void>((release) => (this.#release = release));
-		await new Promise<void>((answered) => {
-			const lead = (lock: Lock | null) => {
-				this.isLeader = lock !== null && !waiting.signal.aborted;
-				answered();
-				return this.isLeader ? held() : undefined;
+	enter(onLead: () => void): Promise<void> {
+		this.#waiting = new AbortController();
+		return new Promise((entered) => {
+			const lead = () => {
+				this.isLeader = true;
+				if (isEntered) onLead();
+				enter();
+				return new Promise<void>((release) => (this.#release = release));
 			};
-			navigator.locks.request(this.#name, { ifAvailable: true }, lead).catch(() => answered());
+			let isEntered = false;
+			const enter = () => {
+				isEntered = true;
+				entered();
+			};
+			// It is refused when this tab leaves before.
+			navigator.locks.request(this.#name, { signal: this.#waiting?.signal as AbortSignal }, lead).catch(enter);
+			setTimeout(enter, PATIENCE);
 		});
-		if (this.isLeader || waiting.signal.aborted) return;
-		const next = () => {
-			this.isLeader = true;
-			onLead();
-			return held();
-		};
-		// It is given up when this tab leaves.
-		navigator.locks.request(this.#name, { signal: waiting.signal }, next).catch(() => {});
 	}
 
 	/** Lets another tab lead. */

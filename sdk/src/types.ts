@@ -100,7 +100,7 @@ export interface PermissionRequest {
 	resolvedBy?: string;
 	/** 0 until the room has it. */
 	version: number;
-	/** Made, answered or cancelled here, and the room has not answered yet. */
+	/** Made here, and the room has not answered yet. */
 	pending: boolean;
 }
 
@@ -235,8 +235,6 @@ export interface OutboxStorage {
 	 * between, and gives what is stored then. `undefined` stands for nothing stored, and deletes.
 	 */
 	update(key: string, change: (record: unknown) => unknown): Promise<unknown>;
-	/** All records, for whoever sends them when no page is open. */
-	entries?(): Promise<[key: string, record: unknown][]>;
 }
 
 /** What a client is made with. */

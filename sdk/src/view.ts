@@ -26,10 +26,6 @@ export class View {
 		const { connectionId, ...rest } = link;
 		const waiting = outbox.entries.filter(({ conflict }) => !conflict);
 		const requests = this.#requests(replica, waiting, userId, link.clockSkew);
-		const revoked = waiting.map(({ message }) => message).filter(({ type }) => type === "permission_revoked");
-		const permissions = [...replica.permissions.values()].filter(
-			({ action, userId }) => !revoked.some((message) => message.action === action && message.userId === userId),
-		);
 		const presence = [...replica.presence.values()].map((one) =>
 			this.#cached(one, connectionId ?? "", () => ({ ...one, isMine: one.connectionId === connectionId }) as Presence),
 		);
@@ -41,7 +37,7 @@ export class View {
 			presence: kept(before.presence, presence),
 			conflicts: kept(before.conflicts, this.#conflicts(replica, outbox, userId)),
 			requests: kept(before.requests, requests),
-			permissions: kept(before.permissions, permissions),
+			permissions: kept(before.permissions, [...replica.permissions.values()]),
 			pendingCount: waiting.length,
 		};
 		this.snapshot = kept(before, next);
@@ -74,7 +70,7 @@ export class View {
 
 	#participants(replica: Replica, waiting: Entry[], userId: string): Participant[] {
 		const said = waiting.findLast(({ message }) => message.type === "user_ready");
-		const people = [...replica.participants.values()].sort((a, b) => a.joinedAt - b.joinedAt || (a.id < b.id ? -1 : 1));
+		const people = [...replica.participants.values()].sort((a, b) => a.joinedAt - b.joinedAt);
 		if (!said) return people;
 		const { isReady } = said.message;
 		return people.map((one) =>
@@ -91,27 +87,14 @@ export class View {
 			);
 		}
 		for (const { message, at } of waiting) {
-			if (message.type === "permission_request") {
-				const name = requestName({ userId, requestId: message.requestId });
-				if (!requests.has(name))
-					requests.set(
-						name,
-						this.#cached(message, "", () => pendingRequest(message, at + clockSkew, userId)),
-					);
-				continue;
-			}
-			const isCancelled = message.type === "permission_cancelled";
-			if (!isCancelled && message.type !== "permission_response") continue;
-			const name = requestName(isCancelled ? { userId, requestId: message.requestId } : (message as any));
-			const request = requests.get(name);
-			if (request?.status !== "pending") continue;
-			const { decision, scope, reason } = message;
-			const answered = { status: "resolved" as const, decision, scope, reason, resolvedBy: userId };
-			const settled = isCancelled ? { status: "cancelled" as const } : answered;
-			requests.set(
-				name,
-				this.#cached(message, `${request.version}`, () => ({ ...request, ...settled, pending: true })),
-			);
+			// Who answers, cancels or revokes something sees it when the room says so: another one may have been quicker.
+			if (message.type !== "permission_request") continue;
+			const name = requestName({ userId, requestId: message.requestId });
+			if (!requests.has(name))
+				requests.set(
+					name,
+					this.#cached(message, "", () => pendingRequest(message, at + clockSkew, userId)),
+				);
 		}
 		return [...requests.values()].sort((a, b) => a.createdAt - b.createdAt);
 	}

@@ -1,0 +1,71 @@
+// For a page's service worker: what a closed page left pending is sent where there is Background Sync.
+
+import { createStore, entries } from "idb-keyval";
+import { RoomClient } from "./client.ts";
+import type { Outbox } from "./outbox.ts";
+import { DATABASE, STORE } from "./storage.ts";
+import type { RoomClientOptions, User } from "./types.ts";
+
+/** The tag of the sync that a client asks for. */
+const TAG = "roomkeep";
+/** How long a room may take, in milliseconds: browsers end a sync event after some minutes. */
+const PATIENCE = 30_000;
+
+/** Where something is to be sent. */
+export interface Address {
+	host: string;
+	party: string;
+	room: string;
+	user: User;
+}
+
+/** How it is sent. */
+export interface SyncOptions extends Pick<RoomClientOptions, "WebSocket" | "fetch"> {
+	/** Gives a token for a room, where rooms ask for one. */
+	token?: (address: Address) => string | Promise<string>;
+}
+
+/** What of a service worker's global scope is needed. */
+interface Scope {
+	addEventListener(type: "sync", listener: (event: any) => void): void;
+}
+
+/**
+ * Has a service worker send what is pending once there is a network: call it at the top of its script. It takes
+ * part in a room only if a change needs that, so that nobody seems to be there who is not.
+ */
+export function sendOnSync(options: SyncOptions = {}, scope = globalThis as unknown as Scope): void {
+	scope.addEventListener("sync", (event) => {
+		if (event.tag === TAG) event.waitUntil(sendPending(options));
+	});
+}
+
+/**
+ * Sends what is pending in all rooms. Rejects when something still is, so that the browser tries again later.
+ * @returns How many rooms had something.
+ */
+export async function sendPending(options: SyncOptions = {}): Promise<number> {
+	const outboxes = await entries<string, Outbox>(createStore(DATABASE, STORE));
+	const waiting = outboxes.map(([, outbox]) => outbox).filter((outbox) => isPending(outbox));
+	const sent = await Promise.allSettled(waiting.map((outbox) => send(outbox, options)));
+	if (sent.some(({ status }) => status === "rejected")) throw new Error("Some changes are still pending.");
+	return sent.length;
+}
+
+const isPending = ({ entries }: Outbox) => entries.some(({ conflict }) => !conflict);
+
+function send({ address, entries }: Outbox, { token, ...options }: SyncOptions): Promise<void> {
+	const join = entries.some(({ message }) => /^(permission|user)_/.test(message.type));
+	const tokens = token ? { token: () => token(address) } : {};
+	const client = new RoomClient({ ...address, ...options, ...tokens, join, storage: "indexeddb" });
+	return new Promise<void>((resolve, reject) => {
+		const look = () => {
+			const { status, pendingCount } = client.getSnapshot();
+			if (status === "closed") reject(new Error("closed"));
+			else if ((status === "synced" || status === "polling") && pendingCount === 0) resolve();
+		};
+		client.subscribe(look);
+		setTimeout(() => reject(new Error("timeout")), PATIENCE);
+		client.connect();
+	}).finally(() => client.close());
+}
