@@ -1,11 +1,12 @@
-// Builds the demo and the Worker's WebAssembly. Does nothing that is done already.
+// Builds the demo, with the SDK that it uses, and the Worker's WebAssembly. Does nothing that is done already.
 //   --faults    the build with which the tests break rooms, in build/faults
 //   --dry-run   what `npm run build` does: what a deploy would upload, in dist/
 
-import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { fingerprint, once, root, run, step } from "./lib.mjs";
+import { sdk } from "./sdk.mjs";
 import { buildTools, packages, rust } from "./setup.mjs";
 
 // What rustc and wasm-bindgen use. Naming them keeps newer encodings out, which workerd may not know yet.
@@ -19,15 +20,21 @@ const WASM_FEATURES = [
 	"exception-handling",
 ];
 const SOURCES = ["Cargo.toml", "Cargo.lock", "src"];
+const DEMO_SOURCES = ["demo/src", "sdk/src", "package-lock.json"];
 
 /** The page at `/`. */
 export async function demo() {
-	await once("demo", "demo/dist/index.html", fingerprint(["demo/src", "package-lock.json"]), async () => {
+	await sdk();
+	await once("demo", "demo/dist/index.html", fingerprint(DEMO_SOURCES), async () => {
 		const done = step("building the demo");
 		rmSync(join(root, "demo/dist"), { recursive: true, force: true });
-		const esbuild = ["demo/src/main.ts", "demo/src/style.css", "demo/src/index.html", "demo/src/icon.svg"];
+		const main = ["demo/src/main.tsx", "demo/src/main.ts"].find((path) => existsSync(join(root, path)));
+		const esbuild = [main, "demo/src/style.css", "demo/src/index.html", "demo/src/icon.svg"];
 		const flags = ["--bundle", "--minify", "--sourcemap", "--target=es2022", "--format=esm", "--outdir=demo/dist"];
-		await run("esbuild", [...esbuild, ...flags, "--loader:.html=copy", "--loader:.svg=copy", "--log-level=warning"]);
+		// React asks which of its two builds is wanted.
+		const react = ["--jsx=automatic", '--define:process.env.NODE_ENV="production"'];
+		const copied = ["--loader:.html=copy", "--loader:.svg=copy", "--log-level=warning"];
+		await run("esbuild", [...esbuild, ...flags, ...react, ...copied]);
 		// With which headers the platform serves it.
 		copyFileSync(join(root, "demo/src/_headers"), join(root, "demo/dist/_headers"));
 		done();
@@ -59,7 +66,7 @@ export async function bundle({ faults = false } = {}) {
 	const [out, alias] = faults
 		? ["build/dist-faults", ["--alias", "roomkeep-wasm:./build/faults/index.js"]]
 		: ["dist", []];
-	const print = fingerprint([...SOURCES, "wrangler.toml", "demo/src", "package-lock.json"], out);
+	const print = fingerprint([...SOURCES, ...DEMO_SOURCES, "wrangler.toml"], out);
 	await once(faults ? "dist-faults" : "dist", `${out}/entry.js`, print, async () => {
 		const done = step(`bundling into ${out}`);
 		rmSync(join(root, out), { recursive: true, force: true });

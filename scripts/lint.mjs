@@ -27,6 +27,7 @@ const checks = [
 	["cargo", [...wasm, "--features", "faults", "--", "-D", "warnings"]],
 	["biome", fix ? ["check", "--write"] : ["check"]],
 	["tsc", ["--noEmit"]],
+	["tsc", ["--noEmit", "--project", "sdk"]],
 ];
 for (const [command, args, env] of checks) {
 	const done = step([command, ...args].join(" "));

@@ -13,10 +13,11 @@ const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "roo
 
 /** Packages of npm, as package-lock.json has them. */
 export async function packages() {
-	const print = fingerprint(["package.json", "package-lock.json"]);
+	const print = fingerprint(["package.json", "package-lock.json", "sdk/package.json"]);
 	if (existsSync(join(root, LOCK_STAMP)) && readFileSync(join(root, LOCK_STAMP), "utf8") === print) return;
 	const done = step("installing the npm packages");
-	await run("npm", ["ci", "--loglevel=error"]);
+	// Should `npm pack --dry-run` have asked for them, they are needed all the same.
+	await run("npm", ["ci", "--loglevel=error", "--dry-run=false"]);
 	writeFileSync(join(root, LOCK_STAMP), print);
 	done();
 }

@@ -1,5 +1,5 @@
 // `npm test`: sets everything up, then runs every test: the core and the store on the host, the built room under
-// workerd, the demo in a browser. Arguments choose layers: host, worker, browser.
+// workerd, the SDK under Node, the demo in a browser. Arguments choose layers: host, worker, sdk, browser.
 
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -17,7 +17,7 @@ await rust();
 if (runs("host")) {
 	await tests("the core and the store, on this machine", "cargo", ["test", "--quiet"]);
 }
-if (runs("worker") || runs("browser")) {
+if (runs("worker") || runs("sdk") || runs("browser")) {
 	await bundle();
 }
 if (runs("worker")) {
@@ -26,6 +26,9 @@ if (runs("worker")) {
 	await tests("the built room under workerd (one test waits 150 s)", "node", [...node(), ...others]);
 	// These measure how long others wait, so they have the machine to themselves.
 	await tests("a hostile member (two minutes)", "node", [...node(1), ...measured]);
+}
+if (runs("sdk")) {
+	await tests("the SDK", "node", [...node(), ...files("tests/sdk")]);
 }
 if (runs("browser")) {
 	const browser = await chromium();
@@ -49,7 +52,10 @@ function parted(all, holds) {
 }
 
 function files(folder) {
-	const names = readdirSync(join(root, folder)).filter((name) => name.endsWith(".test.ts"));
+	const all = readdirSync(join(root, folder)).filter((name) => /\.test\.tsx?$/.test(name));
+	const [names, others] = parted(all, (name) => name.endsWith(".ts"));
+	// Node takes types out of a file, but no JSX: tests of React say `createElement`.
+	if (others.length > 0) fail(`Node cannot run ${others.join(", ")} in ${folder}.`);
 	return names.sort().map((name) => join(folder, name));
 }
 

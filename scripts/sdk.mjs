@@ -1,0 +1,37 @@
+// Builds the npm package `roomkeep` into sdk/dist. Does nothing that is done already. `npm pack` and `npm publish` in
+// sdk/ run it first.
+
+import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fingerprint, once, root, run, step } from "./lib.mjs";
+import { packages } from "./setup.mjs";
+
+/** The package as it is published: a module for each source, with its types. */
+export async function sdk() {
+	const sources = ["sdk/src", "sdk/tsconfig.json", "tsconfig.json", "scripts/sdk.mjs", "LICENSE", "package-lock.json"];
+	await once("sdk", "sdk/dist/index.js", fingerprint(sources), async () => {
+		const done = step("building the SDK");
+		// Elsewhere first, so that an error in a source leaves the last build where it is in use.
+		const made = join(root, "build/sdk");
+		rmSync(made, { recursive: true, force: true });
+		await run("tsc", ["--project", "sdk", "--outDir", made]);
+		for (const name of readdirSync(made, { recursive: true })) {
+			if (name.endsWith(".d.ts")) importJavaScript(join(made, name));
+		}
+		rmSync(join(root, "sdk/dist"), { recursive: true, force: true });
+		renameSync(made, join(root, "sdk/dist"));
+		copyFileSync(join(root, "LICENSE"), join(root, "sdk/LICENSE"));
+		done();
+	});
+}
+
+/** The compiler has modules import `.js` where the sources import `.ts`, but leaves declarations as they are. */
+function importJavaScript(path) {
+	const declarations = readFileSync(path, "utf8");
+	writeFileSync(path, declarations.replace(/(\b(?:from|import) ?\(?")(\.{1,2}\/[^"]+)\.tsx?"/g, '$1$2.js"'));
+}
+
+if (process.argv[1] === import.meta.filename || process.argv[1]?.endsWith("scripts/sdk.mjs")) {
+	await packages();
+	await sdk();
+}
