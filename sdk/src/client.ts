@@ -5,9 +5,10 @@ import { Emitter } from "./emitter.ts";
 import { Link } from "./link.ts";
 import * as box from "./outbox.ts";
 import { Poller } from "./poller.ts";
-import { type Frame, Replica } from "./replica.ts";
+import type { BatchChange, ServerFrame, SyncResponseFrame, WelcomeFrame } from "./protocol.ts";
+import { Replica } from "./replica.ts";
 import { Sender } from "./sender.ts";
-import { canShare, defaultStorage, indexedDbStorage, memoryStorage } from "./storage.ts";
+import { canShare, storageOf } from "./storage.ts";
 import { type Notice, Tabs } from "./tabs.ts";
 import type * as api from "./types.ts";
 import { type Shown, View } from "./view.ts";
@@ -48,7 +49,7 @@ export class RoomClient {
 	#shown = { status: "offline", persistence: "memory", clockSkew: 0 } as Shown;
 	#isRunning = false;
 	#failures = 0;
-	#gathered: Frame[] | undefined;
+	#gathered: box.FieldMessage[] | undefined;
 	#presence: { data: api.Json } | undefined;
 	#presenceTimer: ReturnType<typeof setTimeout> | undefined;
 	#dueTimer: ReturnType<typeof setTimeout> | undefined;
@@ -60,7 +61,7 @@ export class RoomClient {
 		for (const text of [host, party, room, user.id, user.name]) named(text);
 		this.#options = options;
 		this.#user = user;
-		if (initial) this.#replica.receive({ ...(initial as object), type: "sync_response" });
+		if (initial) this.#replica.receive({ ...(initial as SyncResponseFrame), type: "sync_response" });
 		const storage = storageOf(options.storage);
 		const address = addressOf(host, party, room);
 		const key = JSON.stringify([address.http, user.id]);
@@ -77,7 +78,7 @@ export class RoomClient {
 		const handlers = {
 			token: () => this.#askToken(),
 			opened: (token: string | undefined) => this.#opened(token),
-			frame: (frame: Frame) => this.#frame(frame),
+			frame: (frame: ServerFrame) => this.#frame(frame),
 			lost: (reason: string, isFinal: boolean) => this.#lost(reason, isFinal),
 			send: (frame: object) => this.#link.send(frame),
 			settled: (entry: box.Entry, outcome: api.Outcome) => this.#settled(entry, outcome),
@@ -138,7 +139,7 @@ export class RoomClient {
 
 	/** Makes all changes that `make` makes, or none of them. */
 	transaction(make: (transaction: Transaction) => void, options: api.ChangeOptions = {}): Promise<api.Outcome> {
-		const changes: Frame[] = [];
+		const changes: box.FieldMessage[] = [];
 		const outer = this.#gathered;
 		this.#gathered = changes;
 		let made: unknown;
@@ -257,7 +258,7 @@ export class RoomClient {
 		return { ...own, timestamp: Date.now() };
 	}
 
-	#field(message: Frame, options: api.SelectOptions): Promise<api.Outcome> {
+	#field(message: BatchChange, options: api.SelectOptions): Promise<api.Outcome> {
 		const field = box.fieldOf(message);
 		const { entries } = this.#keeper.shown;
 		if (this.#gathered) {
@@ -269,7 +270,7 @@ export class RoomClient {
 		if (held) return this.#again(held, field, message);
 		const last = entries.findLast((entry) => box.isRival(entry, field));
 		if (options.debounceMs && last?.due !== undefined && last === entries.at(-1)) {
-			const { baseVersion } = box.fieldMessages(last.message)[0] as Frame;
+			const { baseVersion } = box.fieldMessages(last.message)[0] as box.FieldMessage;
 			const next = { message: { ...message, baseVersion }, at: Date.now(), due: Date.now() + options.debounceMs };
 			return this.#do(
 				box.replace(last.key, (entry) => (entry.seq ? entry : box.changed(entry, next))),
@@ -294,13 +295,13 @@ export class RoomClient {
 	}
 
 	/** Makes a change that was held anew, on top of what the user sees now. */
-	#again(held: box.Entry, field: string, change?: Frame): Promise<api.Outcome> {
+	#again(held: box.Entry, field: string, change?: BatchChange): Promise<api.Outcome> {
 		const message = change ? box.withField(held.message, field, change) : held.message;
 		const base = (one: string, before: number) => (one === field ? this.#replica.fieldVersion(one) : before);
 		return this.#change(box.rebased(message, base), {}, box.remove([held.key]));
 	}
 
-	#change(message: Frame, options: api.SelectOptions, ...before: box.Step[]): Promise<api.Outcome> {
+	#change(message: box.Message, options: api.SelectOptions, ...before: box.Step[]): Promise<api.Outcome> {
 		const size = JSON.stringify(message).length;
 		const entry: box.Entry = { key: box.randomId(), revision: 0, at: Date.now(), message, size };
 		if (options.debounceMs) entry.due = entry.at + options.debounceMs;
@@ -438,7 +439,7 @@ export class RoomClient {
 		if (this.#options.join !== false) this.#link.send({ type: "user_joined", userId: id, userName: name, id: "join" });
 	}
 
-	#frame(frame: Frame): void {
+	#frame(frame: ServerFrame): void {
 		switch (frame.type) {
 			case "welcome":
 				this.#welcomed(frame);
@@ -462,7 +463,7 @@ export class RoomClient {
 	}
 
 	/** Takes what the room tells of itself, on a connection or over HTTP. */
-	#told(frame: Frame): void {
+	#told(frame: ServerFrame): void {
 		const receipt = this.#replica.receive(frame);
 		if (receipt === "other") this.#emitter.emit("message", frame);
 		else if (receipt === "gap") this.#link.send({ type: "sync_request", ...this.#known() });
@@ -470,7 +471,7 @@ export class RoomClient {
 		this.#changed();
 	}
 
-	#welcomed(welcome: Frame): void {
+	#welcomed(welcome: WelcomeFrame): void {
 		const { userId, connectionId, role, time, lastSeq, limits } = welcome;
 		if (userId !== null && userId !== this.#user.id) {
 			this.#error("identity_mismatch", `The token is of ${userId}.`);
@@ -561,11 +562,6 @@ export class RoomClient {
 	#error(code: string, message: string): void {
 		this.#emitter.emit("error", { code, message });
 	}
-}
-
-function storageOf(storage: api.RoomClientOptions["storage"]): api.OutboxStorage {
-	if (storage === "memory") return memoryStorage();
-	return storage === "indexeddb" ? indexedDbStorage() : (storage ?? defaultStorage());
 }
 
 function named(name: string): string {

@@ -1,7 +1,7 @@
 // The WebSocket to a room: it comes back by itself, notices when it is dead, and gives up where that is of no use.
 
 import ReconnectingWebSocket from "partysocket/ws";
-import type { Frame } from "./replica.ts";
+import type { ClientFrame, ServerFrame } from "./protocol.ts";
 
 /** How often the room is asked for a sign of life, in milliseconds. It takes silence of 150 s for death. */
 const PING_EVERY = 25_000;
@@ -19,7 +19,7 @@ export interface LinkHandlers {
 	token(): Promise<string | undefined>;
 	/** The connection is open, and nothing was said. */
 	opened(token: string | undefined): void;
-	frame(frame: Frame): void;
+	frame(frame: ServerFrame): void;
 	/** It broke off, or could not be made; another attempt follows unless `isFinal`. */
 	lost(reason: string, isFinal: boolean): void;
 }
@@ -109,7 +109,7 @@ export class Link {
 	#received(data: unknown): void {
 		if (this.#isReady) this.#calm();
 		if (typeof data !== "string" || data[0] !== "{") return;
-		let frame: Frame;
+		let frame: ServerFrame;
 		try {
 			frame = JSON.parse(data);
 		} catch {

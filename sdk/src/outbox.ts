@@ -1,8 +1,31 @@
 // What this user changed and the room has not answered: the queue, its numbers, and where they are kept.
 
-import type { Frame, Stored } from "./replica.ts";
+import type {
+	BatchChange,
+	BatchMessage,
+	Json,
+	PermissionCancelledMessage,
+	PermissionRequestMessage,
+	PermissionResponseMessage,
+	PermissionRevokedMessage,
+	StoredSelection,
+	UserReadyMessage,
+} from "./protocol.ts";
 import { memoryStorage } from "./storage.ts";
 import type { OutboxStorage, User } from "./types.ts";
+
+/** A message that changes one field. It always says what its user saw. */
+export type FieldMessage = BatchChange & { baseVersion: number };
+
+/** A message that changes something. */
+export type Message =
+	| FieldMessage
+	| (BatchMessage & { changes: FieldMessage[] })
+	| UserReadyMessage
+	| PermissionRequestMessage
+	| PermissionResponseMessage
+	| PermissionCancelledMessage
+	| PermissionRevokedMessage;
 
 /** A change that waits. It is never changed in place, and each new form of it has another `revision`. */
 export interface Entry {
@@ -12,7 +35,7 @@ export interface Entry {
 	/** When it was made, in milliseconds of this device's clock. */
 	at: number;
 	/** The message that makes it, without `seq` and `id`. */
-	message: Frame;
+	message: Message;
 	/** Of its text, in characters. */
 	size: number;
 	/** Its number, once it may have been sent. */
@@ -20,7 +43,7 @@ export interface Entry {
 	/** Not sent before this, in milliseconds of this device's clock: there may be another one for the same field. */
 	due?: number;
 	/** It came too late, and waits for its user: what the room had then. */
-	conflict?: { field: string; version: number; current: Stored | null };
+	conflict?: { field: string; version: number; current: StoredSelection | null };
 }
 
 /** What is kept for one user in one room. All tabs of a user change the same one. */
@@ -60,29 +83,35 @@ export const isFull = ({ entries }: Outbox, more: Entry) =>
 export const changed = (entry: Entry, parts: { [P in keyof Entry]?: Entry[P] | undefined }) =>
 	({ ...entry, ...parts, revision: entry.revision + 1 }) as Entry;
 
+/** Whether a message changes one field. */
+export const isOfField = (message: Message): message is FieldMessage =>
+	message.type === "field_selected" || message.type === "field_cleared";
+
 /** The messages of the fields that a message changes. */
-export function fieldMessages(message: Frame): Frame[] {
+export function fieldMessages(message: Message): FieldMessage[] {
 	if (message.type === "batch") return message.changes;
-	return message.type === "field_selected" || message.type === "field_cleared" ? [message] : [];
+	return isOfField(message) ? [message] : [];
 }
 
 /** Which field such a message changes. */
-export const fieldOf = (message: Frame): string => (message.selection ?? message).field;
+export const fieldOf = (message: BatchChange): string =>
+	message.type === "field_selected" ? message.selection.field : message.field;
 /** To what, or undefined when it clears it. */
-export const chosenIn = (message: Frame) => message.selection?.value;
+export const chosenIn = (message: BatchChange): Json | undefined =>
+	message.type === "field_selected" ? message.selection.value : undefined;
 
 /** A message with other messages of fields in place of its own. */
-function withFields(message: Frame, change: (message: Frame) => Frame): Frame {
+function withFields(message: Message, change: (message: FieldMessage) => FieldMessage): Message {
 	if (message.type === "batch") return { ...message, changes: message.changes.map(change) };
-	return fieldMessages(message).length > 0 ? change(message) : message;
+	return isOfField(message) ? change(message) : message;
 }
 
 /** A message with another base version for a field, or for all of them. */
-export const rebased = (message: Frame, base: (field: string, before: number) => number): Frame =>
+export const rebased = (message: Message, base: (field: string, before: number) => number): Message =>
 	withFields(message, (one) => ({ ...one, baseVersion: base(fieldOf(one), one.baseVersion) }));
 
 /** A message with another change of a field. */
-export const withField = (message: Frame, field: string, change: Frame): Frame =>
+export const withField = (message: Message, field: string, change: BatchChange): Message =>
 	withFields(message, (one) => (fieldOf(one) === field ? { ...change, baseVersion: one.baseVersion } : one));
 
 export const add =
@@ -102,7 +131,7 @@ export const underWay = ({ entries }: Outbox) =>
 	entries.filter(({ seq }) => seq !== undefined).sort((a, b) => (a.seq ?? 0) - (b.seq ?? 0));
 
 /** What may be sent next, up to a window, the oldest first. */
-export function ready(outbox: Outbox, now: number, suits: (message: Frame) => boolean): Entry[] {
+export function ready(outbox: Outbox, now: number, suits: (message: Message) => boolean): Entry[] {
 	const room = WINDOW - underWay(outbox).length;
 	const waiting = ({ seq, conflict, due = 0, message }: Entry) =>
 		seq === undefined && !conflict && due <= now && suits(message);
@@ -164,7 +193,7 @@ export type Verdict =
 	| "conflict";
 
 /** Looks at what the room has in place of what an entry was based on. */
-export function judge(entry: Entry, field: string, current: Stored | null): Verdict {
+export function judge(entry: Entry, field: string, current: StoredSelection | null): Verdict {
 	const messages = fieldMessages(entry.message);
 	const mine = messages.find((message) => fieldOf(message) === field);
 	if (!mine) return "conflict";
@@ -181,8 +210,8 @@ export const hold =
 		const { field } = conflict;
 		const rivals = outbox.entries.filter((entry) => entry.key !== key && isRival(entry, field));
 		const held = (entry: Entry) => {
-			const [last] = rivals.filter(({ conflict }) => !conflict).slice(-1);
-			const message = last ? withField(entry.message, field, last.message) : entry.message;
+			const chosen = rivals.filter(({ conflict }) => !conflict).flatMap((rival) => fieldMessages(rival.message));
+			const message = chosen.reduce<Message>((message, one) => withField(message, field, one), entry.message);
 			return changed(entry, { message, conflict, seq: undefined, due: undefined });
 		};
 		return replace(key, held)(remove(rivals.map((entry) => entry.key))(outbox));

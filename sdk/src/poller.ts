@@ -1,7 +1,8 @@
 // The way to a room where WebSockets do not get through: it is asked every other second, and told by PUT and DELETE.
 
 import { fieldOf } from "./outbox.ts";
-import type { Frame, Replica } from "./replica.ts";
+import type { ServerFrame } from "./protocol.ts";
+import type { Replica } from "./replica.ts";
 import type { Sender } from "./sender.ts";
 
 /** Between two questions, in milliseconds. */
@@ -16,7 +17,7 @@ const FINAL = [400, 401, 403, 404];
 export interface PollerHandlers {
 	token(): Promise<string | undefined>;
 	/** The body of an answer that tells of the room. */
-	frame(frame: Frame): void;
+	frame(frame: ServerFrame): void;
 	/** The room was asked and has answered. */
 	polled(): void;
 	/** It could not be asked, or does not answer; it is asked again unless `isFinal`. */
@@ -30,7 +31,7 @@ export class Poller {
 	readonly #sender: Sender;
 	readonly #handlers: PollerHandlers;
 	/** Each run has its own: what an earlier one still hears is of no use. */
-	#run: AbortController | undefined;
+	#run: object | undefined;
 	#timer: ReturnType<typeof setTimeout> | undefined;
 	#isWriting = false;
 	#token: { value: string | undefined } | undefined;
@@ -53,12 +54,11 @@ export class Poller {
 	/** Asks now, and from now on. */
 	start(): void {
 		if (this.#run) return;
-		this.#run = new AbortController();
-		void this.#poll(this.#run.signal);
+		this.#run = {};
+		void this.#poll(this.#run);
 	}
 
 	stop(): void {
-		this.#run?.abort();
 		this.#run = undefined;
 		clearTimeout(this.#timer);
 	}
@@ -70,7 +70,7 @@ export class Poller {
 		this.#isWriting = true;
 		try {
 			let goesOn = true;
-			while (goesOn && !run.signal.aborted) goesOn = await this.#writeNext(run.signal);
+			while (goesOn && run === this.#run) goesOn = await this.#writeNext(run);
 		} catch {
 			// No answer: the same again after the next poll that gets one.
 		} finally {
@@ -78,41 +78,41 @@ export class Poller {
 		}
 	}
 
-	async #poll(run: AbortSignal): Promise<void> {
+	async #poll(run: object): Promise<void> {
 		let problem: { code: string; isFinal: boolean } | undefined;
+		let state: any;
 		try {
 			const { epoch, version } = this.#replica;
 			const path = epoch === undefined ? "/state" : `/changes?since=${version}&epoch=${epoch}`;
-			const { status, body } = await this.#ask(run, path);
-			if (status === 200) this.#take(body, run);
+			const { status, body } = await this.#ask(path);
+			if (status === 200) state = body;
 			else problem = { code: body.code, isFinal: FINAL.includes(status) };
 		} catch {
 			problem = { code: "unreachable", isFinal: false };
 		}
-		if (run.aborted) return;
+		if (run !== this.#run) return;
 		if (problem) this.#handlers.failed(problem.code, problem.isFinal);
-		else this.#handlers.polled();
-		if (run.aborted) return;
+		else {
+			this.#handlers.frame({ ...state, type: state.selections ? "sync_response" : "changes" });
+			this.#handlers.polled();
+		}
+		if (run !== this.#run) return;
 		const isHidden = globalThis.document?.visibilityState === "hidden";
 		this.#timer = setTimeout(() => void this.#poll(run), isHidden ? EVERY_HIDDEN : EVERY);
 	}
 
-	#take(body: Frame, run: AbortSignal): void {
-		if (!run.aborted) this.#handlers.frame({ ...body, type: body.selections ? "sync_response" : "changes" });
-	}
-
 	/** Sends one change. True when there may be another. */
-	async #writeNext(run: AbortSignal): Promise<boolean> {
+	async #writeNext(run: object): Promise<boolean> {
 		const next = await this.#sender.next();
 		if (!next) return false;
 		const { clientId, message, seq } = next;
 		const field = fieldOf(message);
+		const isSet = message.type === "field_selected";
 		const { baseVersion } = message;
-		const { value, userId, timestamp } = message.selection ?? message;
-		const body = { value, userId, timestamp, baseVersion, clientId, seq };
-		const method = message.type === "field_cleared" ? "DELETE" : "PUT";
-		const answer = await this.#ask(run, `/fields/${encodeURIComponent(field)}`, { method, body: JSON.stringify(body) });
-		if (run.aborted) return false;
+		const body = { ...(isSet ? message.selection : message), baseVersion, clientId, seq };
+		const method = isSet ? "PUT" : "DELETE";
+		const answer = await this.#ask(`/fields/${encodeURIComponent(field)}`, { method, body: JSON.stringify(body) });
+		if (run !== this.#run) return false;
 		const { status } = answer;
 		if (status === 200) {
 			const { version, selection } = answer.body;
@@ -131,11 +131,11 @@ export class Poller {
 	}
 
 	/** Asks once, and once more with another token if that is what is missing. */
-	async #ask(run: AbortSignal, path: string, init: RequestInit = {}): Promise<{ status: number; body: Frame }> {
+	async #ask(path: string, init: RequestInit = {}): Promise<{ status: number; body: any }> {
 		for (let isRenewed = false; ; isRenewed = true) {
 			this.#token ??= { value: await this.#handlers.token() };
 			const { value } = this.#token;
-			const signal = AbortSignal.any([run, AbortSignal.timeout(PATIENCE)]);
+			const signal = AbortSignal.timeout(PATIENCE);
 			const headers: Record<string, string> = { "Content-Type": "application/json" };
 			if (value !== undefined) headers.Authorization = `Bearer ${value}`;
 			const response = await (this.#fetch ?? fetch)(this.#address + path, { ...init, headers, signal });

@@ -1,21 +1,22 @@
 // What the room has told of itself. Knows no clock and no connection: frames go in, state comes out.
 
-import type { Participant, Permission, PermissionRequest, Presence } from "./types.ts";
-
-/** A frame as it came. The room's word is taken for its shape, as PROTOCOL.md gives it. */
-export type Frame = { type: string; [member: string]: any };
-
-/** A selection as the room keeps it. */
-export type Stored = { field: string; value: any; userId: string; timestamp: number | null } & {
-	version: number;
-	updatedAt: number;
-};
+import type {
+	Change,
+	ChangesFrame,
+	Permission,
+	PermissionRequest,
+	PresenceEntry,
+	ServerFrame,
+	StoredSelection,
+	SyncResponseFrame,
+} from "./protocol.ts";
+import type { Participant } from "./types.ts";
 
 /** A field that was set or cleared, and by which version. */
 export interface Known {
 	version: number;
 	/** Null when it was cleared. */
-	selection: Stored | null;
+	selection: StoredSelection | null;
 }
 
 /** What becomes of a frame: it was taken, it was known, something before it is missing, or it is none of these. */
@@ -32,12 +33,12 @@ export class Replica {
 	version = 0;
 	readonly fields = new Map<string, Known>();
 	readonly participants = new Map<string, Participant>();
-	readonly presence = new Map<string, Omit<Presence, "isMine">>();
-	readonly requests = new Map<string, Omit<PermissionRequest, "pending">>();
+	readonly presence = new Map<string, PresenceEntry>();
+	readonly requests = new Map<string, PermissionRequest>();
 	readonly permissions = new Map<string, Permission>();
 
-	/** Takes a frame, or the body of an answer over HTTP, which has no type. */
-	receive(frame: Frame): Receipt {
+	/** Takes a frame. The room's word is taken for its shape. */
+	receive(frame: ServerFrame): Receipt {
 		switch (frame.type) {
 			case "sync_response":
 				return this.#takeAll(frame);
@@ -79,26 +80,26 @@ export class Replica {
 	}
 
 	/** Takes what is known of one field from elsewhere than the row of changes. */
-	takeField(field: string, version: number, selection: Stored | null): void {
+	takeField(field: string, version: number, selection: StoredSelection | null): void {
 		if (version >= this.fieldVersion(field)) this.fields.set(field, { version, selection });
 	}
 
-	#takeAll(state: Frame): Receipt {
+	#takeAll(state: SyncResponseFrame): Receipt {
 		// What was overtaken on its way by what came since.
 		if (state.epoch === this.epoch && state.version < this.version && !state.reset) return "known";
 		this.epoch = state.epoch;
 		this.version = state.version;
-		fill(this.fields, Object.entries<Stored>(state.selections), ([field, selection]) => [
+		fill(this.fields, Object.entries(state.selections), ([field, selection]) => [
 			field,
 			{ version: selection.version, selection },
 		]);
-		fill(this.requests, state.requests ?? [], (request: PermissionRequest) => [requestName(request), request]);
-		fill(this.permissions, state.permissions ?? [], (grant: Permission) => [grantName(grant), grant]);
+		fill(this.requests, state.requests ?? [], (request) => [requestName(request), request]);
+		fill(this.permissions, state.permissions ?? [], (grant) => [grantName(grant), grant]);
 		this.#takePeople(state);
 		return "taken";
 	}
 
-	#takeChanges(frame: Frame): Receipt {
+	#takeChanges(frame: ChangesFrame): Receipt {
 		if (frame.epoch !== this.epoch || frame.from > this.version) return "gap";
 		// Of an answer to `since` these are always the newest.
 		this.#takePeople(frame);
@@ -108,7 +109,7 @@ export class Replica {
 		return "taken";
 	}
 
-	#takeChange(change: Frame): void {
+	#takeChange(change: Change): void {
 		switch (change.kind) {
 			case "field":
 				this.takeField(change.field, change.version, change.selection);
@@ -129,9 +130,9 @@ export class Replica {
 		}
 	}
 
-	#takePeople({ participants, presence }: Frame): void {
-		if (participants) fill(this.participants, participants, (one: Participant) => [one.id, one]);
-		if (presence) fill(this.presence, presence, (one: Presence) => [one.connectionId, one]);
+	#takePeople({ participants, presence }: Pick<ChangesFrame, "participants" | "presence">): void {
+		if (participants) fill(this.participants, participants, (one) => [one.id, one]);
+		if (presence) fill(this.presence, presence, (one) => [one.connectionId, one]);
 	}
 
 	#person(one: Participant): void {

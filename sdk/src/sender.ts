@@ -1,7 +1,8 @@
 // Sends what is pending and takes the answers: each change once, in order, however often the connection breaks.
 
 import * as box from "./outbox.ts";
-import type { Frame, Replica } from "./replica.ts";
+import type { AckFrame, ConflictFrame, ErrorFrame, Limits, StoredSelection } from "./protocol.ts";
+import type { Replica } from "./replica.ts";
 import type { Outcome } from "./types.ts";
 
 /** What is not answered after this long, in milliseconds, is sent again: doing so is never wrong (PROTOCOL.md, E5). */
@@ -51,7 +52,7 @@ export class Sender {
 	}
 
 	/** Takes the room's limits. */
-	limits({ messageBytes }: Frame["limits"]): void {
+	limits({ messageBytes }: Limits): void {
 		this.#messageBytes = messageBytes;
 	}
 
@@ -79,29 +80,27 @@ export class Sender {
 	}
 
 	/** What to send next where one goes at a time and fields alone can be changed. */
-	async next(): Promise<(box.Entry & { clientId: string }) | undefined> {
-		const isField = (message: Frame) => message.type !== "batch" && box.fieldMessages(message).length === 1;
+	async next(): Promise<{ message: box.FieldMessage; seq: number | undefined; clientId: string } | undefined> {
 		if (!this.#underWay()[0]) {
-			const [next] = box.ready(this.#keeper.stored, Date.now(), isField);
+			const [next] = box.ready(this.#keeper.stored, Date.now(), box.isOfField);
 			await this.#keeper.do(...(next ? [box.number([next.key])] : []));
 		}
 		// What was sent in another way and not answered comes first, or its number would be missing.
-		const [first] = this.#underWay();
-		return first && isField(first.message) ? { ...first, clientId: this.#keeper.stored.clientId } : undefined;
+		const [{ message, seq } = {}] = this.#underWay() as Partial<box.Entry>[];
+		return message && box.isOfField(message) ? { message, seq, clientId: this.#keeper.stored.clientId } : undefined;
 	}
 
 	/** Takes an answer to something numbered. */
-	answered(frame: Frame): void {
+	answered(frame: AckFrame | ConflictFrame | ErrorFrame): void {
 		const { seq } = frame;
 		const entry = this.#keeper.shown.entries.find((one) => one.seq === seq);
 		if (frame.type === "error" && frame.retry) this.#retry(frame, entry);
-		else if (frame.code === "seq_reused") this.#handlers.renew();
+		else if (frame.type === "error" && frame.code === "seq_reused") this.#handlers.renew();
 		else if (entry) {
-			const { type, code, message } = frame;
 			// Each message asks for an answer of its own, so that an `ack` for others tells nothing new.
-			if (type === "ack") this.#acked(entry, frame);
-			else if (type === "conflict") this.#conflict(entry, frame);
-			else this.#done(entry, { outcome: "rejected", code, message });
+			if (frame.type === "ack") this.#acked(entry, frame);
+			else if (frame.type === "conflict") this.#conflict(entry, frame);
+			else this.#done(entry, { outcome: "rejected", code: frame.code, message: frame.message });
 		}
 		this.#expect();
 	}
@@ -113,8 +112,12 @@ export class Sender {
 			const own = version - messages.length + 1 + i;
 			const field = box.fieldOf(one);
 			if (own <= this.#replica.fieldVersion(field)) return;
-			const { selection } = one;
-			this.#replica.takeField(field, own, selection ? { ...selection, version: own, updatedAt: at } : null);
+			const selection = one.type === "field_selected" ? { timestamp: null, ...one.selection } : null;
+			this.#replica.takeField(
+				field,
+				own,
+				selection && ({ ...selection, version: own, updatedAt: at } as StoredSelection),
+			);
 		});
 	}
 
@@ -124,13 +127,13 @@ export class Sender {
 		return box.underWay(this.#keeper.stored).filter(({ seq }) => open.has(seq));
 	}
 
-	#acked(entry: box.Entry, { version, duplicate, status, decision, scope, reason, resolvedBy }: Frame): void {
+	#acked(entry: box.Entry, { version, duplicate, status, decision, scope, reason, resolvedBy }: AckFrame): void {
 		if (!duplicate) this.provide(entry, version);
 		const settled = status && { settled: { status, decision, scope, reason, resolvedBy } };
 		this.#done(entry, { outcome: "applied", version, ...settled });
 	}
 
-	#conflict(entry: box.Entry, { field, serverVersion: version, current }: Frame): void {
+	#conflict(entry: box.Entry, { field, serverVersion: version, current }: ConflictFrame): void {
 		this.#replica.takeField(field, version, current);
 		const verdict = box.judge(entry, field, current);
 		if (verdict === "same") {
@@ -149,7 +152,7 @@ export class Sender {
 		for (const one of [entry, ...later]) this.#handlers.settled(one, { outcome: "conflict", current });
 	}
 
-	#retry({ seq, code, message, expected }: Frame, entry: box.Entry | undefined): void {
+	#retry({ seq = 0, code, message, expected = seq }: ErrorFrame, entry: box.Entry | undefined): void {
 		if (code === "forbidden") {
 			if (!entry) return;
 			// The room does not count it, so the ones after it get its number and so on.

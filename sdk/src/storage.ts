@@ -1,7 +1,7 @@
 // Where pending changes are kept.
 
 import { createStore, update } from "idb-keyval";
-import type { OutboxStorage } from "./types.ts";
+import type { OutboxStorage, RoomClientOptions } from "./types.ts";
 
 /** The database when not said otherwise. */
 export const DATABASE = "roomkeep";
@@ -37,9 +37,11 @@ export function indexedDbStorage(name = DATABASE): OutboxStorage {
 	};
 }
 
-/** IndexedDB where tabs can agree on who sends, else memory. */
-export function defaultStorage(): OutboxStorage {
-	return canShare() && globalThis.indexedDB ? indexedDbStorage() : memoryStorage();
+/** The storage that was asked for: when none was, IndexedDB where tabs can agree on who sends, else memory. */
+export function storageOf(storage: RoomClientOptions["storage"]): OutboxStorage {
+	const choice = storage ?? (canShare() && globalThis.indexedDB ? "indexeddb" : "memory");
+	if (choice === "memory") return memoryStorage();
+	return choice === "indexeddb" ? indexedDbStorage() : choice;
 }
 
 /** Whether tabs can agree on which of them sends. */

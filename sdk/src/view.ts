@@ -1,7 +1,8 @@
 // What a client shows: what the room has told, with what is pending on top.
 
 import { chosenIn, type Entry, fieldMessages, fieldOf, type Outbox } from "./outbox.ts";
-import { type Frame, type Replica, requestName, type Stored } from "./replica.ts";
+import type { FieldSelectedInBatch, PermissionRequestMessage, StoredSelection } from "./protocol.ts";
+import { type Replica, requestName } from "./replica.ts";
 import type { Conflict, Participant, PermissionRequest, Presence, Selection, Side, Snapshot } from "./types.ts";
 
 /** What of a snapshot is neither the room's state nor pending. */
@@ -69,10 +70,10 @@ export class View {
 	}
 
 	#participants(replica: Replica, waiting: Entry[], userId: string): Participant[] {
-		const said = waiting.findLast(({ message }) => message.type === "user_ready");
+		const said = waiting.map(({ message }) => message).findLast((message) => message.type === "user_ready");
 		const people = [...replica.participants.values()].sort((a, b) => a.joinedAt - b.joinedAt);
 		if (!said) return people;
-		const { isReady } = said.message;
+		const { isReady } = said;
 		return people.map((one) =>
 			one.id === userId && one.isReady !== isReady ? this.#cached(one, `${isReady}`, () => ({ ...one, isReady })) : one,
 		);
@@ -110,7 +111,7 @@ export class View {
 			const messages = fieldMessages(message);
 			const own = messages.find((one) => fieldOf(one) === field);
 			return this.#cached(isKnown ? known : conflict, entry.key + entry.revision, (): Conflict => {
-				const mine = { value: chosenIn(own as Frame), userId, at, version: own?.baseVersion };
+				const mine = { value: own && chosenIn(own), userId, at, version: own?.baseVersion ?? 0 };
 				const others = messages.filter((one) => one !== own);
 				return {
 					field,
@@ -132,7 +133,7 @@ export class View {
 	}
 }
 
-function side({ version, selection }: { version: number; selection: Stored | null }): Side {
+function side({ version, selection }: { version: number; selection: StoredSelection | null }): Side {
 	return {
 		value: selection?.value,
 		userId: selection?.userId ?? "",
@@ -141,11 +142,15 @@ function side({ version, selection }: { version: number; selection: Stored | nul
 	};
 }
 
-function pendingSelection(message: Frame, at: number, userId: string): Selection {
-	return { ...message.selection, userId, version: message.baseVersion, updatedAt: at, pending: true };
+function pendingSelection(
+	message: FieldSelectedInBatch & { baseVersion: number },
+	at: number,
+	userId: string,
+): Selection {
+	return { timestamp: null, ...message.selection, userId, version: message.baseVersion, updatedAt: at, pending: true };
 }
 
-function pendingRequest(message: Frame, createdAt: number, userId: string): PermissionRequest {
+function pendingRequest(message: PermissionRequestMessage, createdAt: number, userId: string): PermissionRequest {
 	const { requestId, action, detail = null, ttlMs = 300_000 } = message;
 	const times = { createdAt, expiresAt: createdAt + ttlMs };
 	return { requestId, userId, action, detail, status: "pending", ...times, version: 0, pending: true };
