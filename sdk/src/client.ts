@@ -47,7 +47,8 @@ export class RoomClient {
 	readonly #ownId = box.randomId();
 	#user: api.User;
 	#shown = { status: "offline", persistence: "memory", clockSkew: 0 } as Shown;
-	#isRunning = false;
+	/** From `connect` to the end of it. */
+	#run: object | undefined;
 	#failures = 0;
 	#gathered: box.FieldMessage[] | undefined;
 	#presence: { data: api.Json } | undefined;
@@ -98,8 +99,8 @@ export class RoomClient {
 
 	/** Connects, and comes back by itself from then on. */
 	connect(): void {
-		if (this.#isRunning) return;
-		this.#isRunning = true;
+		if (this.#run) return;
+		this.#run = {};
 		this.#failures = 0;
 		this.#show({ status: "connecting", reason: undefined });
 		globalThis.addEventListener?.("online", this.#wake);
@@ -109,7 +110,7 @@ export class RoomClient {
 
 	/** Ends the connection. What is pending is kept, and sent once there is a connection again. */
 	close(): void {
-		if (this.#isRunning) this.#end("closed");
+		if (this.#run) this.#end("closed");
 	}
 
 	/** What is known now. The same object until something changes. */
@@ -376,7 +377,7 @@ export class RoomClient {
 	/** Sends what is to be sent, in whichever way there is. */
 	#pump(): void {
 		clearTimeout(this.#dueTimer);
-		if (!this.#isRunning || !this.#leads) return;
+		if (!this.#run || !this.#leads) return;
 		if (this.#shown.status === "synced") this.#sender.pump();
 		else if (this.#shown.status === "polling") void this.#poller.write();
 		const due = Math.min(...this.#keeper.stored.entries.map(({ due }) => due ?? Number.POSITIVE_INFINITY));
@@ -390,20 +391,23 @@ export class RoomClient {
 	// The connection.
 
 	async #start(): Promise<void> {
+		const run = this.#run;
+		// It may have been closed meanwhile, and connected again.
+		const isOn = () => run === this.#run;
 		await this.#keeper.do();
 		this.#show({ persistence: this.#keeper.storage.isDurable ? "durable" : "memory" });
 		// Who leads only later connects anew, under the name of the outbox.
-		if (this.#isRunning) await this.#tabs?.enter(() => this.#link.connect("leading"));
-		if (this.#isRunning) this.#link.connect();
+		if (isOn()) await this.#tabs?.enter(() => this.#link.connect("leading"));
+		if (isOn()) this.#link.connect();
 	}
 
 	/** Stops everything, for good or until `connect`. */
 	#end(reason: string): void {
-		this.#isRunning = false;
+		this.#run = undefined;
 		this.#link.close();
 		this.#poller.stop();
 		this.#sender.stop();
-		this.#tabs?.leave();
+		this.#tabs?.leave(this.#waiting.size === 0);
 		clearTimeout(this.#dueTimer);
 		clearTimeout(this.#presenceTimer);
 		this.#presenceTimer = undefined;
@@ -517,7 +521,7 @@ export class RoomClient {
 		this.#sender.stop();
 		this.#link.close();
 		const renewed = this.#keeper.do(box.renew(box.randomId()));
-		void renewed.then(() => this.#isRunning && this.#link.connect());
+		void renewed.then(() => this.#run && this.#link.connect());
 	}
 
 	#sendPresence(): void {

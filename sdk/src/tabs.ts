@@ -13,20 +13,18 @@ const PATIENCE = 50;
 export class Tabs {
 	isLeader = false;
 	readonly #name: string;
-	readonly #channel: BroadcastChannel;
+	readonly #heard: (notice: Notice) => void;
+	#channel: BroadcastChannel | undefined;
 	#waiting: AbortController | undefined;
 	#release: (() => void) | undefined;
 
 	constructor(name: string, heard: (notice: Notice) => void) {
 		this.#name = `roomkeep ${name}`;
-		this.#channel = new BroadcastChannel(this.#name);
-		this.#channel.onmessage = ({ data }) => heard(data);
-		// In Node it would keep the process from ending.
-		(this.#channel as { unref?: () => void }).unref?.();
+		this.#heard = heard;
 	}
 
 	tell(notice: Notice): void {
-		this.#channel.postMessage(notice);
+		this.#open().postMessage(notice);
 	}
 
 	/**
@@ -34,9 +32,12 @@ export class Tabs {
 	 * @param onLead Called when it leads only later.
 	 */
 	enter(onLead: () => void): Promise<void> {
-		this.#waiting = new AbortController();
+		const waiting = new AbortController();
+		this.#waiting = waiting;
+		this.#open();
 		return new Promise((entered) => {
 			const lead = () => {
+				if (waiting.signal.aborted) return;
 				this.isLeader = true;
 				if (isEntered) onLead();
 				enter();
@@ -48,16 +49,29 @@ export class Tabs {
 				entered();
 			};
 			// It is refused when this tab leaves before.
-			navigator.locks.request(this.#name, { signal: this.#waiting?.signal as AbortSignal }, lead).catch(enter);
+			navigator.locks.request(this.#name, { signal: waiting.signal }, lead).catch(enter);
 			setTimeout(enter, PATIENCE);
 		});
 	}
 
-	/** Lets another tab lead. */
-	leave(): void {
+	/**
+	 * Lets another tab lead.
+	 * @param isDeaf Whether nothing of what others tell is of use any more.
+	 */
+	leave(isDeaf: boolean): void {
 		this.isLeader = false;
 		this.#waiting?.abort();
 		this.#release?.();
 		this.#release = undefined;
+		if (!isDeaf) return;
+		this.#channel?.close();
+		this.#channel = undefined;
+	}
+
+	/** Only those who use it have one: a page may make clients that it throws away. */
+	#open(): BroadcastChannel {
+		this.#channel ??= new BroadcastChannel(this.#name);
+		this.#channel.onmessage = ({ data }) => this.#heard(data);
+		return this.#channel;
 	}
 }
