@@ -13,6 +13,8 @@ mod reader;
 pub mod refusal;
 pub mod reply;
 pub mod role;
+#[cfg(test)]
+mod typescript;
 pub mod write;
 
 /// The version of the protocol, which a client gives in its `hello` (Y4). What is on the wire changes only with it.

@@ -23,8 +23,9 @@ export interface Known {
 export type Receipt = "taken" | "known" | "gap" | "other";
 
 /** The name of a request: two users may use the same id. */
-export const requestName = (request: { userId: string; requestId: string }) => `${request.requestId} ${request.userId}`;
-const grantName = (grant: { userId: string; action: string }) => `${grant.action} ${grant.userId}`;
+export const requestName = (request: { userId: string; requestId: string }) =>
+	JSON.stringify([request.requestId, request.userId]);
+const grantName = (grant: { userId: string; action: string }) => JSON.stringify([grant.action, grant.userId]);
 
 /** The room's state as of its `version`. What it gives out is never changed: a new state has new objects. */
 export class Replica {
@@ -64,6 +65,8 @@ export class Replica {
 				return "taken";
 			}
 			case "presence":
+				// A page's own message may have this type, but not the list.
+				if (!Array.isArray(frame.presence)) return "other";
 				for (const { connectionId, userId, data } of frame.presence) {
 					if (data === null) this.presence.delete(connectionId);
 					else this.presence.set(connectionId, { connectionId, userId, data });

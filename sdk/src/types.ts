@@ -1,7 +1,8 @@
 // What a client takes and gives: the types of the package's public face. The wire's own types are in protocol.ts.
 
-/** Any JSON. */
-export type Json = null | boolean | number | string | Json[] | { [member: string]: Json };
+import type { Json } from "./protocol.ts";
+
+export type { Json };
 
 /** Who this client speaks for. With tokens (PROTOCOL.md, A3) the token's user and name go before these. */
 export interface User {

@@ -11,9 +11,13 @@ use serde_json::value::RawValue;
 
 const INFALLIBLE: &str = "writing to memory cannot fail, and no message has a map whose keys are not strings";
 
-/// Any JSON, kept as the text in which it came, so that no number loses a digit on its way through the room.
+/// Any JSON.
+///
+/// Kept as the text in which it came, so that no number loses a digit on its way through the room.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(type = "null | boolean | number | string | Json[] | { [key: string]: Json }"))]
 pub struct Json(Box<RawValue>);
 
 impl Json {

@@ -10,6 +10,7 @@ use serde::Serialize;
 /// How much one room takes before it answers with a `limit_…` error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Limits {
     /// Longest frame, in bytes of UTF-8. `LIMIT_MESSAGE_BYTES`.
     pub message_bytes: usize,

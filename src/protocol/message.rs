@@ -17,6 +17,7 @@ use super::refusal::{Code, Refusal};
 /// The `id` that a client gave its message, to be told the outcome (F3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum MessageId {
     /// An integer.
     Number(i64),

@@ -68,6 +68,7 @@ pub struct Response {
 /// The answer to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Decision {
     /// It may be done.
     Allow,
@@ -78,6 +79,7 @@ pub enum Decision {
 /// How far an answer goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Scope {
     /// For this once: used up by being given.
     Once,
@@ -88,6 +90,7 @@ pub enum Scope {
 /// How a request was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Resolution {
     /// The answer.
     pub decision: Decision,
@@ -126,6 +129,7 @@ struct SettlementRow {
 /// Where a request stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "RequestStatus"))]
 pub enum Status {
     /// It waits.
     Pending,
@@ -154,6 +158,15 @@ impl TryFrom<SettlementRow> for Settlement {
 }
 
 impl Settlement {
+    /// Where a request stands that ended like this.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Resolved(_) => Status::Resolved,
+            Self::Cancelled => Status::Cancelled,
+            Self::Expired => Status::Expired,
+        }
+    }
+
     /// The answer, if there was one.
     pub fn resolution(&self) -> Option<&Resolution> {
         match self {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The stable `code` of an `error` frame and of a problem over HTTP (F4, H5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "RefusalCode"))]
 pub enum Code {
     /// The frame is not what its type asks for.
     BadMessage,

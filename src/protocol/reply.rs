@@ -8,12 +8,16 @@ use super::Millis;
 use super::json::{Json, encode};
 use super::limits::Limits;
 use super::message::{Extra, MessageId, Selection, Tag};
-use super::permission::{Resolution, Settlement, Status};
+use super::permission::{Decision, Resolution, Scope, Settlement, Status};
 use super::refusal::Refusal;
+#[cfg(test)]
+use super::role::Role;
 
-/// A frame from the room.
+/// A frame from the room. One of any other type is a page's own message, passed on as it came (P2); so is a `presence`
+/// without a list of it (F5).
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "ServerFrame", optional_fields))]
 pub enum ServerMessage<'a> {
     /// Someone came, or has a new name (J1).
     UserJoined {
@@ -46,6 +50,7 @@ pub enum ServerMessage<'a> {
     /// A field was set (S8).
     FieldSelected {
         /// The stored selection.
+        #[cfg_attr(test, ts(as = "StoredSelection<'a>"))]
         selection: &'a Json,
         /// The version that this change made.
         version: u64,
@@ -110,7 +115,7 @@ pub enum ServerMessage<'a> {
         /// The version that this change made.
         version: u64,
     },
-    /// All of the room's state (Y2).
+    /// All of the room's state (Y2); the body of `GET /state` too (H1).
     SyncResponse(Box<StateView<'a>>),
     /// What changed since the version that a client has (Y3, Y6).
     Changes(Box<ChangesView<'a>>),
@@ -130,6 +135,7 @@ pub enum ServerMessage<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         seq: Option<u64>,
         /// `E_CONFLICT`.
+        #[cfg_attr(test, ts(type = "\"E_CONFLICT\""))]
         code: &'a str,
         /// What lost, and to what.
         #[serde(flatten)]
@@ -151,13 +157,17 @@ pub enum ServerMessage<'a> {
         /// Present, and true, when this was answered before, or the request was settled before (Q2).
         #[serde(skip_serializing_if = "Option::is_none")]
         duplicate: Option<bool>,
-        /// What then is on record of the request.
+        /// Where the request stands that was settled before (Q2).
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<Status>,
+        /// And how it was answered, if it was.
         #[serde(flatten)]
-        record: Option<StatusView<'a>>,
+        resolution: ResolutionView<'a>,
     },
     /// A message was not done (F4).
     Error {
         /// Stable, for programs.
+        #[cfg_attr(test, ts(type = "RefusalCode | \"internal\""))]
         code: &'a str,
         /// For people.
         message: &'a str,
@@ -200,9 +210,24 @@ pub fn error(refusal: &Refusal, tag: &Tag, is_duplicate: bool) -> String {
     .encode()
 }
 
+/// The frame that tells a client that its message was done. `record`: how the request ended that it was about, if that
+/// is to be told.
+pub fn ack(
+    id: Option<&MessageId>,
+    seq: Option<u64>,
+    version: u64,
+    duplicate: Option<bool>,
+    record: Option<&Settlement>,
+) -> String {
+    let status = record.map(Settlement::status);
+    let resolution = record.map(ResolutionView::of).unwrap_or_default();
+    ServerMessage::Ack { id, seq, version, duplicate, status, resolution }.encode()
+}
+
 /// What a writer who came too late must know (S4).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ConflictView<'a> {
     /// The field.
     pub field: &'a str,
@@ -211,12 +236,14 @@ pub struct ConflictView<'a> {
     /// The field's version; 0 when it was never set.
     pub server_version: u64,
     /// The stored selection, or null when the field is not set.
+    #[cfg_attr(test, ts(as = "Option<StoredSelection<'a>>"))]
     pub current: Option<&'a Json>,
 }
 
 /// The body of `welcome` (Y4).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct WelcomeView<'a> {
     /// The protocol that the room speaks.
     pub protocol: u64,
@@ -225,6 +252,7 @@ pub struct WelcomeView<'a> {
     /// The connection's user, once known.
     pub user_id: Option<&'a str>,
     /// What the user may do.
+    #[cfg_attr(test, ts(as = "Role"))]
     pub role: &'a str,
     /// The room's version.
     pub version: u64,
@@ -241,18 +269,21 @@ pub struct WelcomeView<'a> {
 /// What the person at a connection is looking at (P1).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "PresenceEntry"))]
 pub struct PresenceView<'a> {
     /// The connection.
     pub connection_id: String,
     /// Its user, once known.
     pub user_id: Option<&'a str>,
     /// The page's own words; null when there is nothing to tell any more.
+    #[cfg_attr(test, ts(as = "Json"))]
     pub data: Option<&'a Json>,
 }
 
 /// The body of a `sync_response`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct StateView<'a> {
     /// The room's version.
     pub version: u64,
@@ -261,6 +292,7 @@ pub struct StateView<'a> {
     /// The server's time.
     pub time: Millis,
     /// The stored selections by field.
+    #[cfg_attr(test, ts(as = "BTreeMap<&'a str, StoredSelection<'a>>"))]
     pub selections: BTreeMap<&'a str, &'a Json>,
     /// Everyone on record.
     pub participants: Vec<ParticipantView<'a>>,
@@ -278,6 +310,7 @@ pub struct StateView<'a> {
 /// The body of `changes` (Y3, Y6).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ChangesView<'a> {
     /// The version that the client has.
     pub from: u64,
@@ -298,9 +331,10 @@ pub struct ChangesView<'a> {
     pub reset: Option<bool>,
 }
 
-/// The body of `GET /changes` (H2).
+/// The body of `GET /changes`, as long as what changed is known; else that of `GET /state` answers (H2).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ChangesPage<'a> {
     /// The version after which the changes come.
     pub from: u64,
@@ -318,9 +352,25 @@ pub struct ChangesPage<'a> {
     pub time: Millis,
 }
 
+/// The body that answers a field written over HTTP (H3).
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "FieldWritten"))]
+pub struct WrittenBody<'a> {
+    /// The version that the write made, or the room's when it changed nothing.
+    pub version: u64,
+    /// The stored selection, or null when the field is not set.
+    #[cfg_attr(test, ts(as = "Option<StoredSelection<'a>>"))]
+    pub selection: Option<&'a Json>,
+    /// Present, and true, when this was answered before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub duplicate: Option<bool>,
+}
+
 /// How something stands after its last change (Y5).
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "Change"))]
 pub enum ChangeView<'a> {
     /// A field was set or cleared.
     Field {
@@ -329,6 +379,7 @@ pub enum ChangeView<'a> {
         /// The field.
         field: &'a str,
         /// The stored selection, or null when it was cleared.
+        #[cfg_attr(test, ts(as = "Option<StoredSelection<'a>>"))]
         selection: Option<&'a Json>,
         /// Who made the change.
         user_id: &'a str,
@@ -346,17 +397,20 @@ pub enum ChangeView<'a> {
     Request {
         /// The change's version.
         version: u64,
-        /// A [`RequestView`].
+        /// How it stands.
+        #[cfg_attr(test, ts(as = "RequestView<'static>"))]
         request: Json,
     },
     /// A permission was given or ended.
     Grant {
         /// The change's version.
         version: u64,
-        /// A [`GrantView`].
+        /// How it stands, or stood last.
+        #[cfg_attr(test, ts(as = "GrantView<'static>"))]
         grant: Json,
         /// Present, and true, when it was ended.
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, ts(optional))]
         ended: Option<bool>,
     },
 }
@@ -376,6 +430,7 @@ impl ChangeView<'_> {
 /// A permission request (Y2).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "PermissionRequest"))]
 pub struct RequestView<'a> {
     /// The author's name for it.
     pub request_id: &'a str,
@@ -383,11 +438,14 @@ pub struct RequestView<'a> {
     pub user_id: &'a str,
     /// What it is for.
     pub action: &'a str,
-    /// What else there is to know, in the page's own words.
+    /// What else there is to know, in the page's own words; null when there is nothing.
+    #[cfg_attr(test, ts(as = "Json"))]
     pub detail: Option<&'a Json>,
     /// Where it stands.
+    pub status: Status,
+    /// How it was answered, if it was.
     #[serde(flatten)]
-    pub status: StatusView<'a>,
+    pub resolution: ResolutionView<'a>,
     /// When it was made.
     pub created_at: Millis,
     /// From when on it cannot be answered any more.
@@ -396,32 +454,41 @@ pub struct RequestView<'a> {
     pub version: u64,
 }
 
-/// Where a permission request stands, and how it was answered if it was.
-#[derive(Debug, Serialize)]
-pub struct StatusView<'a> {
-    status: Status,
-    #[serde(flatten)]
-    resolution: Option<&'a Resolution>,
+/// How a permission request was answered; nothing of it when it was not.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct ResolutionView<'a> {
+    /// The answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// How far it goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// Why, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'a str>,
+    /// Who answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolved_by: Option<&'a str>,
 }
 
-impl<'a> StatusView<'a> {
-    /// Of a request that waits.
-    pub const PENDING: Self = Self { status: Status::Pending, resolution: None };
-
+impl<'a> ResolutionView<'a> {
     /// Of a request that ended like this.
     pub fn of(settlement: &'a Settlement) -> Self {
-        let status = match settlement {
-            Settlement::Resolved(_) => Status::Resolved,
-            Settlement::Cancelled => Status::Cancelled,
-            Settlement::Expired => Status::Expired,
-        };
-        Self { status, resolution: settlement.resolution() }
+        settlement.resolution().map_or_else(Self::default, |resolution| Self {
+            decision: Some(resolution.decision),
+            scope: Some(resolution.scope),
+            reason: resolution.reason.as_deref(),
+            resolved_by: Some(&resolution.resolved_by),
+        })
     }
 }
 
 /// A permission (Y2).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "Permission"))]
 pub struct GrantView<'a> {
     /// The request that it answers.
     pub request_id: &'a str,
@@ -440,6 +507,7 @@ pub struct GrantView<'a> {
 /// What of a participant is versioned (Y5).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "ParticipantRecord"))]
 pub struct RecordView<'a> {
     /// The user's id.
     pub id: &'a str,
@@ -454,6 +522,7 @@ pub struct RecordView<'a> {
 /// A participant (J5).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "WireParticipant"))]
 pub struct ParticipantView<'a> {
     /// The user's id.
     pub id: &'a str,
@@ -479,13 +548,22 @@ pub struct ParticipantView<'a> {
 /// The stored form of a field's value (S2).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct StoredSelection<'a> {
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(super) struct StoredSelection<'a> {
+    /// The field's name.
     field: &'a str,
+    /// Its value.
     value: &'a Json,
+    /// Who chose it.
     user_id: &'a str,
+    /// The client's own time; null when it gave none.
+    #[cfg_attr(test, ts(type = "number | null"))]
     timestamp: &'a Option<Json>,
+    /// The version that set it.
     version: u64,
+    /// When the room took it in.
     updated_at: Millis,
+    /// Further members of the client's own selection.
     #[serde(flatten)]
     extra: &'a Extra,
 }

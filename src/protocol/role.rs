@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The role of a user. Each may do all that those before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Role {
     /// Looks on.
     Viewer,

@@ -286,7 +286,7 @@ impl Room {
     fn ack(&self, tag: &Tag, version: u64, duplicate: Option<bool>, request: Option<&RequestKey>) -> String {
         let (id, seq) = (tag.id.as_ref(), tag.number.map(|number| number.seq));
         let record = request.and_then(|request| self.on_record(request));
-        ServerMessage::Ack { id, seq, version, duplicate, record }.encode()
+        reply::ack(id, seq, version, duplicate, record)
     }
 
     /// A frame for one connection, after all that came before it.

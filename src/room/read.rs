@@ -2,9 +2,10 @@
 
 use crate::protocol::Millis;
 use crate::protocol::json::{Json, encode};
+use crate::protocol::permission::Status;
 use crate::protocol::reply::{
     ChangeView, ChangesPage, ChangesView, GrantView, ParticipantView, PresenceView, RecordView, RequestView,
-    ServerMessage, StateView, StatusView,
+    ResolutionView, ServerMessage, StateView,
 };
 
 use super::requests::state::{Grant, GrantKey, Request, RequestKey};
@@ -153,15 +154,17 @@ pub(super) fn in_order<'a>(since: u64, changes: impl Iterator<Item = ChangeView<
 impl<'a> RequestView<'a> {
     fn of(key: &'a RequestKey, request: &'a Request) -> Self {
         let asked = request.asked();
+        let (status, resolution) = match request {
+            Request::Pending(_) => (Status::Pending, ResolutionView::default()),
+            Request::Settled(settled) => (settled.settlement.status(), ResolutionView::of(&settled.settlement)),
+        };
         Self {
             request_id: &key.request_id,
             user_id: &key.user_id,
             action: &asked.action,
             detail: asked.detail.as_ref(),
-            status: match request {
-                Request::Pending(_) => StatusView::PENDING,
-                Request::Settled(settled) => StatusView::of(&settled.settlement),
-            },
+            status,
+            resolution,
             created_at: asked.created_at,
             expires_at: asked.expires_at,
             version: request.version(),

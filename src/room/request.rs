@@ -1,11 +1,10 @@
 //! Writing without a socket: `PUT` and `DELETE` of a field over HTTP (H3).
 
-use serde::Serialize;
-
 use crate::protocol::Millis;
 use crate::protocol::json::{Json, encode};
 use crate::protocol::message::{ClientMessage, Extra, FieldChange};
 use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::reply::WrittenBody;
 use crate::protocol::write::FieldWrite;
 
 use super::Room;
@@ -28,14 +27,6 @@ pub enum Written {
         /// What else there is to know.
         members: Extra,
     },
-}
-
-#[derive(Serialize)]
-struct DoneBody<'a> {
-    version: u64,
-    selection: Option<&'a Json>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duplicate: Option<bool>,
 }
 
 impl Room {
@@ -129,7 +120,7 @@ impl Room {
         match answer.outcome {
             Ok(version) | Err(Failure::DoneBefore { version }) => {
                 let selection = self.document.get(field).and_then(|field| field.selection.as_ref());
-                Written::Done(encode(&DoneBody { version, selection, duplicate }))
+                Written::Done(encode(&WrittenBody { version, selection, duplicate }))
             }
             Err(Failure::Conflict(conflict)) => {
                 let view = self.conflict_view(&conflict);

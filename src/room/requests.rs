@@ -3,9 +3,9 @@
 pub mod state;
 
 use crate::protocol::message::ClientMessage;
-use crate::protocol::permission::{self, Decision, PermissionMessage, Resolution, Response, Scope};
+use crate::protocol::permission::{self, Decision, PermissionMessage, Resolution, Response, Scope, Settlement};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::{ServerMessage, StatusView};
+use crate::protocol::reply::ServerMessage;
 
 use super::Room;
 use super::change::Failure;
@@ -195,11 +195,11 @@ impl Room {
         }
     }
 
-    /// What is on record of a request that is settled.
-    pub(super) fn on_record(&self, key: &RequestKey) -> Option<StatusView<'_>> {
+    /// How a request ended, if it has.
+    pub(super) fn on_record(&self, key: &RequestKey) -> Option<&Settlement> {
         match self.requests.request(key)? {
             Request::Pending(_) => None,
-            Request::Settled(settled) => Some(StatusView::of(&settled.settlement)),
+            Request::Settled(settled) => Some(&settled.settlement),
         }
     }
 }

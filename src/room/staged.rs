@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::Millis;
 use crate::protocol::message::Tag;
-use crate::protocol::reply::{ChangeView, ChangesView, PresenceView, ServerMessage};
+use crate::protocol::reply::{self, ChangeView, ChangesView, PresenceView, ServerMessage};
 
 use super::Room;
 use super::change::Conflict;
@@ -184,7 +184,7 @@ impl Room {
             }
         }
         for (to, (seq, version)) in std::mem::take(&mut self.staged.acks) {
-            let text = ServerMessage::Ack { id: None, seq: Some(seq), version, duplicate: None, record: None }.encode();
+            let text = reply::ack(None, Some(seq), version, None, None);
             self.staged.outbox.push(Outgoing::new(Audience::One(to), text));
         }
     }
