@@ -8,13 +8,14 @@ export interface Address {
 	http: string;
 }
 
-// As partysocket has it: what is on this machine or in its own network seldom has a certificate.
-const LOCAL = /^(localhost|\[::1\]|127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)/;
+// As partysocket has it: what is on this machine or in its own network seldom has a certificate. But whole names only,
+// or a token would go to localhosting.dev in plain text.
+const LOCAL = /^(localhost|\[::1\]|(127|10|192\.168|172\.(1[6-9]|2\d|3[01]))\.[\d.]+)(?![\w.-])/;
 
 /** The addresses of a room on a host. */
 export function addressOf(host: string, party: string, room: string): Address {
 	const [, scheme, rest = ""] = /^(?:(https?|wss?):\/\/)?(.+?)\/*$/.exec(host) ?? [];
-	const isSecure = scheme ? /s$/.test(scheme) : !LOCAL.test(rest);
+	const isSecure = scheme ? /[ps]s$/.test(scheme) : !LOCAL.test(rest);
 	const path = `://${rest}/parties/${encodeURIComponent(party)}/${encodeURIComponent(room)}`;
 	return isSecure ? { socket: `wss${path}`, http: `https${path}` } : { socket: `ws${path}`, http: `http${path}` };
 }

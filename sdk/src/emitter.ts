@@ -14,9 +14,11 @@ export class Emitter<Events extends { [E in keyof Events]: (...args: any[]) => v
 	}
 
 	emit<E extends keyof Events>(event: E, ...args: Parameters<Events[E]>): void {
-		for (const listener of [...(this.#listeners.get(event) ?? [])]) {
+		const listeners = this.#listeners.get(event);
+		for (const listener of [...(listeners ?? [])]) {
 			try {
-				listener(...args);
+				// One before it may have stopped it.
+				if (listeners?.has(listener)) listener(...args);
 			} catch (error) {
 				// As an event handler's: it is told of where its maker looks.
 				console.error(error);

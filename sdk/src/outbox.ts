@@ -73,7 +73,7 @@ const WINDOW = 32;
 /** Not for secrets: a name that nobody else has. */
 export function randomId(): string {
 	// `crypto.randomUUID` is missing on pages without TLS.
-	return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(36).padStart(2, "0")).join("");
+	return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
 export const isFull = ({ entries }: Outbox, more: Entry) =>

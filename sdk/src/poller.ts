@@ -79,22 +79,17 @@ export class Poller {
 	}
 
 	async #poll(run: object): Promise<void> {
-		let problem: { code: string; isFinal: boolean } | undefined;
-		let state: any;
 		try {
 			const { epoch, version } = this.#replica;
 			const path = epoch === undefined ? "/state" : `/changes?since=${version}&epoch=${epoch}`;
 			const { status, body } = await this.#ask(path);
-			if (status === 200) state = body;
-			else problem = { code: body.code, isFinal: FINAL.includes(status) };
+			if (run !== this.#run) return;
+			if (status === 200) {
+				this.#handlers.frame({ ...body, type: body.selections ? "sync_response" : "changes" });
+				this.#handlers.polled();
+			} else this.#handlers.failed(body.code, FINAL.includes(status));
 		} catch {
-			problem = { code: "unreachable", isFinal: false };
-		}
-		if (run !== this.#run) return;
-		if (problem) this.#handlers.failed(problem.code, problem.isFinal);
-		else {
-			this.#handlers.frame({ ...state, type: state.selections ? "sync_response" : "changes" });
-			this.#handlers.polled();
+			if (run === this.#run) this.#handlers.failed("unreachable", false);
 		}
 		if (run !== this.#run) return;
 		const isHidden = globalThis.document?.visibilityState === "hidden";

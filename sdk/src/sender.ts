@@ -58,8 +58,7 @@ export class Sender {
 
 	/** Why the room would not even read a change. */
 	problem({ message }: box.Entry): { code: string; message: string } | undefined {
-		const { length } = new TextEncoder().encode(JSON.stringify(message));
-		if (length + TAG <= this.#messageBytes) return undefined;
+		if (new Blob([JSON.stringify(message)]).size + TAG <= this.#messageBytes) return undefined;
 		return { code: "limit_message", message: `It has more than ${this.#messageBytes} bytes.` };
 	}
 
