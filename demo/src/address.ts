@@ -1,6 +1,6 @@
-// Which room this page is for, and who is at it.
+// Which room this page is for.
 
-import type { Me } from "./room.ts";
+import { pick, random } from "./random.ts";
 
 const FIRST = ["calm", "bright", "quiet", "warm", "clear", "brave", "early", "gentle", "lucky", "mellow"];
 const SECOND = ["harbor", "meadow", "lantern", "willow", "otter", "maple", "river", "falcon", "orchard", "pebble"];
@@ -17,32 +17,14 @@ export function roomName(): string {
 	return name;
 }
 
+/** The name in the address bar, for links that bring somebody in without a question. */
+export function givenName(): string | undefined {
+	return new URL(location.href).searchParams.get("name")?.trim().slice(0, 60) || undefined;
+}
+
 /** The address for others: the room, and nothing of this person. */
 export function linkTo(room: string): string {
 	const address = new URL(location.pathname, location.origin);
 	address.searchParams.set("room", room);
 	return address.href;
-}
-
-/** The person at this tab: each tab is its own, and stays the same when it is reloaded. */
-export function person(): Partial<Me> & { id: string } {
-	const id = sessionStorage.getItem("userId") ?? `user-${random().toString(36)}${random().toString(36)}`;
-	sessionStorage.setItem("userId", id);
-	const given = new URL(location.href).searchParams.get("name")?.trim().slice(0, 60);
-	if (given) remember(given);
-	const name = sessionStorage.getItem("userName");
-	return name === null ? { id } : { id, name };
-}
-
-export function remember(name: string): void {
-	sessionStorage.setItem("userName", name);
-}
-
-function pick(words: string[]): string {
-	return words[random() % words.length] ?? "room";
-}
-
-// `crypto.randomUUID` is missing where a page comes over plain HTTP from another machine. This is not.
-function random(): number {
-	return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
 }

@@ -32,7 +32,7 @@ export interface Transaction {
 /** A room as one user has it. Made once, it is connected, closed and connected again as often as needed. */
 export class RoomClient {
 	readonly #options: api.RoomClientOptions;
-	readonly #emitter = new Emitter<api.Events>();
+	readonly #emitter = new Emitter<api.Events & { change: () => void }>();
 	readonly #replica = new Replica();
 	readonly #keeper: box.Keeper;
 	readonly #sender: Sender;
@@ -40,7 +40,6 @@ export class RoomClient {
 	readonly #link: Link;
 	readonly #poller: Poller;
 	readonly #tabs: Tabs | undefined;
-	readonly #listeners = new Emitter<{ change: () => void }>();
 	/** Who waits for what becomes of an entry. */
 	readonly #waiting = new Map<string, ((outcome: api.Outcome) => void)[]>();
 	/** In whose name this client says hello while another tab leads. */
@@ -102,10 +101,11 @@ export class RoomClient {
 		if (this.#run) return;
 		this.#run = {};
 		this.#failures = 0;
-		this.#show({ status: "connecting", reason: undefined });
 		globalThis.addEventListener?.("online", this.#wake);
 		globalThis.document?.addEventListener("visibilitychange", this.#wake);
 		void this.#start();
+		// Whoever hears of it may close it.
+		this.#show({ status: "connecting", reason: undefined });
 	}
 
 	/** Ends the connection. What is pending is kept, and sent once there is a connection again. */
@@ -120,12 +120,12 @@ export class RoomClient {
 
 	/** Calls `listener` after each change of the snapshot. Returns what stops that. */
 	subscribe(listener: () => void): () => void {
-		return this.#listeners.on("change", listener);
+		return this.#emitter.on("change", listener);
 	}
 
 	/** Calls `listener` at each such event. Returns what stops that. */
 	on<E extends keyof api.Events>(event: E, listener: api.Events[E]): () => void {
-		return this.#emitter.on(event, listener);
+		return (this.#emitter as Emitter<api.Events>).on(event, listener);
 	}
 
 	/** Sets a field. Shown at once; the promise tells what became of it, after however many connections. */
@@ -255,8 +255,7 @@ export class RoomClient {
 	// What the user does.
 
 	#selection(field: string, value: api.Json) {
-		const own = { field: named(field), value: copied(value), userId: this.#user.id };
-		return { ...own, timestamp: Date.now() };
+		return { field: named(field), value: copied(value), userId: this.#user.id, timestamp: Date.now() };
 	}
 
 	#field(message: BatchChange, options: api.SelectOptions): Promise<api.Outcome> {
@@ -269,17 +268,10 @@ export class RoomClient {
 		// Who chooses anew has seen what there is.
 		const held = this.#held(field);
 		if (held) return this.#again(held, field, message);
-		const last = entries.findLast((entry) => box.isRival(entry, field));
-		if (options.debounceMs && last?.due !== undefined && last === entries.at(-1)) {
-			const { baseVersion } = box.fieldMessages(last.message)[0] as box.FieldMessage;
-			const next = { message: { ...message, baseVersion }, at: Date.now(), due: Date.now() + options.debounceMs };
-			return this.#do(
-				box.replace(last.key, (entry) => (entry.seq ? entry : box.changed(entry, next))),
-				last.key,
-				options,
-			);
-		}
-		return this.#change({ ...message, baseVersion: this.#base(field) }, options);
+		const last = entries.at(-1);
+		// Another tab's is not for this one to take away: somebody there waits for what becomes of it.
+		const isNext = options.debounceMs && last?.due && box.isRival(last, field) && this.#waiting.has(last.key);
+		return this.#change({ ...message, baseVersion: this.#base(field) }, options, isNext ? last.key : "");
 	}
 
 	/** The version of a field that the user sees: with a change pending, the one that that is based on. */
@@ -298,30 +290,33 @@ export class RoomClient {
 	/** Makes a change that was held anew, on top of what the user sees now. */
 	#again(held: box.Entry, field: string, change?: BatchChange): Promise<api.Outcome> {
 		const message = change ? box.withField(held.message, field, change) : held.message;
-		const base = (one: string, before: number) => (one === field ? this.#replica.fieldVersion(one) : before);
-		return this.#change(box.rebased(message, base), {}, box.remove([held.key]));
+		const seen = Math.max(this.#replica.fieldVersion(field), held.conflict?.version ?? 0);
+		const base = (one: string, before: number) => (one === field ? seen : before);
+		return this.#change(box.rebased(message, base), {}, held.key);
 	}
 
-	#change(message: box.Message, options: api.SelectOptions, ...before: box.Step[]): Promise<api.Outcome> {
-		const size = JSON.stringify(message).length;
-		const entry: box.Entry = { key: box.randomId(), revision: 0, at: Date.now(), message, size };
-		if (options.debounceMs) entry.due = entry.at + options.debounceMs;
+	/** @param over The key of what it takes the place of, if that was not sent. */
+	#change(made: box.Message, { debounceMs, signal }: api.SelectOptions, over = ""): Promise<api.Outcome> {
+		const message = copied(made);
+		const key = box.randomId();
+		const at = Date.now();
+		const entry: box.Entry = { key, revision: 0, at, message, size: JSON.stringify(message).length };
+		if (debounceMs) entry.due = at + debounceMs;
 		const problem = box.isFull(this.#keeper.shown, entry)
 			? { code: "outbox_full", message: "Too many changes are pending." }
 			: this.#sender.problem(entry);
 		if (problem) return Promise.resolve({ outcome: "rejected", ...problem });
-		return this.#do([...before, ...(entry.due ? [] : [box.hurry]), box.add(entry)], entry.key, options);
-	}
-
-	#do(steps: box.Step | box.Step[], key: string, { signal }: api.ChangeOptions): Promise<api.Outcome> {
 		const promise = new Promise<api.Outcome>((resolve) => {
-			this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), resolve]);
+			this.#waiting.set(key, [...(this.#waiting.get(over) ?? []), resolve]);
 		});
-		void this.#keeper.do(...[steps].flat());
+		this.#waiting.delete(over);
+		void this.#keeper.do(...(debounceMs ? [] : [box.hurry]), box.add(entry, over));
 		this.#changed();
 		const withdraw = () => void this.drop(key);
 		if (signal?.aborted) withdraw();
-		signal?.addEventListener("abort", withdraw, { once: true });
+		signal?.addEventListener("abort", withdraw);
+		// It may be the signal of many.
+		void promise.then(() => signal?.removeEventListener("abort", withdraw));
 		if (this.#shown.status !== "synced") askForSync();
 		return promise;
 	}
@@ -370,7 +365,7 @@ export class RoomClient {
 
 	#stored(isChanged: boolean): void {
 		if (isChanged) this.#tabs?.tell(null);
-		this.#changed();
+		this.#show({ persistence: this.#keeper.storage.isDurable ? "durable" : "memory" });
 		this.#pump();
 	}
 
@@ -380,8 +375,10 @@ export class RoomClient {
 		if (!this.#run || !this.#leads) return;
 		if (this.#shown.status === "synced") this.#sender.pump();
 		else if (this.#shown.status === "polling") void this.#poller.write();
-		const due = Math.min(...this.#keeper.stored.entries.map(({ due }) => due ?? Number.POSITIVE_INFINITY));
-		if (due < Number.POSITIVE_INFINITY) this.#dueTimer = setTimeout(() => this.#pump(), Math.max(due - Date.now(), 5));
+		// What is due already goes out as soon as anything does.
+		const now = Date.now();
+		const waits = this.#keeper.stored.entries.flatMap(({ due = 0 }) => (due > now ? due - now : []));
+		if (waits.length > 0) this.#dueTimer = setTimeout(() => this.#pump(), Math.min(...waits));
 	}
 
 	get #leads(): boolean {
@@ -395,7 +392,6 @@ export class RoomClient {
 		// It may have been closed meanwhile, and connected again.
 		const isOn = () => run === this.#run;
 		await this.#keeper.do();
-		this.#show({ persistence: this.#keeper.storage.isDurable ? "durable" : "memory" });
 		// Who leads only later connects anew, under the name of the outbox.
 		if (isOn()) await this.#tabs?.enter(() => this.#link.connect("leading"));
 		if (isOn()) this.#link.connect();
@@ -422,7 +418,8 @@ export class RoomClient {
 			return await this.#options.token?.();
 		} catch (error) {
 			this.#error("token", `${error}`);
-			throw error;
+			// It may have thrown anything.
+			throw new Error();
 		}
 	}
 
@@ -466,13 +463,12 @@ export class RoomClient {
 		this.#changed();
 	}
 
-	/** Takes what the room tells of itself, on a connection or over HTTP. */
+	/** Takes what the room tells of itself. */
 	#told(frame: ServerFrame): void {
 		const receipt = this.#replica.receive(frame);
 		if (receipt === "other") this.#emitter.emit("message", frame);
 		else if (receipt === "gap") this.#link.send({ type: "sync_request", ...this.#known() });
 		else if (receipt === "taken" && this.#shown.status === "synced") this.#show({ lastSyncedAt: Date.now() });
-		this.#changed();
 	}
 
 	#welcomed(welcome: WelcomeFrame): void {
@@ -484,10 +480,11 @@ export class RoomClient {
 		}
 		this.#link.ready();
 		this.#show({ connectionId, role, clockSkew: time - Date.now() });
-		this.#sender.limits(limits);
+		this.#sender.messageBytes = limits.messageBytes;
 		// A number that the room knows and the outbox does not was given before what is stored was lost.
-		const isKnown = lastSeq !== null && lastSeq <= this.#keeper.stored.lastSeq;
-		if (this.#leads && !isKnown) this.#renew();
+		// One that was never used may be unknown.
+		const given = this.#keeper.stored.lastSeq;
+		if (this.#leads && (lastSeq === null ? given > 0 : lastSeq > given)) this.#renew();
 	}
 
 	#synced(): void {
@@ -502,10 +499,11 @@ export class RoomClient {
 	#arrived(status: "synced" | "polling"): void {
 		const isNews = this.#shown.status !== status;
 		const { epoch } = this.#replica;
-		if (isNews && epoch && this.#leads) void this.#keeper.do(box.settleIn(epoch));
+		if (epoch && epoch !== this.#keeper.shown.epoch && this.#leads) void this.#keeper.do(box.settleIn(epoch));
 		const reason = status === "polling" ? this.#shown.reason : undefined;
 		this.#show({ status, reason, lastSyncedAt: Date.now() });
-		if (isNews) this.#emitter.emit("synced", this.getSnapshot());
+		// Whoever hears of it may close it.
+		if (isNews && this.#run) this.#emitter.emit("synced", this.getSnapshot());
 		this.#pump();
 	}
 
@@ -559,8 +557,7 @@ export class RoomClient {
 	}
 
 	#changed(): void {
-		if (this.#view.update(this.#replica, this.#keeper.shown, this.#shown, this.#user.id))
-			this.#listeners.emit("change");
+		if (this.#view.update(this.#replica, this.#keeper.shown, this.#shown, this.#user.id)) this.#emitter.emit("change");
 	}
 
 	#error(code: string, message: string): void {
@@ -574,7 +571,7 @@ function named(name: string): string {
 }
 
 /** JSON of its own, which nobody changes afterwards. */
-function copied(value: api.Json): api.Json {
+function copied<T>(value: T): T {
 	const text = JSON.stringify(value);
 	if (text === undefined) throw new TypeError("A value is JSON. clear() empties a field.");
 	return JSON.parse(text);

@@ -2,23 +2,22 @@
 
 /** Listeners by event. One that throws does not keep the others, or the client, from going on. */
 export class Emitter<Events extends { [E in keyof Events]: (...args: any[]) => void }> {
-	readonly #listeners = new Map<keyof Events, Set<(...args: any[]) => void>>();
+	/** An object each, so that the same listener twice is two. */
+	readonly #listeners = new Set<{ event: keyof Events; listener: (...args: any[]) => void }>();
 
 	/** Returns what stops the listening. */
 	on<E extends keyof Events>(event: E, listener: Events[E]): () => void {
-		// Its own function, so that the same listener twice is two.
-		const own = (...args: any[]) => listener(...args);
-		const listeners = this.#listeners.get(event) ?? new Set();
-		this.#listeners.set(event, listeners.add(own));
-		return () => void listeners.delete(own);
+		const own = { event, listener };
+		this.#listeners.add(own);
+		return () => void this.#listeners.delete(own);
 	}
 
 	emit<E extends keyof Events>(event: E, ...args: Parameters<Events[E]>): void {
-		const listeners = this.#listeners.get(event);
-		for (const listener of [...(listeners ?? [])]) {
+		for (const own of [...this.#listeners]) {
+			const { listener } = own;
 			try {
 				// One before it may have stopped it.
-				if (listeners?.has(listener)) listener(...args);
+				if (own.event === event && this.#listeners.has(own)) listener(...args);
 			} catch (error) {
 				// As an event handler's: it is told of where its maker looks.
 				console.error(error);

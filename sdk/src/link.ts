@@ -29,8 +29,9 @@ export class Link {
 	readonly #implementation: unknown;
 	readonly #handlers: LinkHandlers;
 	#socket: ReconnectingWebSocket | undefined;
-	#isOpen = false;
 	#isReady = false;
+	/** Until the next attempt. */
+	#isWaiting = false;
 	/** How often the token was refused since one was taken. */
 	#refusals = 0;
 	#pings: ReturnType<typeof setInterval> | undefined;
@@ -49,16 +50,20 @@ export class Link {
 	 */
 	connect(reason?: string): void {
 		this.close();
-		if (reason) this.#handlers.lost(reason, false);
-		const implementation = this.#implementation;
 		let token: string | undefined;
+		let problem: string;
 		const prepared = async () => {
+			// It was closed while it waited for this attempt.
+			if (socket !== this.#socket) throw new Error();
+			this.#isWaiting = false;
+			problem = "no_token";
 			token = await this.#handlers.token();
+			problem = "unreachable";
 			return this.#url;
 		};
 		// Each client has its own delays, so that those who were cut off together do not all come back at once.
 		const socket = new ReconnectingWebSocket(prepared, undefined, {
-			...(implementation ? { WebSocket: implementation } : {}),
+			WebSocket: this.#implementation,
 			connectionTimeout: OPENING,
 			minReconnectionDelay: 400 + Math.random() * 800,
 			maxReconnectionDelay: 4_000 + Math.random() * 2_000,
@@ -69,12 +74,18 @@ export class Link {
 		});
 		socket.onopen = () => this.#opened(token);
 		socket.onmessage = ({ data }) => this.#received(data);
-		socket.onclose = ({ code, reason }) => this.#closed(code, reason, !socket.shouldReconnect);
+		socket.onclose = ({ code, reason }) =>
+			this.#closed(code, (code > 4000 && reason) || problem, !socket.shouldReconnect);
+		// Where there never was a WebSocket none is closed.
+		socket.onerror = () => socket.readyState || this.#closed(0, problem, false);
 		this.#socket = socket;
+		// Whoever hears of it may close this one.
+		if (reason) this.#handlers.lost(reason, false);
 	}
 
 	close(): void {
 		this.#quiet();
+		this.#refusals = 0;
 		const socket = this.#socket;
 		this.#socket = undefined;
 		if (!socket) return;
@@ -83,7 +94,7 @@ export class Link {
 	}
 
 	send(frame: object): boolean {
-		return this.#isOpen && !!this.#socket?.send(JSON.stringify(frame));
+		return !!this.#socket?.send(JSON.stringify(frame));
 	}
 
 	/** The room has let this client in. */
@@ -96,11 +107,10 @@ export class Link {
 	/** Something has changed with the network: looks whether the connection lives, or tries again at once. */
 	wake(): void {
 		if (this.#isReady) this.#ping();
-		else if (this.#socket && this.#socket.readyState > this.#socket.OPEN) this.connect();
+		else if (this.#isWaiting) this.connect();
 	}
 
 	#opened(token: string | undefined): void {
-		this.#isOpen = true;
 		this.#expect();
 		this.#pings = setInterval(() => this.#ping(), PING_EVERY);
 		this.#handlers.opened(token);
@@ -121,18 +131,19 @@ export class Link {
 
 	#closed(code: number, reason: string, isFinal: boolean): void {
 		this.#quiet();
+		this.#isWaiting = true;
 		if (code === UNAUTHORIZED) this.#refusals += 1;
-		this.#handlers.lost((code > 4000 && reason) || "unreachable", isFinal);
+		this.#handlers.lost(reason, isFinal);
 	}
 
 	#ping(): void {
 		this.#socket?.send("ping");
-		if (this.#patience === undefined) this.#expect();
+		this.#expect();
 	}
 
 	/** Something must come soon. */
 	#expect(): void {
-		this.#patience = setTimeout(() => this.connect("silent"), PATIENCE);
+		this.#patience ??= setTimeout(() => this.connect("silent"), PATIENCE);
 	}
 
 	#calm(): void {
@@ -141,8 +152,7 @@ export class Link {
 	}
 
 	#quiet(): void {
-		this.#isOpen = false;
-		this.#isReady = false;
+		this.#isReady = this.#isWaiting = false;
 		this.#calm();
 		clearInterval(this.#pings);
 	}

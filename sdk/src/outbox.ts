@@ -114,9 +114,13 @@ export const rebased = (message: Message, base: (field: string, before: number) 
 export const withField = (message: Message, field: string, change: BatchChange): Message =>
 	withFields(message, (one) => (fieldOf(one) === field ? { ...change, baseVersion: one.baseVersion } : one));
 
+/** Adds an entry, and takes out the one in whose place it is, if that was not sent. */
 export const add =
-	(entry: Entry): Step =>
-	(outbox) => ({ ...outbox, entries: [...outbox.entries, entry] });
+	(entry: Entry, over?: string): Step =>
+	(outbox) => {
+		const others = outbox.entries.filter(({ key, seq }) => key !== over || seq !== undefined);
+		return { ...outbox, entries: [...others, entry] };
+	};
 
 export const remove =
 	(keys: string[]): Step =>
@@ -133,8 +137,15 @@ export const underWay = ({ entries }: Outbox) =>
 /** What may be sent next, up to a window, the oldest first. */
 export function ready(outbox: Outbox, now: number, suits: (message: Message) => boolean): Entry[] {
 	const room = WINDOW - underWay(outbox).length;
-	const waiting = ({ seq, conflict, due = 0, message }: Entry) =>
-		seq === undefined && !conflict && due <= now && suits(message);
+	// Nothing overtakes an older change of its field that waits, or that is under way with others and may fail with them.
+	const taken = new Set<string>();
+	const waiting = ({ seq, conflict, due = 0, message }: Entry) => {
+		if (conflict) return false;
+		const fields = fieldMessages(message).map(fieldOf);
+		const isNext = !seq && due <= now && suits(message) && !fields.some(taken.has, taken);
+		if (fields.length > 1 || !(seq || isNext)) fields.forEach(taken.add, taken);
+		return isNext;
+	};
 	return outbox.entries.filter(waiting).slice(0, Math.max(room, 0));
 }
 
@@ -176,11 +187,12 @@ export const settleIn =
 	(epoch: string): Step =>
 	(outbox) => {
 		if (outbox.epoch === epoch) return outbox;
-		const isMoved = outbox.epoch !== undefined;
-		const entries = outbox.entries.map((entry) =>
-			isMoved ? changed(entry, { message: rebased(entry.message, () => 0) }) : entry,
-		);
-		return { ...outbox, epoch, entries };
+		const moved = (entry: Entry) => {
+			const { message, conflict } = entry;
+			const isNothing = conflict && { ...conflict, version: 0, current: null };
+			return changed(entry, { message: rebased(message, () => 0), conflict: isNothing });
+		};
+		return { ...outbox, epoch, entries: outbox.epoch === undefined ? outbox.entries : outbox.entries.map(moved) };
 	};
 
 /** What a conflict of an entry comes to. */
@@ -233,6 +245,8 @@ export class Keeper {
 	readonly #onStored: (isChanged: boolean) => void;
 	readonly #onFailed: (error: unknown) => void;
 	#steps: Step[] = [];
+	/** Whether somebody waits for what the storage has from now on. */
+	#isAsked = false;
 	#work: Promise<void> | undefined;
 
 	/**
@@ -250,12 +264,12 @@ export class Keeper {
 		this.#key = key;
 		this.#onStored = onStored;
 		this.#onFailed = onFailed;
-		this.stored = empty;
-		this.shown = empty;
+		this.stored = this.shown = empty;
 	}
 
 	/** Does steps at once, and resolves when they are stored. Without any, it reads what is stored. */
 	do(...steps: Step[]): Promise<void> {
+		this.#isAsked = true;
 		this.#steps.push(...steps);
 		this.shown = steps.reduce((outbox, step) => step(outbox), this.shown);
 		this.#work ??= this.#store();
@@ -265,7 +279,8 @@ export class Keeper {
 	async #store(): Promise<void> {
 		// Steps that are taken in one go are stored together.
 		await undefined;
-		for (let first = true; first || this.#steps.length > 0; first = false) {
+		while (this.#isAsked) {
+			this.#isAsked = false;
 			const steps = this.#steps.length;
 			const before = this.shown;
 			let next: Outbox = before;

@@ -13,6 +13,8 @@ const EVERY_HIDDEN = 30_000;
 const PATIENCE = 10_000;
 /** Refusals that another attempt would not change, by their HTTP status. */
 const FINAL = [400, 401, 403, 404];
+/** Refusals of a change that are not for good. */
+const MAY_PASS = [401, 409, 429, 500, 503];
 
 export interface PollerHandlers {
 	token(): Promise<string | undefined>;
@@ -89,7 +91,7 @@ export class Poller {
 				this.#handlers.polled();
 			} else this.#handlers.failed(body.code, FINAL.includes(status));
 		} catch {
-			if (run === this.#run) this.#handlers.failed("unreachable", false);
+			if (run === this.#run) this.#handlers.failed(this.#token ? "unreachable" : "no_token", false);
 		}
 		if (run !== this.#run) return;
 		const isHidden = globalThis.document?.visibilityState === "hidden";
@@ -100,7 +102,7 @@ export class Poller {
 	async #writeNext(run: object): Promise<boolean> {
 		const next = await this.#sender.next();
 		if (!next) return false;
-		const { clientId, message, seq } = next;
+		const { clientId, key: id, message, seq } = next;
 		const field = fieldOf(message);
 		const isSet = message.type === "field_selected";
 		const { baseVersion } = message;
@@ -108,20 +110,12 @@ export class Poller {
 		const method = isSet ? "PUT" : "DELETE";
 		const answer = await this.#ask(`/fields/${encodeURIComponent(field)}`, { method, body: JSON.stringify(body) });
 		if (run !== this.#run) return false;
-		const { status } = answer;
-		if (status === 200) {
-			const { version, selection } = answer.body;
-			this.#replica.takeField(field, selection?.version ?? version, selection);
-			this.#sender.answered({ type: "ack", seq, version, duplicate: true });
-			return true;
-		}
-		const { code, detail, ...more } = answer.body;
-		if (code === "E_CONFLICT") {
-			this.#sender.answered({ ...more, type: "conflict", seq });
-			return true;
-		}
-		const retry = status >= 500 || status === 429 || status === 401 || ["out_of_order", "forbidden"].includes(code);
-		this.#sender.answered({ ...more, type: "error", seq, code, message: detail, retry });
+		const { status, body: told } = answer;
+		const { code, selection, detail } = told;
+		if (selection) this.#replica.takeField(field, selection.version, selection);
+		const type = code === undefined ? "ack" : code === "E_CONFLICT" ? "conflict" : "error";
+		const retry = type === "error" && (MAY_PASS.includes(status) || ["forbidden", "revoked"].includes(code));
+		this.#sender.answered({ ...told, type, seq, id, message: detail, retry });
 		return !retry;
 	}
 

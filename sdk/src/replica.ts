@@ -84,7 +84,8 @@ export class Replica {
 
 	/** Takes what is known of one field from elsewhere than the row of changes. */
 	takeField(field: string, version: number, selection: StoredSelection | null): void {
-		if (version >= this.fieldVersion(field)) this.fields.set(field, { version, selection });
+		// By 0 the room says that it has never had the field, or has forgotten when it was cleared.
+		if (!version || version >= this.fieldVersion(field)) this.fields.set(field, { version, selection });
 	}
 
 	#takeAll(state: SyncResponseFrame): Receipt {

@@ -1,7 +1,7 @@
 // Sends what is pending and takes the answers: each change once, in order, however often the connection breaks.
 
 import * as box from "./outbox.ts";
-import type { AckFrame, ConflictFrame, ErrorFrame, Limits, StoredSelection } from "./protocol.ts";
+import type { AckFrame, ConflictFrame, ErrorFrame, StoredSelection } from "./protocol.ts";
 import type { Replica } from "./replica.ts";
 import type { Outcome } from "./types.ts";
 
@@ -9,8 +9,8 @@ import type { Outcome } from "./types.ts";
 const ANSWER = 10_000;
 /** How long the room is left alone when it can't take a change now, in milliseconds. */
 const PAUSE = 1_000;
-/** What a message gets beside its own members: its number, twice. */
-const TAG = 50;
+/** What a message gets beside its own members: its number and its key. */
+const TAG = 80;
 
 export interface SenderHandlers {
 	send(frame: object): boolean;
@@ -24,10 +24,13 @@ export class Sender {
 	readonly #keeper: box.Keeper;
 	readonly #replica: Replica;
 	readonly #handlers: SenderHandlers;
+	/** The versions of fields that others made, and that the user wanted just so. */
+	readonly #same = new Map<string, number>();
 	#isOn = false;
 	/** The highest number that was sent on this connection. */
 	#sent = 0;
-	#messageBytes = 64 * 1024;
+	/** The longest message that the room reads. */
+	messageBytes = 64 * 1024;
 	#pause: ReturnType<typeof setTimeout> | undefined;
 	#answer: ReturnType<typeof setTimeout> | undefined;
 
@@ -51,48 +54,44 @@ export class Sender {
 		this.#pause = undefined;
 	}
 
-	/** Takes the room's limits. */
-	limits({ messageBytes }: Limits): void {
-		this.#messageBytes = messageBytes;
-	}
-
 	/** Why the room would not even read a change. */
 	problem({ message }: box.Entry): { code: string; message: string } | undefined {
-		if (new Blob([JSON.stringify(message)]).size + TAG <= this.#messageBytes) return undefined;
-		return { code: "limit_message", message: `It has more than ${this.#messageBytes} bytes.` };
+		if (new Blob([JSON.stringify(message)]).size + TAG <= this.messageBytes) return undefined;
+		return { code: "limit_message", message: `It has more than ${this.messageBytes} bytes.` };
 	}
 
 	/** Sends what is stored and may be sent. */
 	pump(): void {
 		if (!this.#isOn || this.#pause) return;
 		for (const entry of this.#underWay()) {
-			const { message, seq = 0 } = entry;
+			const { key, message, seq = 0 } = entry;
 			if (seq <= this.#sent) continue;
-			if (!this.#handlers.send({ ...message, seq, id: seq })) return;
+			if (!this.#handlers.send({ ...message, seq, id: key })) return;
 			this.#sent = seq;
 			this.#expect();
 		}
-		const { stored } = this.#keeper;
-		const next = box.ready(stored, Date.now(), () => true);
+		// Numbers follow the order that is shown: what is stored may still have some that were taken back.
+		const next = box.ready(this.#keeper.shown, Date.now(), () => true);
 		// It is sent when its number is stored: a number may stand for one message only, whatever crashes.
 		if (next.length > 0) void this.#keeper.do(box.number(next.map(({ key }) => key)));
 	}
 
 	/** What to send next where one goes at a time and fields alone can be changed. */
-	async next(): Promise<{ message: box.FieldMessage; seq: number | undefined; clientId: string } | undefined> {
+	async next(): Promise<(box.Entry & { message: box.FieldMessage; clientId: string }) | undefined> {
 		if (!this.#underWay()[0]) {
-			const [next] = box.ready(this.#keeper.stored, Date.now(), box.isOfField);
+			const [next] = box.ready(this.#keeper.shown, Date.now(), box.isOfField);
 			await this.#keeper.do(...(next ? [box.number([next.key])] : []));
 		}
 		// What was sent in another way and not answered comes first, or its number would be missing.
-		const [{ message, seq } = {}] = this.#underWay() as Partial<box.Entry>[];
-		return message && box.isOfField(message) ? { message, seq, clientId: this.#keeper.stored.clientId } : undefined;
+		const [first] = this.#underWay() as (box.Entry & { message: box.FieldMessage })[];
+		return first && box.isOfField(first.message) ? { ...first, clientId: this.#keeper.stored.clientId } : undefined;
 	}
 
 	/** Takes an answer to something numbered. */
 	answered(frame: AckFrame | ConflictFrame | ErrorFrame): void {
-		const { seq } = frame;
-		const entry = this.#keeper.shown.entries.find((one) => one.seq === seq);
+		const { seq, id } = frame;
+		// A number that was taken back may be that of another entry by now.
+		const entry = this.#keeper.shown.entries.find((one) => one.seq === seq && one.key === id);
 		if (frame.type === "error" && frame.retry) this.#retry(frame, entry);
 		else if (frame.type === "error" && frame.code === "seq_reused") this.#handlers.renew();
 		else if (entry) {
@@ -110,7 +109,9 @@ export class Sender {
 		messages.forEach((one, i) => {
 			const own = version - messages.length + 1 + i;
 			const field = box.fieldOf(one);
-			if (own <= this.#replica.fieldVersion(field)) return;
+			// Clearing what is not set has no version (PROTOCOL.md, S1).
+			const isNone = one.type === "field_cleared" && !this.#replica.fields.get(field)?.selection;
+			if (isNone || own <= this.#replica.fieldVersion(field)) return;
 			const selection = one.type === "field_selected" ? { timestamp: null, ...one.selection } : null;
 			this.#replica.takeField(
 				field,
@@ -122,8 +123,8 @@ export class Sender {
 
 	/** What may have been sent, is stored, and has no answer. */
 	#underWay(): box.Entry[] {
-		const open = new Set(box.underWay(this.#keeper.shown).map(({ seq }) => seq));
-		return box.underWay(this.#keeper.stored).filter(({ seq }) => open.has(seq));
+		const open = new Map(this.#keeper.shown.entries.map(({ key, seq }) => [key, seq]));
+		return box.underWay(this.#keeper.stored).filter(({ key, seq }) => open.get(key) === seq);
 	}
 
 	#acked(entry: box.Entry, { version, duplicate, status, decision, scope, reason, resolvedBy }: AckFrame): void {
@@ -134,8 +135,10 @@ export class Sender {
 
 	#conflict(entry: box.Entry, { field, serverVersion: version, current }: ConflictFrame): void {
 		this.#replica.takeField(field, version, current);
-		const verdict = box.judge(entry, field, current);
+		// What the user chose next is on top of what was found to be the same.
+		const verdict = this.#same.get(field) === version ? "again" : box.judge(entry, field, current);
 		if (verdict === "same") {
+			this.#same.set(field, version);
 			this.#done(entry, { outcome: "applied", version });
 			return;
 		}
@@ -145,10 +148,16 @@ export class Sender {
 			void this.#keeper.do(box.replace(entry.key, again));
 			return;
 		}
-		const isLater = (one: box.Entry) => !one.conflict && box.isRival(one, field);
-		const later = this.#keeper.shown.entries.filter(isLater);
-		void this.#keeper.do(box.hold(entry.key, { field, version, current }));
-		for (const one of [entry, ...later]) this.#handlers.settled(one, { outcome: "conflict", current });
+		let later: box.Entry[] = [];
+		const hold: box.Step = (outbox) => {
+			later = outbox.entries.filter((one) => !one.conflict && box.isRival(one, field));
+			return box.hold(entry.key, { field, version, current })(outbox);
+		};
+		const settle = (one: box.Entry) => this.#handlers.settled(one, { outcome: "conflict", current });
+		const held = this.#keeper.do(hold);
+		settle(entry);
+		// Another tab may have added some of them, of which only what is stored tells.
+		void held.then(() => later.forEach(settle));
 	}
 
 	#retry({ seq = 0, code, message, expected = seq }: ErrorFrame, entry: box.Entry | undefined): void {
@@ -161,11 +170,8 @@ export class Sender {
 			return;
 		}
 		const [first] = box.underWay(this.#keeper.shown);
-		if (first?.seq !== undefined && expected < first.seq) {
-			this.#handlers.renew();
-			return;
-		}
-		if (entry) this.#again(PAUSE);
+		if (expected < (first?.seq ?? 0)) this.#handlers.renew();
+		else if (entry) this.#again(PAUSE);
 	}
 
 	/** Sends all that is not answered once more, after a while. */

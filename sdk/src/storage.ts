@@ -14,9 +14,7 @@ export function memoryStorage(): OutboxStorage {
 	return {
 		isDurable: false,
 		async update(key, change) {
-			const record = change(records.get(key));
-			records.set(key, record);
-			return record;
+			records.set(key, change(records.get(key)));
 		},
 	};
 }
@@ -29,11 +27,7 @@ export function indexedDbStorage(name = DATABASE): OutboxStorage {
 	const store = createStore(name, STORE);
 	return {
 		isDurable: true,
-		async update(key, change) {
-			let record: unknown;
-			await update(key, (before) => (record = change(before)), store);
-			return record;
-		},
+		update: (key, change) => update(key, change, store),
 	};
 }
 
@@ -45,6 +39,6 @@ export function storageOf(storage: RoomClientOptions["storage"]): OutboxStorage 
 }
 
 /** Whether tabs can agree on which of them sends. */
-export function canShare(): boolean {
-	return !!globalThis.navigator?.locks && !!globalThis.BroadcastChannel;
+export function canShare(): unknown {
+	return globalThis.navigator?.locks && globalThis.BroadcastChannel;
 }

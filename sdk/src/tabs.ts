@@ -72,6 +72,8 @@ export class Tabs {
 	#open(): BroadcastChannel {
 		this.#channel ??= new BroadcastChannel(this.#name);
 		this.#channel.onmessage = ({ data }) => this.#heard(data);
+		// In Node it would keep the process from ending.
+		(this.#channel as { unref?: () => void }).unref?.();
 		return this.#channel;
 	}
 }

@@ -124,7 +124,7 @@ export interface Snapshot {
 	status: Status;
 	/**
 	 * Why, as a stable word, when `status` is `closed`, `offline` or `polling`: `closed` (by `close()`), a close reason of
-	 * the room (`forbidden`, `room_deleted`, …), `no_token`, `unreachable`, `silent`.
+	 * the room (`kicked`, `deleted`, …), `no_token`, `unreachable`, `silent`.
 	 */
 	reason: string | undefined;
 	/** The room's version that this shows, without what is pending. 0 until something is known. */
@@ -232,8 +232,8 @@ export interface OutboxStorage {
 	/** Whether it outlives the page. */
 	readonly isDurable: boolean;
 	/**
-	 * Replaces what is stored under `key` by what `change` makes of it, in one transaction that no other tab comes
-	 * between, and gives what is stored then. `undefined` stands for nothing stored, and deletes.
+	 * Replaces what is stored under `key`, undefined when that is nothing, by what `change` makes of it, in one
+	 * transaction that no other tab comes between.
 	 */
 	update(key: string, change: (record: unknown) => unknown): Promise<unknown>;
 }

@@ -1,8 +1,8 @@
 // What a client shows: what the room has told, with what is pending on top.
 
 import { chosenIn, type Entry, fieldMessages, fieldOf, type Outbox } from "./outbox.ts";
-import type { FieldSelectedInBatch, PermissionRequestMessage, StoredSelection } from "./protocol.ts";
-import { type Replica, requestName } from "./replica.ts";
+import type { FieldSelectedInBatch, PermissionRequestMessage } from "./protocol.ts";
+import { type Known, type Replica, requestName } from "./replica.ts";
 import type { Conflict, Participant, PermissionRequest, Presence, Selection, Side, Snapshot } from "./types.ts";
 
 /** What of a snapshot is neither the room's state nor pending. */
@@ -28,7 +28,7 @@ export class View {
 		const waiting = outbox.entries.filter(({ conflict }) => !conflict);
 		const requests = this.#requests(replica, waiting, userId, link.clockSkew);
 		const presence = [...replica.presence.values()].map((one) =>
-			this.#cached(one, connectionId ?? "", () => ({ ...one, isMine: one.connectionId === connectionId }) as Presence),
+			this.#cached(one, () => ({ ...one, isMine: one.connectionId === connectionId }) as Presence, connectionId),
 		);
 		const next: Snapshot = {
 			...rest,
@@ -51,7 +51,7 @@ export class View {
 			if (selection)
 				selections.set(
 					field,
-					this.#cached(selection, "", () => ({ ...selection, pending: false })),
+					this.#cached(selection, () => ({ ...selection, pending: false })),
 				);
 		}
 		for (const entry of waiting) {
@@ -61,7 +61,7 @@ export class View {
 				else
 					selections.set(
 						field,
-						this.#cached(message, "", () => pendingSelection(message, entry.at, userId)),
+						this.#cached(message, () => pendingSelection(message, entry.at, userId)),
 					);
 			}
 		}
@@ -75,7 +75,7 @@ export class View {
 		if (!said) return people;
 		const { isReady } = said;
 		return people.map((one) =>
-			one.id === userId && one.isReady !== isReady ? this.#cached(one, `${isReady}`, () => ({ ...one, isReady })) : one,
+			one.id === userId && one.isReady !== isReady ? this.#cached(one, () => ({ ...one, isReady }), isReady) : one,
 		);
 	}
 
@@ -84,7 +84,7 @@ export class View {
 		for (const [name, request] of replica.requests) {
 			requests.set(
 				name,
-				this.#cached(request, "", () => ({ ...request, pending: false })),
+				this.#cached(request, () => ({ ...request, pending: false })),
 			);
 		}
 		for (const { message, at } of waiting) {
@@ -94,7 +94,7 @@ export class View {
 			if (!requests.has(name))
 				requests.set(
 					name,
-					this.#cached(message, "", () => pendingRequest(message, at + clockSkew, userId)),
+					this.#cached(message, () => pendingRequest(message, at + clockSkew, userId)),
 				);
 		}
 		return [...requests.values()].sort((a, b) => a.createdAt - b.createdAt);
@@ -104,41 +104,43 @@ export class View {
 		return entries.flatMap((entry) => {
 			const { message, conflict, at } = entry;
 			if (!conflict) return [];
-			const { field } = conflict;
+			const { field, version, current } = conflict;
 			const known = replica.fields.get(field);
-			const isKnown = known && known.version >= conflict.version;
-			const theirs = isKnown ? known : { version: conflict.version, selection: conflict.current };
+			// A state that is as new and has no such field says that it was cleared.
+			const isTold = (known?.version ?? replica.version) >= version;
 			const messages = fieldMessages(message);
 			const own = messages.find((one) => fieldOf(one) === field);
-			return this.#cached(isKnown ? known : conflict, entry.key + entry.revision, (): Conflict => {
+			const make = (): Conflict => {
 				const mine = { value: own && chosenIn(own), userId, at, version: own?.baseVersion ?? 0 };
 				const others = messages.filter((one) => one !== own);
 				return {
 					field,
 					mine,
-					theirs: side(theirs),
+					theirs: side(isTold ? known : { version, selection: current }),
 					others: others.map((one) => ({ field: fieldOf(one), value: chosenIn(one) })),
 				};
-			});
+			};
+			return this.#cached(entry, make, isTold ? known : conflict);
 		});
 	}
 
 	/** Makes something of an object, or gives what was made of it in the same way before. */
-	#cached<T>(from: object, way: string, make: () => T): T {
+	#cached<T extends object>(from: object, make: () => T, way?: unknown): T {
 		const made = this.#made.get(from);
-		if (made?.way === way) return made.value;
-		const value = make();
+		if (made && made.way === way) return made.value;
+		const value = Object.freeze(make());
 		this.#made.set(from, { way, value });
 		return value;
 	}
 }
 
-function side({ version, selection }: { version: number; selection: StoredSelection | null }): Side {
+function side(known: Known | undefined): Side {
+	const selection = known?.selection;
 	return {
 		value: selection?.value,
 		userId: selection?.userId ?? "",
 		at: selection?.updatedAt ?? null,
-		version,
+		version: known?.version ?? 0,
 	};
 }
 

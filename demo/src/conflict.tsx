@@ -1,0 +1,232 @@
+// Asks which of two answers stays, when somebody else was quicker. It takes no focus away from whoever is typing, and
+// what it covers can be scrolled into view: a person may look around before deciding.
+
+import { type RefObject, useEffect, useRef, useState } from "react";
+import type { Conflict, Json, Side } from "roomkeep";
+import { useConflicts, useSnapshot } from "roomkeep/react";
+import { labelOf, quoted, specOf, textOf } from "./fields.ts";
+import { useFormState } from "./form-state.tsx";
+import { useNames } from "./names.ts";
+import { useGuard } from "./news.tsx";
+import { Time } from "./time.tsx";
+
+export function ConflictDialog() {
+	const [conflicts] = useConflicts();
+	const { asked } = useFormState();
+	const dialog = useRef<HTMLDialogElement>(null);
+	const conflict = conflicts.find(({ field }) => field === asked?.field) ?? conflicts[0];
+	const { decided, leave } = useFocus(dialog, conflict?.field);
+	if (conflict === undefined) return null;
+	return (
+		<dialog
+			id="conflict"
+			className="conflict"
+			open
+			ref={dialog}
+			tabIndex={-1}
+			aria-labelledby="conflict-title"
+			aria-describedby="conflict-text"
+			onKeyDown={(event) => event.key === "Escape" && leave()}
+		>
+			<Decision
+				key={conflict.field}
+				conflict={conflict}
+				place={conflicts.length > 1 ? `${conflicts.indexOf(conflict) + 1} of ${conflicts.length}` : undefined}
+				onDecided={decided}
+			/>
+		</dialog>
+	);
+}
+
+/** Where the focus goes when the dialog comes, goes on to the next conflict, and goes away. */
+function useFocus(dialog: RefObject<HTMLDialogElement | null>, field: string | undefined) {
+	const { asked } = useFormState();
+	const before = useRef<Element | null>(null);
+	const isDeciding = useRef(false);
+	const shown = useRef<string>(undefined);
+
+	function back() {
+		const target = before.current;
+		before.current = null;
+		const own = shown.current === undefined ? null : document.getElementById(specOf(shown.current)?.id ?? "");
+		if (target instanceof HTMLElement && target.isConnected && target !== document.body) target.focus();
+		else own?.focus();
+	}
+
+	function enter() {
+		const active = document.activeElement;
+		if (active === null || dialog.current?.contains(active)) return;
+		before.current = active;
+		dialog.current?.focus();
+	}
+
+	useEffect(() => {
+		if (field === undefined) {
+			if (isDeciding.current) back();
+		} else if (isDeciding.current) dialog.current?.focus();
+		else if (!isTyping()) enter();
+		isDeciding.current = false;
+		shown.current = field;
+	}, [field]);
+	useEffect(() => {
+		if (asked === undefined) return;
+		enter();
+		// The button that asked for it is gone when it is decided. The field is not.
+		before.current = document.getElementById(specOf(asked.field)?.id ?? "");
+	}, [asked]);
+
+	return {
+		decided: () => {
+			isDeciding.current = true;
+		},
+		leave: back,
+	};
+}
+
+/** Whether letters that are typed now would be lost if the focus went elsewhere. */
+function isTyping(): boolean {
+	const active = document.activeElement;
+	return active?.matches("input[type=text], textarea, select") === true || document.querySelector(":modal") !== null;
+}
+
+interface DecisionProps {
+	conflict: Conflict;
+	/** Which one of how many it is. */
+	place: string | undefined;
+	onDecided: () => void;
+}
+
+function Decision({ conflict, place, onDecided }: DecisionProps) {
+	const { field, mine, theirs, others } = conflict;
+	const [, resolve] = useConflicts();
+	const { drafts, setDraft } = useFormState();
+	const [own, setOwn] = useState<string>();
+	const skew = useSnapshot(({ clockSkew }) => clockSkew);
+	const guard = useGuard();
+	const nameOf = useNames();
+	// Who went on typing means what stands in the field now.
+	const typed = drafts[field]?.text.trim();
+	const ownValue = typed === undefined || typed === textOf(mine.value) ? mine.value : typed;
+	const who = nameOf(theirs.userId);
+
+	function decide(choice: "mine" | "theirs" | { value: Json }) {
+		onDecided();
+		setDraft(field, undefined);
+		guard(resolve(field, choice));
+	}
+
+	return (
+		<>
+			<h2 id="conflict-title">
+				{labelOf(field)}: two answers {place !== undefined && <span className="place">{place}</span>}
+			</h2>
+			<p id="conflict-text" className="hint">
+				{whatCame(theirs, who)} Which one stays?
+			</p>
+			<div className="sides">
+				<SideView title="Yours" side={{ ...mine, value: ownValue }} at={mine.at} by="You" />
+				<SideView title="Theirs" side={theirs} at={theirs.at === null ? null : theirs.at - skew} by={who} />
+			</div>
+			{others.length > 0 && (
+				<p className="hint">
+					With it {others.length === 1 ? "goes" : "go"}:{" "}
+					{others.map(({ field, value }) => `${labelOf(field)} ${quoted(value)}`).join(", ")}
+				</p>
+			)}
+			{own === undefined ? (
+				<div className="choices">
+					<button type="button" onClick={() => decide(ownValue === mine.value ? "mine" : { value: ownValue ?? null })}>
+						Keep mine
+					</button>
+					<button type="button" onClick={() => decide("theirs")}>
+						Keep theirs
+					</button>
+					<button type="button" className="plain" onClick={() => setOwn(textOf(ownValue))}>
+						Edit…
+					</button>
+				</div>
+			) : (
+				<Edit
+					field={field}
+					text={own}
+					onUse={(text) => decide({ value: text.trim() })}
+					onBack={() => setOwn(undefined)}
+				/>
+			)}
+		</>
+	);
+}
+
+/** Why there is something to decide on. */
+function whatCame({ value }: Side, who: string): string {
+	if (textOf(value) === "") return `${who} cleared this before yours arrived.`;
+	return who === "You" ? "You were quicker elsewhere." : `${who} was quicker.`;
+}
+
+function SideView({ title, side, at, by }: { title: string; side: Side; at: number | null; by: string }) {
+	return (
+		<div className="side">
+			<h3>{title}</h3>
+			<p className="value">{textOf(side.value).trim() === "" ? <em>nothing</em> : textOf(side.value)}</p>
+			<p className="note">
+				{by}
+				{at !== null && (
+					<>
+						, <Time at={at} />
+					</>
+				)}
+			</p>
+		</div>
+	);
+}
+
+interface EditProps {
+	field: string;
+	text: string;
+	onUse: (text: string) => void;
+	onBack: () => void;
+}
+
+/** A third answer. */
+function Edit({ field, text: first, onUse, onBack }: EditProps) {
+	const [text, setText] = useState(first);
+	const input = useRef<HTMLInputElement & HTMLSelectElement>(null);
+	const spec = specOf(field);
+	const shared = { id: "own-answer", ref: input, value: text };
+	useEffect(() => {
+		input.current?.focus();
+	}, []);
+	return (
+		<form
+			autoComplete="off"
+			onSubmit={(event) => {
+				event.preventDefault();
+				onUse(text);
+			}}
+		>
+			<label htmlFor="own-answer">Your answer</label>
+			{spec?.options === undefined ? (
+				<input
+					{...shared}
+					type="text"
+					inputMode={spec?.inputMode}
+					maxLength={spec?.maxLength}
+					onChange={(event) => setText(event.target.value)}
+				/>
+			) : (
+				<select {...shared} onChange={(event) => setText(event.target.value)}>
+					<option value="">Not chosen</option>
+					{[...new Set([...spec.options, first])].map(
+						(option) => option !== "" && <option key={option}>{option}</option>,
+					)}
+				</select>
+			)}
+			<div className="choices">
+				<button type="submit">Use this</button>
+				<button type="button" className="plain" onClick={onBack}>
+					Back
+				</button>
+			</div>
+		</form>
+	);
+}

@@ -1,0 +1,194 @@
+// One field of the form: what the room has in it, who chose that, who else is at it.
+
+import { type FocusEvent, useEffect, useRef, useState } from "react";
+import { usePresence, useRoom, useSnapshot, useStatus } from "roomkeep/react";
+import { type FieldSpec, quoted } from "./fields.ts";
+import { useFormState } from "./form-state.tsx";
+import { fieldIn, listed, useFaces, useNames } from "./names.ts";
+import { useSay } from "./news.tsx";
+import { Time } from "./time.tsx";
+import { useDraft } from "./use-draft.ts";
+
+export function Field({ spec }: { spec: FieldSpec }) {
+	const { text, state, offer, change, pick, flush, leave, take, keep } = useDraft(spec.name);
+	const [, setPresence] = usePresence();
+	const others = useOthersAt(spec.name);
+	const faceOf = useFaces();
+	const input = useRef<HTMLInputElement & HTMLSelectElement>(null);
+	const ids = { by: `${spec.id}-by`, here: `${spec.id}-here`, offer: `${spec.id}-offer` };
+	const colour = others[0] === undefined ? "" : ` taken ${faceOf(others[0])}`;
+	const shared = {
+		id: spec.id,
+		ref: input,
+		value: text,
+		"aria-describedby": `${ids.by} ${ids.here} ${ids.offer}`,
+		"data-pending": state.pending || undefined,
+	};
+
+	// The buttons of an offer belong to the field: who goes on to them has not left it. Nor has who goes on to decide.
+	function left(event: FocusEvent) {
+		if (event.relatedTarget instanceof Node && event.currentTarget.contains(event.relatedTarget)) return;
+		setPresence(null);
+		leave();
+	}
+
+	return (
+		// biome-ignore lint/a11y/noStaticElementInteractions: it only notices where the focus is
+		<div
+			className={`field${spec.isWide ? " wide" : ""}${colour}`}
+			onFocus={() => setPresence({ field: spec.name })}
+			onBlur={left}
+			onKeyDown={(event) => event.key === "Enter" && event.target === input.current && flush()}
+		>
+			<Flash field={spec.name} />
+			<div className="label">
+				<label htmlFor={spec.id}>{spec.label}</label>
+				<Here id={ids.here} others={others} />
+			</div>
+			{spec.options === undefined ? (
+				<input
+					{...shared}
+					type="text"
+					inputMode={spec.inputMode}
+					maxLength={spec.maxLength}
+					placeholder={spec.placeholder}
+					onChange={(event) => change(event.target.value)}
+				/>
+			) : (
+				<select {...shared} onChange={(event) => pick(event.target.value)}>
+					<option value="">Not chosen</option>
+					{/* Another page may know more conditions than this one. */}
+					{[...new Set([...spec.options, text])].map(
+						(option) => option !== "" && <option key={option}>{option}</option>,
+					)}
+				</select>
+			)}
+			<Byline id={ids.by} spec={spec} state={state} isHidden={offer !== undefined} />
+			{offer !== undefined && (
+				<Offer
+					id={ids.offer}
+					label={spec.label}
+					by={state.by}
+					text={offer}
+					onTake={() => {
+						input.current?.focus();
+						take();
+					}}
+					onKeep={() => {
+						input.current?.focus();
+						keep();
+					}}
+				/>
+			)}
+		</div>
+	);
+}
+
+type FieldState = ReturnType<typeof useDraft>["state"];
+
+interface BylineProps {
+	id: string;
+	spec: FieldSpec;
+	state: FieldState;
+	isHidden: boolean;
+}
+
+/** Who chose what stands in the field, and when. */
+function Byline({ id, spec, state, isHidden }: BylineProps) {
+	const { by, at, value, pending, conflict } = state;
+	const { status } = useStatus();
+	const isKnown = useSnapshot(({ lastSyncedAt }) => lastSyncedAt !== undefined);
+	const skew = useSnapshot(({ clockSkew }) => clockSkew);
+	const nameOf = useNames();
+	const { ask } = useFormState();
+	if (conflict !== undefined) {
+		return (
+			<p id={id} className="by undecided">
+				Yours or theirs?
+				<button type="button" className="small" onClick={() => ask(spec.name)}>
+					Decide<span className="unseen"> on {spec.label}</span>
+				</button>
+			</p>
+		);
+	}
+	if (by === undefined || at === undefined) {
+		return (
+			<p id={id} className="by" hidden={isHidden}>
+				{pending ? "Not sent yet" : isKnown ? "Nobody has chosen yet" : "Not known without a connection"}
+			</p>
+		);
+	}
+	const isConnected = status === "synced" || status === "polling";
+	return (
+		<p id={id} className={pending ? "by pending" : "by"} hidden={isHidden}>
+			<strong>{nameOf(by)}</strong> {value === "" || value === null ? "cleared this" : "chose this"}{" "}
+			{pending ? (
+				<span className="mark">{isConnected ? "· sending…" : "· not sent yet"}</span>
+			) : (
+				<Time at={at - skew} />
+			)}
+		</p>
+	);
+}
+
+interface OfferProps {
+	id: string;
+	label: string;
+	by: string | undefined;
+	text: string;
+	onTake: () => void;
+	onKeep: () => void;
+}
+
+/** What somebody else chose while this person was typing. */
+function Offer({ id, label, by, text, onTake, onKeep }: OfferProps) {
+	const nameOf = useNames();
+	const say = useSay();
+	const who = by === undefined ? "Somebody" : nameOf(by);
+	const what = text === "" ? `${who} cleared this.` : `${who} chose ${quoted(text)}.`;
+	useEffect(() => say(`${label}: ${what}`), [say, label, what]);
+	return (
+		<div id={id} className="offer">
+			<p>{what}</p>
+			<button type="button" className="small" onClick={onTake}>
+				{text === "" ? "Clear it" : "Use it"}
+			</button>
+			<button type="button" className="small" onClick={onKeep}>
+				Keep mine
+			</button>
+		</div>
+	);
+}
+
+/** The ids of those who are at the field elsewhere. */
+function useOthersAt(field: string): string[] {
+	const [presences] = usePresence();
+	return [...new Set(presences.filter(({ data }) => fieldIn(data) === field).map(({ userId }) => userId))];
+}
+
+/** Who else is at the field. It belongs to its description, so that whoever comes there hears of it. */
+function Here({ id, others }: { id: string; others: string[] }) {
+	const nameOf = useNames();
+	const names = others.map((userId) => nameOf(userId)).map((name) => (name === "You" ? "You, elsewhere," : name));
+	const are = names.length > 1 || names[0]?.startsWith("You,") ? "are" : "is";
+	return (
+		<span id={id} className="at" hidden={others.length === 0}>
+			{listed(names)} {are} here
+		</span>
+	);
+}
+
+/** Lights the field up when somebody else has changed it. */
+function Flash({ field }: { field: string }) {
+	const { user } = useRoom();
+	const isKnown = useSnapshot(({ lastSyncedAt }) => lastSyncedAt !== undefined);
+	const version = useSnapshot(({ selections }) => {
+		const { userId, pending, version } = selections[field] ?? {};
+		return version === undefined || pending || userId === user.id ? 0 : version;
+	});
+	// What was there before this page came is no news.
+	const [first, setFirst] = useState<number>();
+	if (isKnown && first === undefined) setFirst(version);
+	const isNew = first !== undefined && version !== 0 && version !== first;
+	return isNew ? <span key={version} className="flash" aria-hidden="true" /> : null;
+}

@@ -1,0 +1,78 @@
+// The form's fields, and how their values are told in words.
+
+import type { Json } from "roomkeep";
+
+export interface FieldSpec {
+	/** What the room calls it. */
+	name: string;
+	id: string;
+	label: string;
+	maxLength: number;
+	placeholder?: string;
+	inputMode?: "decimal" | "numeric";
+	/** Left out, anything can be typed. */
+	options?: string[];
+	isWide?: boolean;
+}
+
+const GLANCE = 60;
+
+export const FIELDS: FieldSpec[] = [
+	{
+		name: "productType",
+		id: "product-type",
+		label: "Product type",
+		maxLength: 200,
+		placeholder: "Such as a road bike",
+		isWide: true,
+	},
+	{
+		name: "condition",
+		id: "condition",
+		label: "Condition",
+		maxLength: 40,
+		options: ["New", "Like New", "Good", "Fair"],
+	},
+	{ name: "price", id: "price", label: "Price", maxLength: 40, placeholder: "Such as 240 €", inputMode: "decimal" },
+	{
+		name: "quantity",
+		id: "quantity",
+		label: "Quantity",
+		maxLength: 40,
+		placeholder: "Such as 1",
+		inputMode: "numeric",
+	},
+	{
+		name: "meetingLocation",
+		id: "meeting-location",
+		label: "Meeting location",
+		maxLength: 200,
+		placeholder: "Such as the central station",
+	},
+];
+
+/** The field with this name. Another page may use fields in the room that this form does not show. */
+export function specOf(field: string): FieldSpec | undefined {
+	return FIELDS.find(({ name }) => name === field);
+}
+
+export function labelOf(field: string): string {
+	return specOf(field)?.label ?? field;
+}
+
+/** A value as text: any page may have set the field, to any JSON. */
+export function textOf(value: Json | undefined): string {
+	if (value === undefined || value === null) return "";
+	return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** A value within a sentence. */
+export function quoted(value: Json | undefined): string {
+	const text = shortened(textOf(value).trim());
+	return text === "" ? "nothing" : `“${text}”`;
+}
+
+/** So much of a text as can be taken in at a glance. */
+export function shortened(text: string): string {
+	return text.length > GLANCE ? `${text.slice(0, GLANCE).trimEnd()}…` : text;
+}

@@ -1,0 +1,40 @@
+// What the form and the dialog about conflicts both know: what is being typed, and which conflict somebody looks at.
+
+import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from "react";
+
+/** What stands in a field that somebody is typing into. */
+export interface Draft {
+	text: string;
+	/** What the person and the room last agreed on, or what was sent since. */
+	agreed: string;
+}
+
+interface State {
+	drafts: Readonly<Record<string, Draft>>;
+	/** Undefined: nothing is being typed. */
+	setDraft: (field: string, draft: Draft | undefined) => void;
+	/** The conflict that somebody wants to decide on now. Another object each time. */
+	asked: { field: string } | undefined;
+	ask: (field: string) => void;
+}
+
+const Context = createContext<State | undefined>(undefined);
+
+export function FormState({ children }: { children: ReactNode }) {
+	const [drafts, setDrafts] = useState<Record<string, Draft>>({});
+	const [asked, setAsked] = useState<{ field: string }>();
+	const setDraft = useCallback((field: string, draft: Draft | undefined) => {
+		setDrafts(({ [field]: _, ...others }) => (draft === undefined ? others : { ...others, [field]: draft }));
+	}, []);
+	const state = useMemo(
+		() => ({ drafts, setDraft, asked, ask: (field: string) => setAsked({ field }) }),
+		[drafts, setDraft, asked],
+	);
+	return <Context value={state}>{children}</Context>;
+}
+
+export function useFormState(): State {
+	const state = useContext(Context);
+	if (state === undefined) throw new Error("A field stands within a FormState.");
+	return state;
+}

@@ -1,0 +1,40 @@
+// The form that everyone fills in together.
+
+import { useState } from "react";
+import { useSnapshot, useStatus } from "roomkeep/react";
+import { Field } from "./field.tsx";
+import { FIELDS } from "./fields.ts";
+import { endOf } from "./status.ts";
+
+export function Form() {
+	return (
+		<form
+			id="form"
+			className="card"
+			autoComplete="off"
+			aria-labelledby="form-title"
+			onSubmit={(event) => event.preventDefault()}
+		>
+			<h2 id="form-title">What is traded</h2>
+			<p className="hint">Everyone fills this in together. What you enter shows up for the others at once.</p>
+			<fieldset id="fields" disabled={useDisabled()}>
+				<legend className="unseen">The trade</legend>
+				{FIELDS.map((spec) => (
+					<Field key={spec.name} spec={spec} />
+				))}
+			</fieldset>
+		</form>
+	);
+}
+
+/** Whether there is nothing to answer to: the room has not told yet what it holds, or lets nothing be changed. */
+function useDisabled(): boolean {
+	const { status, reason } = useStatus();
+	const isKnown = useSnapshot(({ lastSyncedAt }) => lastSyncedAt !== undefined);
+	const isViewer = useSnapshot(({ role }) => role === "viewer");
+	// Once it was open it stays so while the connection comes and goes, or the focus would be lost each time.
+	const [wasOpen, setOpen] = useState(false);
+	const isOpen = wasOpen || isKnown || status !== "connecting";
+	if (isOpen && !wasOpen) setOpen(true);
+	return !isOpen || isViewer || endOf(status, reason) !== undefined;
+}

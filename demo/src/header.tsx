@@ -1,0 +1,65 @@
+// The top of the page: which room this is, how the connection is, and the link for others.
+
+import type { ReactNode } from "react";
+import { useSnapshot, useStatus } from "roomkeep/react";
+import { linkTo } from "./address.ts";
+import { copy } from "./clipboard.ts";
+import { useSay } from "./news.tsx";
+import { endOf, isSwitchedOff, linkText, statusText } from "./status.ts";
+
+export function Masthead({ room, children }: { room: string; children?: ReactNode }) {
+	return (
+		<header>
+			<img src="./icon.svg" alt="" width="44" height="44" />
+			<div className="title">
+				<h1>Trade form</h1>
+				<p>
+					Room <strong id="room-name">{room}</strong>
+				</p>
+			</div>
+			{children}
+		</header>
+	);
+}
+
+/** A word on the connection. It is read out when it changes. */
+export function LinkStatus() {
+	const { status, reason } = useStatus();
+	const isKnown = useSnapshot(({ lastSyncedAt }) => lastSyncedAt !== undefined);
+	return (
+		<p
+			id="link"
+			className="link"
+			data-link={isSwitchedOff(status, reason) ? "off" : status}
+			role="status"
+			title={statusText(status, reason)}
+		>
+			{linkText(status, reason, isKnown)}
+		</p>
+	);
+}
+
+export function CopyLink({ room }: { room: string }) {
+	const say = useSay();
+	async function act() {
+		const link = linkTo(room);
+		say((await copy(link)) ? "The link is copied. Send it to somebody." : `Copy this link: ${link}`);
+	}
+	return (
+		<button id="copy" type="button" onClick={act}>
+			Copy link
+		</button>
+	);
+}
+
+/** What stands in the way of filling in the form. */
+export function Notice() {
+	const { status, reason } = useStatus();
+	const isViewer = useSnapshot(({ role }) => role === "viewer");
+	const text = endOf(status, reason) ?? (isViewer ? "You may look at this room, and change nothing." : undefined);
+	return text === undefined ? null : (
+		<p id="notice" className="notice" role="alert">
+			{text}
+		</p>
+	);
+}
