@@ -15,7 +15,7 @@ const LOCAL = /^(localhost|\[::1\]|(127|10|192\.168|172\.(1[6-9]|2\d|3[01]))\.[\
 /** The addresses of a room on a host. */
 export function addressOf(host: string, party: string, room: string): Address {
 	const [, scheme, rest = ""] = /^(?:(https?|wss?):\/\/)?(.+?)\/*$/.exec(host) ?? [];
-	const isSecure = scheme ? /[ps]s$/.test(scheme) : !LOCAL.test(rest);
-	const path = `://${rest}/parties/${encodeURIComponent(party)}/${encodeURIComponent(room)}`;
-	return isSecure ? { socket: `wss${path}`, http: `https${path}` } : { socket: `ws${path}`, http: `http${path}` };
+	const s = (scheme ? /[ps]s$/.test(scheme) : !LOCAL.test(rest)) ? "s" : "";
+	const path = `${s}://${rest}/parties/${encodeURIComponent(party)}/${encodeURIComponent(room)}`;
+	return { socket: `ws${path}`, http: `http${path}` };
 }

@@ -150,9 +150,9 @@ export class RoomClient {
 			this.#gathered = outer;
 		}
 		if (made instanceof Promise) throw new TypeError("A transaction is not async.");
-		const [first, ...more] = changes;
+		const [first] = changes;
 		if (!first) return Promise.resolve({ outcome: "applied", version: this.#replica.version });
-		return this.#change(more.length > 0 ? { type: "batch", changes } : first, options);
+		return this.#change(changes.length > 1 ? { type: "batch", changes } : first, options);
 	}
 
 	/** Says whether the user is ready. */
@@ -276,11 +276,8 @@ export class RoomClient {
 
 	/** The version of a field that the user sees: with a change pending, the one that that is based on. */
 	#base(field: string): number {
-		for (const { message, conflict } of this.#keeper.shown.entries) {
-			const found = conflict ? undefined : box.fieldMessages(message).find((one) => box.fieldOf(one) === field);
-			if (found) return found.baseVersion;
-		}
-		return this.#replica.fieldVersion(field);
+		const waiting = this.#keeper.shown.entries.flatMap((one) => (one.conflict ? [] : box.fieldMessages(one.message)));
+		return waiting.find((one) => box.fieldOf(one) === field)?.baseVersion ?? this.#replica.fieldVersion(field);
 	}
 
 	#held(field: string): box.Entry | undefined {
@@ -300,16 +297,18 @@ export class RoomClient {
 		const message = copied(made);
 		const key = box.randomId();
 		const at = Date.now();
-		const entry: box.Entry = { key, revision: 0, at, message, size: JSON.stringify(message).length };
+		const entry: box.Entry = { key, revision: 0, at, message, size: new Blob([JSON.stringify(message)]).size };
 		if (debounceMs) entry.due = at + debounceMs;
 		const problem = box.isFull(this.#keeper.shown, entry)
 			? { code: "outbox_full", message: "Too many changes are pending." }
 			: this.#sender.problem(entry);
 		if (problem) return Promise.resolve({ outcome: "rejected", ...problem });
+		// Who waits for what was held hears of the conflict yet, from the tab that sent it.
+		const joined = debounceMs ? over : "";
 		const promise = new Promise<api.Outcome>((resolve) => {
-			this.#waiting.set(key, [...(this.#waiting.get(over) ?? []), resolve]);
+			this.#waiting.set(key, [...(this.#waiting.get(joined) ?? []), resolve]);
 		});
-		this.#waiting.delete(over);
+		this.#waiting.delete(joined);
 		void this.#keeper.do(...(debounceMs ? [] : [box.hurry]), box.add(entry, over));
 		this.#changed();
 		const withdraw = () => void this.drop(key);
@@ -378,7 +377,7 @@ export class RoomClient {
 		// What is due already goes out as soon as anything does.
 		const now = Date.now();
 		const waits = this.#keeper.stored.entries.flatMap(({ due = 0 }) => (due > now ? due - now : []));
-		if (waits.length > 0) this.#dueTimer = setTimeout(() => this.#pump(), Math.min(...waits));
+		if (waits[0]) this.#dueTimer = setTimeout(() => this.#pump(), Math.min(...waits));
 	}
 
 	get #leads(): boolean {

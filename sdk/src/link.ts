@@ -7,8 +7,6 @@ import type { ServerFrame } from "./protocol.ts";
 const PING_EVERY = 25_000;
 /** How long that sign may take, in milliseconds; the first answer to a new connection too. */
 const PATIENCE = 10_000;
-/** How long a connection may take to open, in milliseconds. */
-const OPENING = 4_000;
 
 /** Close codes after which another connection would end in the same way (PROTOCOL.md, X2). */
 const FINAL = [4400, 4403, 4404, 4409, 4410, 4413, 4426];
@@ -32,8 +30,8 @@ export class Link {
 	#isReady = false;
 	/** Until the next attempt. */
 	#isWaiting = false;
-	/** How often the token was refused since one was taken. */
-	#refusals = 0;
+	/** Whether a token was refused since one was taken. */
+	#isRefused = false;
 	#pings: ReturnType<typeof setInterval> | undefined;
 	#patience: ReturnType<typeof setTimeout> | undefined;
 
@@ -61,16 +59,16 @@ export class Link {
 			problem = "unreachable";
 			return this.#url;
 		};
-		// Each client has its own delays, so that those who were cut off together do not all come back at once.
+		// Each client has its own delays, so that those who were cut off together do not all come back at once. An attempt
+		// may take 4 s, as partysocket has it.
 		const socket = new ReconnectingWebSocket(prepared, undefined, {
 			WebSocket: this.#implementation,
-			connectionTimeout: OPENING,
 			minReconnectionDelay: 400 + Math.random() * 800,
 			maxReconnectionDelay: 4_000 + Math.random() * 2_000,
 			reconnectionDelayGrowFactor: 1.5,
 			maxEnqueuedMessages: 0,
 			shouldReconnectOnClose: ({ code }) =>
-				!FINAL.includes(code) && !(code === UNAUTHORIZED && (!token || this.#refusals > 0)),
+				!FINAL.includes(code) && !(code === UNAUTHORIZED && (!token || this.#isRefused)),
 		});
 		socket.onopen = () => this.#opened(token);
 		socket.onmessage = ({ data }) => this.#received(data);
@@ -85,7 +83,7 @@ export class Link {
 
 	close(): void {
 		this.#quiet();
-		this.#refusals = 0;
+		this.#isRefused = false;
 		const socket = this.#socket;
 		this.#socket = undefined;
 		if (!socket) return;
@@ -100,7 +98,7 @@ export class Link {
 	/** The room has let this client in. */
 	ready(): void {
 		this.#isReady = true;
-		this.#refusals = 0;
+		this.#isRefused = false;
 		this.#calm();
 	}
 
@@ -116,9 +114,10 @@ export class Link {
 		this.#handlers.opened(token);
 	}
 
-	#received(data: unknown): void {
+	#received(data: any): void {
 		if (this.#isReady) this.#calm();
-		if (typeof data !== "string" || data[0] !== "{") return;
+		// A pong, or what is no frame.
+		if (data[0] !== "{") return;
 		let frame: ServerFrame;
 		try {
 			frame = JSON.parse(data);
@@ -132,7 +131,7 @@ export class Link {
 	#closed(code: number, reason: string, isFinal: boolean): void {
 		this.#quiet();
 		this.#isWaiting = true;
-		if (code === UNAUTHORIZED) this.#refusals += 1;
+		if (code === UNAUTHORIZED) this.#isRefused = true;
 		this.#handlers.lost(reason, isFinal);
 	}
 

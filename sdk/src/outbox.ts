@@ -36,7 +36,7 @@ export interface Entry {
 	at: number;
 	/** The message that makes it, without `seq` and `id`. */
 	message: Message;
-	/** Of its text, in characters. */
+	/** Of its text, in bytes. */
 	size: number;
 	/** Its number, once it may have been sent. */
 	seq?: number;
@@ -65,8 +65,8 @@ export type Step = (outbox: Outbox) => Outbox;
 
 /** Most changes that wait. */
 const ENTRIES = 1_000;
-/** Most characters that they have. */
-const CHARACTERS = 4 * 1024 * 1024;
+/** Most bytes that they have. */
+const BYTES = 4 * 1024 * 1024;
 /** Most changes under way. Fewer than the room remembers answers of (PROTOCOL.md, E4). */
 const WINDOW = 32;
 
@@ -77,7 +77,7 @@ export function randomId(): string {
 }
 
 export const isFull = ({ entries }: Outbox, more: Entry) =>
-	entries.length >= ENTRIES || entries.reduce((sum, entry) => sum + entry.size, more.size) > CHARACTERS;
+	entries.length >= ENTRIES || entries.reduce((sum, entry) => sum + entry.size, more.size) > BYTES;
 
 /** An entry in another form. */
 export const changed = (entry: Entry, parts: { [P in keyof Entry]?: Entry[P] | undefined }) =>
@@ -132,7 +132,7 @@ export const replace =
 
 /** What is under way, the oldest first. */
 export const underWay = ({ entries }: Outbox) =>
-	entries.filter(({ seq }) => seq !== undefined).sort((a, b) => (a.seq ?? 0) - (b.seq ?? 0));
+	entries.filter(({ seq }) => seq !== undefined).sort((a, b) => (a.seq as number) - (b.seq as number));
 
 /** What may be sent next, up to a window, the oldest first. */
 export function ready(outbox: Outbox, now: number, suits: (message: Message) => boolean): Entry[] {
@@ -230,10 +230,8 @@ export const hold =
 	};
 
 /** Whether an entry is about a field and nothing else, and not under way. */
-export function isRival({ seq, message }: Entry, field: string): boolean {
-	const [first, ...more] = fieldMessages(message);
-	return seq === undefined && !!first && more.length === 0 && fieldOf(first) === field;
-}
+export const isRival = ({ seq, message }: Entry, field: string): boolean =>
+	seq === undefined && isOfField(message) && fieldOf(message) === field;
 
 /** An outbox and where it is kept. What is shown has all steps, what is stored those that will outlive a crash. */
 export class Keeper {

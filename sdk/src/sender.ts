@@ -24,8 +24,8 @@ export class Sender {
 	readonly #keeper: box.Keeper;
 	readonly #replica: Replica;
 	readonly #handlers: SenderHandlers;
-	/** The versions of fields that others made, and that the user wanted just so. */
-	readonly #same = new Map<string, number>();
+	/** By field and the version that changes of it were based on, on top of which one they go out again. */
+	readonly #moved = new Map<string, number>();
 	#isOn = false;
 	/** The highest number that was sent on this connection. */
 	#sent = 0;
@@ -45,6 +45,7 @@ export class Sender {
 		this.stop();
 		this.#isOn = true;
 		this.#sent = 0;
+		this.#moved.clear();
 	}
 
 	stop(): void {
@@ -55,8 +56,8 @@ export class Sender {
 	}
 
 	/** Why the room would not even read a change. */
-	problem({ message }: box.Entry): { code: string; message: string } | undefined {
-		if (new Blob([JSON.stringify(message)]).size + TAG <= this.messageBytes) return undefined;
+	problem({ size }: box.Entry): { code: string; message: string } | undefined {
+		if (size + TAG <= this.messageBytes) return undefined;
 		return { code: "limit_message", message: `It has more than ${this.messageBytes} bytes.` };
 	}
 
@@ -73,7 +74,7 @@ export class Sender {
 		// Numbers follow the order that is shown: what is stored may still have some that were taken back.
 		const next = box.ready(this.#keeper.shown, Date.now(), () => true);
 		// It is sent when its number is stored: a number may stand for one message only, whatever crashes.
-		if (next.length > 0) void this.#keeper.do(box.number(next.map(({ key }) => key)));
+		if (next[0]) void this.#keeper.do(box.number(next.map(({ key }) => key)));
 	}
 
 	/** What to send next where one goes at a time and fields alone can be changed. */
@@ -133,18 +134,20 @@ export class Sender {
 		this.#done(entry, { outcome: "applied", version, ...settled });
 	}
 
-	#conflict(entry: box.Entry, { field, serverVersion: version, current }: ConflictFrame): void {
+	#conflict(entry: box.Entry, { field, clientVersion: from, serverVersion: version, current }: ConflictFrame): void {
 		this.#replica.takeField(field, version, current);
-		// What the user chose next is on top of what was found to be the same.
-		const verdict = this.#same.get(field) === version ? "again" : box.judge(entry, field, current);
+		// What the user chose next follows: on top of the same, or the room may take the one before it for a conflict.
+		const base = `${from} ${field}`;
+		const verdict = this.#moved.has(base) ? "again" : box.judge(entry, field, current);
+		const to = this.#moved.get(base) ?? version;
+		if (verdict !== "conflict") this.#moved.set(base, to);
 		if (verdict === "same") {
-			this.#same.set(field, version);
 			this.#done(entry, { outcome: "applied", version });
 			return;
 		}
 		if (verdict === "again") {
-			const base = (one: string, before: number) => (one === field ? version : before);
-			const again = (one: box.Entry) => box.changed(one, { message: box.rebased(one.message, base), seq: undefined });
+			const moved = (one: string, before: number) => (one === field ? to : before);
+			const again = (one: box.Entry) => box.changed(one, { message: box.rebased(one.message, moved), seq: undefined });
 			void this.#keeper.do(box.replace(entry.key, again));
 			return;
 		}
@@ -164,7 +167,7 @@ export class Sender {
 		if (code === "forbidden") {
 			if (!entry) return;
 			// The room does not count it, so the ones after it get its number and so on.
-			this.#sent = Math.min(this.#sent, seq - 1);
+			this.#sent = seq - 1;
 			void this.#keeper.do(box.unnumber(seq));
 			this.#done(entry, { outcome: "rejected", code, message });
 			return;
@@ -192,7 +195,6 @@ export class Sender {
 	/** Waits for an answer to what is under way. */
 	#expect(): void {
 		clearTimeout(this.#answer);
-		if (this.#isOn && box.underWay(this.#keeper.shown).length > 0)
-			this.#answer = setTimeout(() => this.#again(0), ANSWER);
+		if (this.#isOn && box.underWay(this.#keeper.shown)[0]) this.#answer = setTimeout(() => this.#again(0), ANSWER);
 	}
 }

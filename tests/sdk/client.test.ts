@@ -138,6 +138,41 @@ test("E2 after a refusal that is not counted the later changes keep their order,
 	);
 });
 
+test("S4 what follows a change that has to go out again follows it, and does not conflict with it", async () => {
+	for (const other of [undefined, "bob"]) {
+		const stage = new Stage();
+		await stage.enter();
+		const outcomes = [1, 2].map((value) => watched(stage.client.select("x", value)));
+		await pass();
+		const [first, second] = stage.said();
+		const conflict = { type: "conflict", code: "E_CONFLICT", field: "x", clientVersion: 0 };
+		const stored = { ...first.selection, version: 5, updatedAt: 1 };
+		const { seq, id } = first;
+		await stage.network.last.say({ ...conflict, seq, id, serverVersion: 3, current: null });
+		const [again] = stage.said();
+		assert.deepEqual([again.seq, again.baseVersion, again.selection.value], [3, 3, 1]);
+		// The room tells what it holds when it comes to tell: by then it has the first again, or somebody else's.
+		const current = other ? { ...stored, value: 9, userId: other } : stored;
+		const late = { ...conflict, seq: second.seq, id: second.id, serverVersion: 5, current };
+		await stage.network.last.say(late);
+		const [next] = stage.said();
+		// That base is no conflict if version 5 is this client's, and one if it is another's.
+		assert.deepEqual([next.seq, next.baseVersion, next.selection.value], [4, 3, 2]);
+		if (other === undefined) {
+			await stage.network.last.say({ type: "ack", seq: 3, id: again.id, version: 5 });
+			await stage.network.last.say({ type: "ack", seq: 4, id: next.id, version: 6 });
+		} else {
+			const told = { ...conflict, clientVersion: 3, serverVersion: 5, current };
+			for (const one of [again, next]) await stage.network.last.say({ ...told, seq: one.seq, id: one.id });
+		}
+		const outcome = other ? "conflict" : "applied";
+		assert.deepEqual(
+			outcomes.map(({ value }) => value?.outcome),
+			[outcome, outcome],
+		);
+	}
+});
+
 test("U8 E4 who comes back to another life of the room without having changed anything keeps its name", async () => {
 	const stage = new Stage();
 	await stage.enter();

@@ -151,7 +151,7 @@ test("what is under way is in the order of its numbers", () => {
 	);
 });
 
-test("an outbox is full with 1,000 changes or 4 Mi characters", () => {
+test("an outbox is full with 1,000 changes or 4 MiB", () => {
 	const of = (count: number) => outbox(Array.from({ length: count }, (_, i) => entry(`${i}`)));
 	assert.deepEqual(
 		[999, 1_000].map((count) => box.isFull(of(count), entry("more"))),

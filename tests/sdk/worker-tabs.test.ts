@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { indexedDbStorage, type RoomClient } from "../../sdk/src/index.ts";
 import { sendOnSync, sendPending } from "../../sdk/src/service-worker.ts";
+import type { Outcome } from "../../sdk/src/types.ts";
 import { Client, newRoom, type Served, serve } from "../worker/harness.ts";
 import {
 	applied,
@@ -199,6 +200,19 @@ describe("tabs that share an outbox", { concurrency: true }, () => {
 			const { participants } = await server.state(room);
 			return participants.find(({ id }: { id: string }) => id === "ann").connections === 1;
 		}, "one connection to be left");
+	});
+
+	test("what both tabs type into one field is sent in order, and both are told", async () => {
+		const { room, first, second, bob } = await tabs();
+		const all: Promise<Outcome>[] = [];
+		for (let i = 0; i < 4; i++) {
+			all.push(first.select("price", `first ${i}`, { debounceMs: 50 }));
+			await until(second, () => values(second).price === `first ${i}`, "to see it");
+			all.push(second.select("price", `second ${i}`, { debounceMs: 50 }));
+			await until(first, () => values(first).price === `second ${i}`, "to see it");
+		}
+		for (const outcome of await Promise.all(all)) applied(outcome);
+		assert.deepEqual(await converged(server, room, first, second, bob), { price: "second 3" });
 	});
 
 	test("a tab that was never connected is sent for by the one that is", async () => {
