@@ -31,6 +31,8 @@ export interface Transaction {
 
 /** A room as one user has it. Made once, it is connected, closed and connected again as often as needed. */
 export class RoomClient {
+	/** Who this client speaks for. */
+	readonly user: api.User;
 	readonly #options: api.RoomClientOptions;
 	readonly #emitter = new Emitter<api.Events & { change: () => void }>();
 	readonly #replica = new Replica();
@@ -44,7 +46,6 @@ export class RoomClient {
 	readonly #waiting = new Map<string, ((outcome: api.Outcome) => void)[]>();
 	/** In whose name this client says hello while another tab leads. */
 	readonly #ownId = box.randomId();
-	#user: api.User;
 	#shown = { status: "offline", persistence: "memory", clockSkew: 0 } as Shown;
 	/** From `connect` to the end of it. */
 	#run: object | undefined;
@@ -60,7 +61,7 @@ export class RoomClient {
 		const { host, party = "collaboration", room, user, initial } = options;
 		for (const text of [host, party, room, user.id, user.name]) named(text);
 		this.#options = options;
-		this.#user = user;
+		this.user = user;
 		if (initial) this.#replica.receive({ ...(initial as SyncResponseFrame), type: "sync_response" });
 		const storage = storageOf(options.storage);
 		const address = addressOf(host, party, room);
@@ -89,11 +90,6 @@ export class RoomClient {
 		this.#link = new Link(address.socket, options.WebSocket, handlers);
 		this.#sender = new Sender(this.#keeper, this.#replica, handlers);
 		this.#poller = new Poller(address.http, options.fetch, this.#replica, this.#sender, handlers);
-	}
-
-	/** Who this client speaks for. */
-	get user(): api.User {
-		return this.#user;
 	}
 
 	/** Connects, and comes back by itself from then on. */
@@ -135,7 +131,7 @@ export class RoomClient {
 
 	/** Empties a field, as `select` sets it. */
 	clear(field: string, options: api.ChangeOptions = {}): Promise<api.Outcome> {
-		return this.#field({ type: "field_cleared", field: named(field), userId: this.#user.id }, options);
+		return this.#field({ type: "field_cleared", field: named(field), userId: this.user.id }, options);
 	}
 
 	/** Makes all changes that `make` makes, or none of them. */
@@ -157,7 +153,7 @@ export class RoomClient {
 
 	/** Says whether the user is ready. */
 	setReady(isReady: boolean, options: api.ChangeOptions = {}): Promise<api.Outcome> {
-		return this.#change({ type: "user_ready", userId: this.#user.id, isReady: !!isReady }, options);
+		return this.#change({ type: "user_ready", userId: this.user.id, isReady: !!isReady }, options);
 	}
 
 	/** Tells others what the user looks at: any JSON up to 4 KiB, null for nothing. Not stored, gone with the connection. */
@@ -226,7 +222,7 @@ export class RoomClient {
 
 	/** Gives the user another name, which others are told. */
 	rename(name: string): void {
-		this.#user = { ...this.#user, name: named(name) };
+		(this as { user: api.User }).user = { ...this.user, name: named(name) };
 		this.#join();
 	}
 
@@ -255,7 +251,7 @@ export class RoomClient {
 	// What the user does.
 
 	#selection(field: string, value: api.Json) {
-		return { field: named(field), value: copied(value), userId: this.#user.id, timestamp: Date.now() };
+		return { field: named(field), value: copied(value), userId: this.user.id, timestamp: Date.now() };
 	}
 
 	#field(message: BatchChange, options: api.SelectOptions): Promise<api.Outcome> {
@@ -381,7 +377,8 @@ export class RoomClient {
 	}
 
 	get #leads(): boolean {
-		return !this.#tabs || this.#tabs.isLeader;
+		// What is in memory no other tab can send.
+		return !this.#tabs || this.#tabs.isLeader || !this.#keeper.storage.isDurable;
 	}
 
 	// The connection.
@@ -435,7 +432,7 @@ export class RoomClient {
 	}
 
 	#join(): void {
-		const { id, name } = this.#user;
+		const { id, name } = this.user;
 		if (this.#options.join !== false) this.#link.send({ type: "user_joined", userId: id, userName: name, id: "join" });
 	}
 
@@ -472,7 +469,7 @@ export class RoomClient {
 
 	#welcomed(welcome: WelcomeFrame): void {
 		const { userId, connectionId, role, time, lastSeq, limits } = welcome;
-		if (userId !== null && userId !== this.#user.id) {
+		if (userId !== null && userId !== this.user.id) {
 			this.#error("identity_mismatch", `The token is of ${userId}.`);
 			this.#end("identity_mismatch");
 			return;
@@ -507,7 +504,7 @@ export class RoomClient {
 	}
 
 	#joined(): void {
-		const { id, name } = this.#user;
+		const { id, name } = this.user;
 		const known = this.#replica.participants.get(id);
 		if (known) this.#replica.participants.set(id, { ...known, name, online: true });
 	}
@@ -556,7 +553,7 @@ export class RoomClient {
 	}
 
 	#changed(): void {
-		if (this.#view.update(this.#replica, this.#keeper.shown, this.#shown, this.#user.id)) this.#emitter.emit("change");
+		if (this.#view.update(this.#replica, this.#keeper.shown, this.#shown, this.user.id)) this.#emitter.emit("change");
 	}
 
 	#error(code: string, message: string): void {

@@ -9,7 +9,7 @@ const PING_EVERY = 25_000;
 const PATIENCE = 10_000;
 
 /** Close codes after which another connection would end in the same way (PROTOCOL.md, X2). */
-const FINAL = [4400, 4403, 4404, 4409, 4410, 4413, 4426];
+const FINAL = /^44(?!01|08|29)/;
 const UNAUTHORIZED = 4401;
 
 export interface LinkHandlers {
@@ -64,11 +64,10 @@ export class Link {
 		const socket = new ReconnectingWebSocket(prepared, undefined, {
 			WebSocket: this.#implementation,
 			minReconnectionDelay: 400 + Math.random() * 800,
-			maxReconnectionDelay: 4_000 + Math.random() * 2_000,
-			reconnectionDelayGrowFactor: 1.5,
+			maxReconnectionDelay: 5_000,
 			maxEnqueuedMessages: 0,
 			shouldReconnectOnClose: ({ code }) =>
-				!FINAL.includes(code) && !(code === UNAUTHORIZED && (!token || this.#isRefused)),
+				!FINAL.test(`${code}`) && !(code === UNAUTHORIZED && (!token || this.#isRefused)),
 		});
 		socket.onopen = () => this.#opened(token);
 		socket.onmessage = ({ data }) => this.#received(data);
@@ -116,16 +115,13 @@ export class Link {
 
 	#received(data: any): void {
 		if (this.#isReady) this.#calm();
-		// A pong, or what is no frame.
-		if (data[0] !== "{") return;
-		let frame: ServerFrame;
+		let frame: ServerFrame | undefined;
 		try {
 			frame = JSON.parse(data);
 		} catch {
-			// No room says such a thing. Whoever stands in between is not believed.
-			return;
+			// A pong, or no word of the room's: whoever stands in between is not believed.
 		}
-		this.#handlers.frame(frame);
+		if (frame?.type) this.#handlers.frame(frame);
 	}
 
 	#closed(code: number, reason: string, isFinal: boolean): void {

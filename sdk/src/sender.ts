@@ -110,15 +110,12 @@ export class Sender {
 		messages.forEach((one, i) => {
 			const own = version - messages.length + 1 + i;
 			const field = box.fieldOf(one);
+			const isSet = one.type === "field_selected";
 			// Clearing what is not set has no version (PROTOCOL.md, S1).
-			const isNone = one.type === "field_cleared" && !this.#replica.fields.get(field)?.selection;
+			const isNone = !isSet && !this.#replica.fields.get(field)?.selection;
 			if (isNone || own <= this.#replica.fieldVersion(field)) return;
-			const selection = one.type === "field_selected" ? { timestamp: null, ...one.selection } : null;
-			this.#replica.takeField(
-				field,
-				own,
-				selection && ({ ...selection, version: own, updatedAt: at } as StoredSelection),
-			);
+			const selection = isSet ? { timestamp: null, ...one.selection, version: own, updatedAt: at } : null;
+			this.#replica.takeField(field, own, selection as StoredSelection | null);
 		});
 	}
 

@@ -40,5 +40,5 @@ export function storageOf(storage: RoomClientOptions["storage"]): OutboxStorage 
 
 /** Whether tabs can agree on which of them sends. */
 export function canShare(): unknown {
-	return globalThis.navigator?.locks && globalThis.BroadcastChannel;
+	return globalThis.navigator?.locks;
 }

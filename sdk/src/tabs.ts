@@ -6,9 +6,6 @@ import type { Outcome } from "./types.ts";
 /** What one tab tells the others: what became of an entry, or just that what is stored has changed. */
 export type Notice = { entry: Entry; outcome: Outcome } | null;
 
-/** Nobody leads if the lock is had within this time, in milliseconds. */
-const PATIENCE = 50;
-
 /** All clients of a user in a room that share an outbox. One leads: it sends what is in there. */
 export class Tabs {
 	isLeader = false;
@@ -50,7 +47,8 @@ export class Tabs {
 			};
 			// It is refused when this tab leaves before.
 			navigator.locks.request(this.#name, { signal: waiting.signal }, lead).catch(enter);
-			setTimeout(enter, PATIENCE);
+			// Who has it by now is another tab, or `lead` was called.
+			navigator.locks.query().then(({ held }) => held?.some(({ name }) => name === this.#name) && enter(), enter);
 		});
 	}
 

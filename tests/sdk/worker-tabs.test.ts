@@ -304,6 +304,28 @@ describe("tabs that share an outbox", { concurrency: true }, () => {
 		assert.deepEqual(await converged(server, room, ann), { price: 2 });
 	});
 
+	test("where a page may neither store nor agree with other tabs, it is told so and still sends", async () => {
+		const room = newRoom();
+		const { output } = await script(`
+			await source("node_modules/fake-indexeddb/auto/index.mjs");
+			const { RoomClient } = await source("sdk/src/index.ts");
+			const refuse = () => {
+				throw new DOMException("Access is denied.", "SecurityError");
+			};
+			indexedDB.open = refuse;
+			navigator.locks.request = navigator.locks.query = async () => refuse();
+			const user = { id: "ann", name: "Ann" };
+			const ann = new RoomClient({ host: "${server.host}", room: "${room}", user });
+			const codes = [];
+			ann.on("error", ({ code }) => codes.push(code));
+			ann.connect();
+			const { outcome } = await ann.select("price", 1);
+			console.log(outcome, ann.getSnapshot().persistence, codes);
+			ann.close();
+		`);
+		assert.equal(output.trim(), "applied memory [ 'storage_failed' ]");
+	});
+
 	for (const storage of ["memory", "indexeddb"])
 		test(`there is no DOM, and the process ends by itself after close(), with ${storage}`, async () => {
 			const room = newRoom();
