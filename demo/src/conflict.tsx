@@ -3,7 +3,7 @@
 
 import { type RefObject, useEffect, useRef, useState } from "react";
 import type { Conflict, Json, Side } from "roomkeep";
-import { useConflicts, useSnapshot } from "roomkeep/react";
+import { useConflicts, useSelection, useSnapshot } from "roomkeep/react";
 import { labelOf, quoted, specOf, textOf } from "./fields.ts";
 import { useFormState } from "./form-state.tsx";
 import { useNames } from "./names.ts";
@@ -99,6 +99,7 @@ interface DecisionProps {
 function Decision({ conflict, place, onDecided }: DecisionProps) {
 	const { field, mine, theirs, others } = conflict;
 	const [, resolve] = useConflicts();
+	const [, set] = useSelection(field);
 	const { drafts, setDraft } = useFormState();
 	const [own, setOwn] = useState<string>();
 	const skew = useSnapshot(({ clockSkew }) => clockSkew);
@@ -112,7 +113,8 @@ function Decision({ conflict, place, onDecided }: DecisionProps) {
 	function decide(choice: "mine" | "theirs" | { value: Json }) {
 		onDecided();
 		setDraft(field, undefined);
-		guard(resolve(field, choice));
+		// A text of the user's own may be the very word "mine".
+		guard(typeof choice === "string" ? resolve(field, choice) : set(choice.value));
 	}
 
 	return (

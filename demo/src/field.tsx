@@ -163,7 +163,9 @@ function Offer({ id, label, by, text, onTake, onKeep }: OfferProps) {
 /** The ids of those who are at the field elsewhere. */
 function useOthersAt(field: string): string[] {
 	const [presences] = usePresence();
-	return [...new Set(presences.filter(({ data }) => fieldIn(data) === field).map(({ userId }) => userId))];
+	const there = presences.filter(({ data }) => fieldIn(data) === field);
+	// A connection that has not said whose it is has no name to show.
+	return [...new Set(there.flatMap(({ userId }) => userId ?? []))];
 }
 
 /** Who else is at the field. It belongs to its description, so that whoever comes there hears of it. */

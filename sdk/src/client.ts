@@ -207,17 +207,14 @@ export class RoomClient {
 	}
 
 	/**
-	 * Decides a conflict: one's own value again, on top of the room's, or the room's, or another one. A value that is
-	 * the text "mine" or "theirs" is given as `{ value }`. Of a transaction that came too late, `"theirs"` drops all.
+	 * Decides a conflict: one's own value again, on top of the room's, or the room's, or another one, as `select` does, which
+	 * can also set a field to the texts "mine" and "theirs". Of a transaction that came too late, `"theirs"` drops all.
 	 */
-	resolve(field: string, choice: "mine" | "theirs" | api.Json | { value: api.Json }): Promise<api.Outcome> {
+	resolve(field: string, choice: "mine" | "theirs" | api.Json): Promise<api.Outcome> {
 		const held = this.#held(field);
 		if (!held) return Promise.resolve({ outcome: "rejected", code: "no_conflict", message: "There is no conflict." });
 		if (choice === "theirs") return this.#take(held.key).then(() => isLeft);
-		if (choice === "mine") return this.#again(held, field);
-		const isWrapped = choice instanceof Object && Object.keys(choice).join() === "value";
-		const value = isWrapped ? (choice as { value: api.Json }).value : choice;
-		return this.#again(held, field, { type: "field_selected", selection: this.#selection(field, value) });
+		return choice === "mine" ? this.#again(held, field) : this.select(field, choice);
 	}
 
 	/** Gives the user another name, which others are told. */

@@ -1,8 +1,14 @@
 // What a client takes and gives: the types of the package's public face. The wire's own types are in protocol.ts.
 
-import type { Json } from "./protocol.ts";
+import type {
+	Json,
+	Permission,
+	PresenceEntry,
+	StoredSelection,
+	PermissionRequest as WirePermissionRequest,
+} from "./protocol.ts";
 
-export type { Json };
+export type { Json, Permission };
 
 /** Who this client speaks for. With tokens (PROTOCOL.md, A3) the token's user and name go before these. */
 export interface User {
@@ -22,18 +28,11 @@ export interface User {
  */
 export type Status = "offline" | "connecting" | "synced" | "polling" | "closed";
 
-/** A field as a user sees it: as the room has it, or as this user has just changed it. */
-export interface Selection {
-	field: string;
-	value: Json;
-	/** Who chose it. */
-	userId: string;
-	/** The chooser's own clock, in milliseconds since 1970. */
-	timestamp: number | null;
-	/** The version of the room that this made; while it is pending, the version that it is based on. */
-	version: number;
-	/** When the room stored it, in milliseconds of the room's clock; while it is pending, this device's. */
-	updatedAt: number;
+/**
+ * A field as a user sees it: as the room has it, or as this user has just changed it. While it is pending, `version` is
+ * the one that it is based on, and `updatedAt` is of this device's clock.
+ */
+export interface Selection extends StoredSelection {
 	/** Chosen here, and the room has not answered yet. */
 	pending: boolean;
 }
@@ -54,10 +53,7 @@ export interface Participant {
 }
 
 /** What somebody looks at right now, on one connection. */
-export interface Presence {
-	connectionId: string;
-	userId: string;
-	data: Json;
+export interface Presence extends PresenceEntry {
 	/** Whether it is this client's own. */
 	isMine: boolean;
 }
@@ -83,37 +79,10 @@ export interface Conflict {
 	others: { field: string; value: Json | undefined }[];
 }
 
-/** A request for a permission (PROTOCOL.md, Q1). */
-export interface PermissionRequest {
-	requestId: string;
-	/** Who asks. */
-	userId: string;
-	action: string;
-	detail: Json;
-	status: "pending" | "resolved" | "cancelled" | "expired";
-	/** In milliseconds of the room's clock. */
-	createdAt: number;
-	/** From when on it cannot be answered, in milliseconds of the room's clock. */
-	expiresAt: number;
-	decision?: "allow" | "deny";
-	scope?: "once" | "session";
-	reason?: string;
-	resolvedBy?: string;
-	/** 0 until the room has it. */
-	version: number;
+/** A request for a permission (PROTOCOL.md, Q1). Its `version` is 0 until the room has it. */
+export interface PermissionRequest extends WirePermissionRequest {
 	/** Made here, and the room has not answered yet. */
 	pending: boolean;
-}
-
-/** A permission that stands (PROTOCOL.md, Q4). */
-export interface Permission {
-	requestId: string;
-	userId: string;
-	action: string;
-	grantedBy: string;
-	/** In milliseconds of the room's clock. */
-	grantedAt: number;
-	version: number;
 }
 
 /**

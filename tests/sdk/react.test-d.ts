@@ -99,7 +99,7 @@ export function Rest() {
 	same<typeof conflicts, readonly Conflict[]>(true);
 	resolve("price", "mine");
 	resolve("price", "theirs");
-	resolve("price", { value: 3 });
+	resolve("price", 3);
 	// @ts-expect-error A conflict is about a field.
 	resolve("mine");
 

@@ -172,7 +172,7 @@ test("a choice that came too late is a conflict of its field, until it is resolv
 	const [conflicts, resolve] = given().conflicts;
 	assert.deepEqual(conflicts, [conflict]);
 
-	await resolve("price", { value: "between" });
+	await resolve("price", "between");
 	await until(() => assert.deepEqual([given().price[0], given().price[2].conflict], ["between", undefined]));
 	assert.deepEqual(given().conflicts[0], []);
 	assert.equal(given().conflicts[1], resolve);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { RoomClient } from "../../sdk/src/index.ts";
 import type { Outcome, RoomClientOptions, Snapshot } from "../../sdk/src/types.ts";
-import { type Served, sleep } from "../worker/harness.ts";
+import { Client, type Served, sleep } from "../worker/harness.ts";
 
 const clients = new Set<RoomClient>();
 
@@ -29,6 +29,18 @@ export async function enter(...args: Parameters<typeof make>): Promise<RoomClien
 	await until(client, ({ participants }) => participants.some((one) => one.id === id && one.online), "to be there");
 	return client;
 }
+
+/** A plain client, which hears of each change by itself. */
+export async function witness(server: Served, room: string): Promise<Client> {
+	const witness = new Client(server.host, room, "witness");
+	await witness.open();
+	await witness.sync();
+	return witness;
+}
+
+/** How often a witness heard of a value. */
+export const told = (witness: Client, value: unknown) =>
+	witness.all("field_selected").filter(({ selection }) => selection.value === value).length;
 
 /** Closes all that were made. */
 export function closeAll(): void {

@@ -66,7 +66,7 @@ describe("conflicts", { concurrency: true }, () => {
 		assert.equal(ann.getSnapshot().conflicts.length, 4);
 		assert.deepEqual(await ann.resolve("a", "theirs"), { outcome: "withdrawn" });
 		applied(await ann.resolve("b", "third"));
-		applied(await ann.resolve("c", { value: "theirs" }));
+		applied(await ann.select("c", "theirs"));
 		applied(await ann.select("d", "anew"));
 		assert.deepEqual(ann.getSnapshot().conflicts, []);
 		const none = await ann.resolve("a", "mine");

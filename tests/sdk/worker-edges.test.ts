@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Outcome, Status } from "../../sdk/src/types.ts";
-import { Client, newRoom, type Served, serve, sleep } from "../worker/harness.ts";
+import { newRoom, type Served, serve, sleep } from "../worker/harness.ts";
 import { AUTH_KEYS, token } from "../worker/tokens.ts";
 import {
 	applied,
@@ -15,8 +15,10 @@ import {
 	isPolling,
 	isSynced,
 	make,
+	told,
 	until,
 	values,
+	witness,
 } from "./worker-client.ts";
 import { Net } from "./worker-net.ts";
 
@@ -38,16 +40,6 @@ after(async () => {
 	await Promise.all([server.close(), small.close(), closed.close()]);
 });
 
-async function witness(room: string): Promise<Client> {
-	const witness = new Client(server.host, room, "witness");
-	await witness.open();
-	await witness.sync();
-	return witness;
-}
-
-const told = (witness: Client, value: unknown) =>
-	witness.all("field_selected").filter(({ selection }) => selection.value === value).length;
-
 const forget = async (room: string) => {
 	await server.sql(room, "DELETE FROM client");
 	await server.evict(room);
@@ -66,7 +58,7 @@ async function poller(server: Served, room: string, id: string, options = {}) {
 describe("several things at once", { concurrency: true }, () => {
 	test("E4: cut off while it takes another name, it still makes what is pending once", async () => {
 		const room = newRoom();
-		const log = await witness(room);
+		const log = await witness(server, room);
 		const net = new Net();
 		const ann = await enter(server, room, "ann", net.options);
 		applied(await ann.select("price", 0));
@@ -98,7 +90,7 @@ describe("several things at once", { concurrency: true }, () => {
 
 	test("E4, H3: forgotten while it polls, it takes another name and goes on", async () => {
 		const room = newRoom();
-		const log = await witness(room);
+		const log = await witness(server, room);
 		const { client: ann, net } = await poller(server, room, "ann");
 		applied(await ann.select("price", 1));
 		applied(await ann.select("price", 2));

@@ -2,8 +2,19 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { Client, type Frame, newRoom, type Served, serve, sleep } from "../worker/harness.ts";
-import { applied, closeAll, converged, enter, eventually, isSynced, make, until, values } from "./worker-client.ts";
+import { type Client, type Frame, newRoom, type Served, serve, sleep } from "../worker/harness.ts";
+import {
+	applied,
+	closeAll,
+	converged,
+	enter,
+	eventually,
+	isSynced,
+	make,
+	until,
+	values,
+	witness,
+} from "./worker-client.ts";
 import { Net, Port } from "./worker-net.ts";
 
 let server: Served;
@@ -15,14 +26,7 @@ after(async () => {
 	await server.close();
 });
 
-/** Every field that was set, as a plain client hears of it: one frame a change. */
-async function witness(room: string): Promise<Client> {
-	const witness = new Client(server.host, room, "witness");
-	await witness.open();
-	await witness.sync();
-	return witness;
-}
-
+/** Every field that was set to a value, as a plain client hears of it: one frame a change. */
 const told = (witness: Client, value: unknown) =>
 	witness.all("field_selected").filter(({ selection }) => selection.value === value);
 
@@ -30,7 +34,7 @@ describe("a client whose connection is bad", { concurrency: true }, () => {
 	test("E5: a lost ack, somebody else's newer value, and the same change again: done once, and theirs stands", async () => {
 		const room = newRoom();
 		const net = new Net();
-		const log = await witness(room);
+		const log = await witness(server, room);
 		const ann = await enter(server, room, "ann", net.options);
 		const bob = await enter(server, room, "bob");
 		net.incoming = (frame) => {
@@ -57,7 +61,7 @@ describe("a client whose connection is bad", { concurrency: true }, () => {
 	test("E2, E5: an ack that never comes on a connection that lives: it is asked for again", async () => {
 		const room = newRoom();
 		const net = new Net();
-		const log = await witness(room);
+		const log = await witness(server, room);
 		const ann = await enter(server, room, "ann", net.options);
 		let lost = 0;
 		net.incoming = (frame) => (frame.type === "ack" && frame.seq && lost++ === 0 ? [] : [frame]);
@@ -158,7 +162,7 @@ describe("a client whose connection is bad", { concurrency: true }, () => {
 	test("E1, E5: cut off again and again with many changes under way, each is done once and in order", async () => {
 		const room = newRoom();
 		const net = new Net();
-		const log = await witness(room);
+		const log = await witness(server, room);
 		const ann = await enter(server, room, "ann", net.options);
 		let answers = 0;
 		net.incoming = (frame) => {
@@ -186,7 +190,7 @@ describe("a client whose connection is bad", { concurrency: true }, () => {
 	test("S9, E5: cut off during a transaction, it is made once and whole", async () => {
 		const room = newRoom();
 		const net = new Net();
-		const log = await witness(room);
+		const log = await witness(server, room);
 		const ann = await enter(server, room, "ann", net.options);
 		for (const where of ["sent", "answered"]) {
 			net.outgoing = (frame) => {
@@ -254,7 +258,7 @@ describe("a client whose connection is bad", { concurrency: true }, () => {
 	test("through a port that is cut, slow, and black for a while, with the WebSocket of the platform", async () => {
 		const port = await Port.before(server.host);
 		const room = newRoom();
-		const log = await witness(room);
+		const log = await witness(server, room);
 		const ann = await enter(port, room, "ann");
 		port.delay = 150;
 		const slow = Array.from({ length: 10 }, (_, i) => ann.select("price", `slow ${i}`));

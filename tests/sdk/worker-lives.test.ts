@@ -15,8 +15,10 @@ import {
 	isPolling,
 	isSynced,
 	make,
+	told,
 	until,
 	values,
+	witness,
 } from "./worker-client.ts";
 import { Net } from "./worker-net.ts";
 
@@ -39,16 +41,6 @@ after(async () => {
 	await Promise.all([server.close(), slow.close(), closed.close()]);
 });
 
-async function witness(room: string): Promise<Client> {
-	const witness = new Client(server.host, room, "witness");
-	await witness.open();
-	await witness.sync();
-	return witness;
-}
-
-const told = (witness: Client, value: unknown) =>
-	witness.all("field_selected").filter(({ selection }) => selection.value === value).length;
-
 const remove = async (room: string) =>
 	assert.equal((await server.get(roomPath(room), { method: "DELETE" })).status, 204);
 
@@ -61,7 +53,7 @@ const ended = async (client: RoomClient) => {
 describe("rooms that forget and end", { concurrency: true }, () => {
 	test("E4: a client that was forgotten takes another name, and makes what is pending once", async () => {
 		const room = newRoom();
-		const log = await witness(room);
+		const log = await witness(server, room);
 		const net = new Net();
 		const ann = await enter(server, room, "ann", net.options);
 		applied(await ann.select("old", "before"));
@@ -103,7 +95,7 @@ describe("rooms that forget and end", { concurrency: true }, () => {
 		await remove(room);
 		const eve = await enter(server, room, "eve");
 		applied(await eve.select("held", "theirs"));
-		const log = await witness(room);
+		const log = await witness(server, room);
 		net.heal();
 		applied(await late);
 		applied(await made);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { Client, newRoom, type Served, serve } from "../worker/harness.ts";
+import { newRoom, type Served, serve } from "../worker/harness.ts";
 import {
 	applied,
 	closeAll,
@@ -12,8 +12,10 @@ import {
 	isPolling,
 	isSynced,
 	make,
+	told,
 	until,
 	values,
+	witness,
 } from "./worker-client.ts";
 import { Net, Port } from "./worker-net.ts";
 
@@ -25,16 +27,6 @@ after(async () => {
 	closeAll();
 	await server.close();
 });
-
-async function witness(room: string): Promise<Client> {
-	const witness = new Client(server.host, room, "witness");
-	await witness.open();
-	await witness.sync();
-	return witness;
-}
-
-const told = (witness: Client, value: unknown) =>
-	witness.all("field_selected").filter(({ selection }) => selection.value === value).length;
 
 /** A client that polls from its beginning. */
 async function poller(room: string, id: string): Promise<[ReturnType<typeof make>, Net]> {
@@ -80,7 +72,7 @@ describe("a client without WebSockets", { concurrency: true }, () => {
 
 	test("E1, H3: each change once from WebSocket to HTTP and back, with answers lost at both switches", async () => {
 		const room = newRoom();
-		const log = await witness(room);
+		const log = await witness(server, room);
 		const net = new Net();
 		const ann = await enter(server, room, "ann", net.options);
 		net.incoming = (frame) => {

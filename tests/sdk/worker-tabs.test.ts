@@ -10,7 +10,7 @@ import { after, before, describe, test } from "node:test";
 import { indexedDbStorage, type RoomClient } from "../../sdk/src/index.ts";
 import { sendOnSync, sendPending } from "../../sdk/src/service-worker.ts";
 import type { Outcome } from "../../sdk/src/types.ts";
-import { Client, newRoom, type Served, serve } from "../worker/harness.ts";
+import { newRoom, type Served, serve } from "../worker/harness.ts";
 import {
 	applied,
 	closeAll,
@@ -21,8 +21,10 @@ import {
 	isPolling,
 	isSynced,
 	make,
+	told,
 	until,
 	values,
+	witness,
 } from "./worker-client.ts";
 import { fileStorage } from "./worker-crash.ts";
 import { Net } from "./worker-net.ts";
@@ -37,16 +39,6 @@ after(async () => {
 	await server.close();
 	rmSync(folder, { recursive: true });
 });
-
-async function witness(room: string): Promise<Client> {
-	const witness = new Client(server.host, room, "witness");
-	await witness.open();
-	await witness.sync();
-	return witness;
-}
-
-const told = (witness: Client, value: unknown) =>
-	witness.all("field_selected").filter(({ selection }) => selection.value === value).length;
 
 const numbered = (net: Net) => net.sent.filter(({ seq }) => seq !== undefined);
 
@@ -108,7 +100,7 @@ describe("tabs that share an outbox", { concurrency: true }, () => {
 
 	test("E1, E5: the leading tab closes with changes under way, and the other one goes on under the same name", async () => {
 		const { room, nets, first, second, bob } = await tabs();
-		const log = await witness(room);
+		const log = await witness(server, room);
 		applied(await first.select("price", 0));
 		nets[0].incoming = (frame) => (frame.type === "ack" ? [] : [frame]);
 		const mine = second.select("price", "second");
@@ -250,7 +242,7 @@ describe("tabs that share an outbox", { concurrency: true }, () => {
 
 	test("E1, E5: a process that is killed with changes under way, and the next one sends them once", async () => {
 		const room = newRoom();
-		const log = await witness(room);
+		const log = await witness(server, room);
 		const path = join(folder, `${room}.json`);
 		const { signal } = await script(`
 			const { RoomClient } = await source("sdk/src/index.ts");
@@ -365,7 +357,7 @@ describe("the service worker", () => {
 		assert.equal(await sendPending(), 0);
 		const rooms = [newRoom(), newRoom()];
 		for (const room of rooms) await left(room);
-		const log = await witness(rooms[0] as string);
+		const log = await witness(server, rooms[0] as string);
 		assert.equal(await sendPending(), 2);
 		for (const room of rooms) assert.deepEqual(await held(server, room), { price: 1, note: "x" });
 		assert.equal(await sendPending(), 0);
