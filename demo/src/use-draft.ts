@@ -8,8 +8,6 @@ import { useGuard } from "./news.tsx";
 
 // Long enough not to send each letter, and short enough that the others see a word appear.
 const PAUSE = 300;
-// Takes the place of what waits for a pause, where 0 would be a second change after it.
-const AT_ONCE = 1;
 
 export function useDraft(field: string) {
 	const client = useRoom();
@@ -47,14 +45,14 @@ export function useDraft(field: string) {
 	/** Sends at once what was to wait for a pause. */
 	function flush() {
 		if (draft === undefined || Date.now() - typedAt.current >= PAUSE) return;
-		send(draft.text, AT_ONCE);
+		send(draft.text, 0);
 	}
 
 	/** Somebody went on to something else. */
 	function leave() {
 		if (draft === undefined || conflict !== undefined) return;
 		if (offer === undefined) flush();
-		else send(draft.text, AT_ONCE);
+		else send(draft.text, 0);
 		setDraft(field, undefined);
 	}
 
@@ -87,6 +85,6 @@ export function useDraft(field: string) {
 		/** Takes what somebody else chose. */
 		take: () => setDraft(field, undefined),
 		/** Puts what was typed in its place. */
-		keep: () => draft !== undefined && send(draft.text, AT_ONCE),
+		keep: () => draft !== undefined && send(draft.text, 0),
 	};
 }

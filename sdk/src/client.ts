@@ -15,6 +15,8 @@ import { type Shown, View } from "./view.ts";
 
 /** After this many attempts without an answer the room is asked over HTTP. */
 const ATTEMPTS = 2;
+/** After this many milliseconds the user is announced once more, if the room could not hear it before. */
+const AGAIN = 1_000;
 /** A presence is sent at most this often, in milliseconds, as the room tells it (PROTOCOL.md, P1). */
 const PRESENCE_EVERY = 50;
 /** What the page may not send by itself, since it is the room's or has a method of its own. */
@@ -263,7 +265,7 @@ export class RoomClient {
 		if (held) return this.#again(held, field, message);
 		const last = entries.at(-1);
 		// Another tab's is not for this one to take away: somebody there waits for what becomes of it.
-		const isNext = options.debounceMs && last?.due && box.isRival(last, field) && this.#waiting.has(last.key);
+		const isNext = last?.due && box.isRival(last, field) && this.#waiting.has(last.key);
 		return this.#change({ ...message, baseVersion: this.#base(field) }, options, isNext ? last.key : "");
 	}
 
@@ -282,11 +284,20 @@ export class RoomClient {
 		const message = change ? box.withField(held.message, field, change) : held.message;
 		const seen = Math.max(this.#replica.fieldVersion(field), held.conflict?.version ?? 0);
 		const base = (one: string, before: number) => (one === field ? seen : before);
-		return this.#change(box.rebased(message, base), {}, held.key);
+		// Who waits for what was held hears of the conflict yet, from the tab that sent it.
+		return this.#change(box.rebased(message, base), {}, held.key, "");
 	}
 
-	/** @param over The key of what it takes the place of, if that was not sent. */
-	#change(made: box.Message, { debounceMs, signal }: api.SelectOptions, over = ""): Promise<api.Outcome> {
+	/**
+	 * @param over The key of what it takes the place of, if that was not sent.
+	 * @param joined The same, if who waits for that is told of this.
+	 */
+	#change(
+		made: box.Message,
+		{ debounceMs, signal }: api.SelectOptions,
+		over = "",
+		joined = over,
+	): Promise<api.Outcome> {
 		const message = copied(made);
 		const key = box.randomId();
 		const at = Date.now();
@@ -296,8 +307,6 @@ export class RoomClient {
 			? { code: "outbox_full", message: "Too many changes are pending." }
 			: this.#sender.problem(entry);
 		if (problem) return Promise.resolve({ outcome: "rejected", ...problem });
-		// Who waits for what was held hears of the conflict yet, from the tab that sent it.
-		const joined = debounceMs ? over : "";
 		const promise = new Promise<api.Outcome>((resolve) => {
 			this.#waiting.set(key, [...(this.#waiting.get(joined) ?? []), resolve]);
 		});
@@ -448,6 +457,8 @@ export class RoomClient {
 				break;
 			case "error":
 				if (frame.seq !== undefined) this.#sender.answered(frame);
+				// Nobody would see the user for as long as the connection holds.
+				else if (frame.id === "join" && frame.retry) setTimeout(() => this.#join(), AGAIN);
 				else this.#error(frame.code, frame.message);
 				break;
 			default:

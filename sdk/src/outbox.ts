@@ -285,7 +285,7 @@ export class Keeper {
 			const change = (record: unknown) => {
 				const outbox = (record as Outbox | undefined) ?? this.stored;
 				next = this.#steps.slice(0, steps).reduce((outbox, step) => step(outbox), outbox);
-				return next;
+				return steps > 0 ? next : record;
 			};
 			try {
 				await this.storage.update(this.#key, change);

@@ -1,6 +1,6 @@
 // Where pending changes are kept.
 
-import { createStore, update } from "idb-keyval";
+import { createStore, promisifyRequest } from "idb-keyval";
 import type { OutboxStorage, RoomClientOptions } from "./types.ts";
 
 /** The database when not said otherwise. */
@@ -27,7 +27,14 @@ export function indexedDbStorage(name = DATABASE): OutboxStorage {
 	const store = createStore(name, STORE);
 	return {
 		isDurable: true,
-		update: (key, change) => update(key, change, store),
+		// As idb-keyval's own `update`, which also writes what is the same: each tab reads whenever another has written.
+		update: (key, change) =>
+			store("readwrite", async (records) => {
+				const before: unknown = await promisifyRequest(records.get(key));
+				const after = change(before);
+				if (after !== before) records.put(after, key);
+				await promisifyRequest(records.transaction);
+			}),
 	};
 }
 
@@ -39,6 +46,6 @@ export function storageOf(storage: RoomClientOptions["storage"]): OutboxStorage 
 }
 
 /** Whether tabs can agree on which of them sends. */
-export function canShare(): unknown {
-	return globalThis.navigator?.locks;
+export function canShare(): boolean {
+	return !!globalThis.navigator?.locks;
 }

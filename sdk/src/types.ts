@@ -151,8 +151,8 @@ export interface ChangeOptions {
 /** How a field is set. */
 export interface SelectOptions extends ChangeOptions {
 	/**
-	 * Waits for this many milliseconds without another `select` of the field, and sends the last. The ones before it
-	 * have its outcome.
+	 * Waits for this many milliseconds without another change of the field, and sends the last. The ones before it have its
+	 * outcome. One without this takes the place of what waits, and is sent at once.
 	 */
 	debounceMs?: number;
 }

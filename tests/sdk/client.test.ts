@@ -226,7 +226,7 @@ test("debounce sends the last of several quick changes of a field, and all have 
 	);
 });
 
-test("debounce keeps the order: what comes after it has it sent at once", async () => {
+test("debounce keeps the order: what comes after it has it sent at once, or is sent in its place", async () => {
 	const stage = new Stage();
 	await stage.enter();
 	void stage.client.select("x", 1, { debounceMs: 300 });
@@ -243,7 +243,7 @@ test("debounce keeps the order: what comes after it has it sent at once", async 
 	await pass();
 	assert.deepEqual(
 		stage.said().map(({ selection }) => selection.value),
-		[3, 4],
+		[4],
 	);
 });
 
