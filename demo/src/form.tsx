@@ -34,7 +34,9 @@ function useDisabled(): boolean {
 	const isViewer = useSnapshot(({ role }) => role === "viewer");
 	// Once it was open it stays so while the connection comes and goes, or the focus would be lost each time.
 	const [wasOpen, setOpen] = useState(false);
-	const isOpen = wasOpen || isKnown || status !== "connecting";
+	// Before anything was tried there is no reason for being offline.
+	const isAway = status === "closed" || (status === "offline" && reason !== undefined);
+	const isOpen = wasOpen || isKnown || isAway;
 	if (isOpen && !wasOpen) setOpen(true);
 	return !isOpen || isViewer || endOf(status, reason) !== undefined;
 }

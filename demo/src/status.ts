@@ -50,6 +50,8 @@ export function statusText(status: Status, reason: string | undefined): string {
 		case "connecting":
 			return "On the way to the room.";
 		case "offline":
+			// Before the first attempt there is none.
+			if (reason === undefined) return "On the way to the room.";
 			return "There is no connection. It is tried again by itself, and what you change waits here.";
 		case "closed":
 			return endOf(status, reason) ?? "";

@@ -51,8 +51,9 @@ export function useDraft(field: string) {
 	/** Somebody went on to something else. */
 	function leave() {
 		if (draft === undefined || conflict !== undefined) return;
+		// What was typed since somebody else chose stays beside the offer, until one of them is picked.
+		if (offer !== undefined && draft.text.trim() !== draft.agreed) return;
 		if (offer === undefined) flush();
-		else send(draft.text, 0);
 		setDraft(field, undefined);
 	}
 

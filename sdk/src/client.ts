@@ -61,10 +61,12 @@ export class RoomClient {
 	/** Does nothing yet but look at the options. */
 	constructor(options: api.RoomClientOptions) {
 		const { host, party = "collaboration", room, user, initial } = options;
-		for (const text of [host, party, room, user.id, user.name]) named(text);
+		for (const text of [host, party, room, user?.id, user?.name]) named(text);
 		this.#options = options;
 		this.user = user;
-		if (initial) this.#replica.receive({ ...(initial as SyncResponseFrame), type: "sync_response" });
+		// An answer that is none of a state, such as a refusal, shows nothing.
+		if ((initial as SyncResponseFrame | undefined)?.selections)
+			this.#replica.receive({ ...(initial as SyncResponseFrame), type: "sync_response" });
 		const storage = storageOf(options.storage);
 		const address = addressOf(host, party, room);
 		const key = JSON.stringify([address.http, user.id]);
@@ -192,6 +194,11 @@ export class RoomClient {
 	/** Takes the user's own request back. */
 	cancelRequest(requestId: string): Promise<api.Outcome> {
 		return this.#change({ type: "permission_cancelled", requestId }, {});
+	}
+
+	/** Sends a user away, as a moderator may. False when there is no connection: it is not kept for later. */
+	kick(userId: string): boolean {
+		return this.#link.send({ type: "kick", userId });
 	}
 
 	/** Takes a permission back. */
@@ -527,7 +534,10 @@ export class RoomClient {
 	}
 
 	#sendPresence(): void {
-		if (this.#presence) this.#link.send({ type: "presence", ...this.#presence });
+		const { connectionId } = this.#shown;
+		if (!this.#presence || !this.#link.send({ type: "presence", ...this.#presence }) || !connectionId) return;
+		// The room does not tell it to somebody who is alone.
+		this.#told({ type: "presence", presence: [{ connectionId, userId: this.user.id, ...this.#presence }] });
 	}
 
 	#lost(reason: string, isFinal: boolean): void {
@@ -570,7 +580,8 @@ export class RoomClient {
 }
 
 function named(name: string): string {
-	if (typeof name !== "string" || name === "") throw new TypeError(`A name is a text and not empty, unlike ${name}.`);
+	if (typeof name !== "string" || name === "")
+		throw new TypeError("host, room, user.id, user.name and fields are texts, and not empty.");
 	return name;
 }
 

@@ -61,7 +61,7 @@ export class Replica {
 			}
 			case "user_left": {
 				const known = this.participants.get(frame.userId);
-				if (known) this.#person({ ...known, online: false, connections: 0, lastSeen: frame.lastSeen });
+				if (known) this.#person({ ...known, online: false, lastSeen: frame.lastSeen });
 				return "taken";
 			}
 			case "presence":
@@ -135,7 +135,7 @@ export class Replica {
 	}
 
 	#takePeople({ participants, presence }: Pick<ChangesFrame, "participants" | "presence">): void {
-		if (participants) fill(this.participants, participants, (one) => [one.id, one]);
+		if (participants) fill(this.participants, participants, ({ connections: _, ...one }) => [one.id, one]);
 		if (presence) fill(this.presence, presence, (one) => [one.connectionId, one]);
 	}
 
