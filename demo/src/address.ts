@@ -19,7 +19,9 @@ export function roomName(): string {
 
 /** The name in the address bar, for links that bring somebody in without a question. */
 export function givenName(): string | undefined {
-	return new URL(location.href).searchParams.get("name")?.trim().slice(0, 60) || undefined;
+	const name = new URL(location.href).searchParams.get("name")?.trim() ?? "";
+	// By whole characters: half an emoji is none.
+	return [...name].slice(0, 60).join("") || undefined;
 }
 
 /** The address for others: the room, and nothing of this person. */

@@ -1,8 +1,8 @@
 // What happened between two moments of the room, in sentences.
 
 import type { Participant, PermissionRequest, Snapshot } from "roomkeep";
-import { labelOf, quoted } from "./fields.ts";
-import { nameIn } from "./names.ts";
+import { isolated, labelOf, quoted } from "./fields.ts";
+import { called, nameIn } from "./names.ts";
 import { answerText, taskOf } from "./requests.ts";
 import { endOf, isSwitchedOff } from "./status.ts";
 
@@ -31,7 +31,7 @@ export function makeReader(me: string): (before: Snapshot, now: Snapshot) => New
 			if (pending || last === version) continue;
 			const text =
 				quoted(value) === "nothing" ? `emptied ${labelOf(field)}.` : `set ${labelOf(field)} to ${quoted(value)}.`;
-			news.push({ kind: "field", text: `${name(userId)} ${text}`, topic: `${field} ${userId}` });
+			news.push({ kind: "field", text: `${name(userId)} ${text}`, topic: JSON.stringify([field, userId]) });
 		}
 		for (const field of Object.keys(before.selections)) {
 			if (!next.has(field)) news.push({ kind: "field", text: `${labelOf(field)} was cleared.` });
@@ -83,15 +83,16 @@ function people(before: Snapshot, now: Snapshot, me: string): News[] {
 }
 
 function personText(old: Participant | undefined, person: Participant, isMe: boolean): string | undefined {
-	const { name, online, isReady } = person;
+	const { online, isReady } = person;
+	const name = called(person.name);
 	const ready = isReady ? "ready" : "not ready any more";
 	if (isMe) {
 		if (old !== undefined && old.isReady !== isReady) return `You are ${ready}.`;
-		return old !== undefined && old.name !== name ? `You are now called ${name}.` : undefined;
+		return old !== undefined && old.name !== person.name ? `You are now called ${isolated(person.name)}.` : undefined;
 	}
 	if (online !== (old?.online ?? false)) return online ? `${name} is here.` : `${name} left.`;
 	if (old === undefined) return undefined;
-	if (old.name !== name) return `${old.name} is now called ${name}.`;
+	if (old.name !== person.name) return `${called(old.name)} is now called ${name}.`;
 	return old.isReady !== isReady ? `${name} is ${ready}.` : undefined;
 }
 
@@ -115,17 +116,17 @@ function conflicts(before: Snapshot, now: Snapshot, name: (userId: string) => st
 function requests(before: Snapshot, now: Snapshot, me: string): News[] {
 	if (before.requests === now.requests && before.permissions === now.permissions) return [];
 	const name = (userId: string) => nameIn(now.participants, me, userId);
-	const nameOf = ({ requestId, userId }: { requestId: string; userId: string }) => `${userId} ${requestId}`;
-	const old = new Map(before.requests.map((request) => [nameOf(request), request]));
+	const keyOf = ({ requestId, userId }: { requestId: string; userId: string }) => JSON.stringify([userId, requestId]);
+	const old = new Map(before.requests.map((request) => [keyOf(request), request]));
 	const news = now.requests.flatMap((request): News[] => {
-		const last = old.get(nameOf(request));
+		const last = old.get(keyOf(request));
 		if (last?.status === request.status || (last === undefined && request.status !== "pending")) return [];
 		const isMine = request.userId === me;
 		const isByMe = request.resolvedBy === me;
 		return [
 			{
 				kind: "permission",
-				text: requestText(request, name, isMine),
+				text: requestText(request, me, name),
 				isLoud: !isByMe && isMine !== (last === undefined),
 			},
 		];
@@ -138,9 +139,10 @@ function requests(before: Snapshot, now: Snapshot, me: string): News[] {
 	return news;
 }
 
-function requestText(request: PermissionRequest, name: (userId: string) => string, isMine: boolean): string {
+function requestText(request: PermissionRequest, me: string, name: (userId: string) => string): string {
+	const isMine = request.userId === me;
 	const who = name(request.userId);
 	const task = taskOf(request.action);
 	if (request.status === "pending") return `${who} ${isMine ? "ask" : "asks"} to ${task}.`;
-	return `${isMine ? "Your" : `${who}’s`} request to ${task}: ${answerText(request, name)}`;
+	return `${isMine ? "Your" : `${who}’s`} request to ${task}: ${answerText(request, me, name)}`;
 }

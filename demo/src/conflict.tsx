@@ -3,7 +3,7 @@
 
 import { type RefObject, useEffect, useRef, useState } from "react";
 import type { Conflict, Json, Side } from "roomkeep";
-import { useConflicts, useSelection, useSnapshot } from "roomkeep/react";
+import { useConflicts, useRoom, useSelection, useSnapshot } from "roomkeep/react";
 import { labelOf, quoted, specOf, textOf } from "./fields.ts";
 import { useFormState } from "./form-state.tsx";
 import { useNames } from "./names.ts";
@@ -98,6 +98,7 @@ interface DecisionProps {
 
 function Decision({ conflict, place, onDecided }: DecisionProps) {
 	const { field, mine, theirs, others } = conflict;
+	const { user } = useRoom();
 	const [, resolve] = useConflicts();
 	const [, set] = useSelection(field);
 	const { drafts, setDraft } = useFormState();
@@ -106,7 +107,7 @@ function Decision({ conflict, place, onDecided }: DecisionProps) {
 	const guard = useGuard();
 	const nameOf = useNames();
 	// Who went on typing means what stands in the field now.
-	const typed = drafts[field]?.text.trim();
+	const typed = Object.hasOwn(drafts, field) ? drafts[field]?.text.trim() : undefined;
 	const ownValue = typed === undefined || typed === textOf(mine.value) ? mine.value : typed;
 	const who = nameOf(theirs.userId);
 
@@ -123,7 +124,7 @@ function Decision({ conflict, place, onDecided }: DecisionProps) {
 				{labelOf(field)}: two answers {place !== undefined && <span className="place">{place}</span>}
 			</h2>
 			<p id="conflict-text" className="hint">
-				{whatCame(theirs, who)} Which one stays?
+				{whatCame(theirs, who, theirs.userId === user.id)} Which one stays?
 			</p>
 			<div className="sides">
 				<SideView title="Yours" side={{ ...mine, value: ownValue }} at={mine.at} by="You" />
@@ -160,9 +161,9 @@ function Decision({ conflict, place, onDecided }: DecisionProps) {
 }
 
 /** Why there is something to decide on. */
-function whatCame({ value }: Side, who: string): string {
+function whatCame({ value }: Side, who: string, isMe: boolean): string {
 	if (textOf(value) === "") return `${who} cleared this before yours arrived.`;
-	return who === "You" ? "You were quicker elsewhere." : `${who} was quicker.`;
+	return isMe ? "You were quicker elsewhere." : `${who} was quicker.`;
 }
 
 function SideView({ title, side, at, by }: { title: string; side: Side; at: number | null; by: string }) {

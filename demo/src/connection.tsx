@@ -96,7 +96,8 @@ function Entry({ entry, isLast, onDrop }: EntryProps) {
 	const selections = useSnapshot((snapshot) => snapshot.selections);
 	const [field] = entry.fields;
 	const title = titleOf(entry);
-	const value = isLast && entry.fields.length === 1 && field !== undefined ? selections[field]?.value : undefined;
+	const isTold = isLast && entry.fields.length === 1 && field !== undefined && Object.hasOwn(selections, field);
+	const value = isTold ? selections[field]?.value : undefined;
 	return (
 		<li>
 			<span className="what">

@@ -170,9 +170,10 @@ function useOthersAt(field: string): string[] {
 
 /** Who else is at the field. It belongs to its description, so that whoever comes there hears of it. */
 function Here({ id, others }: { id: string; others: string[] }) {
+	const { user } = useRoom();
 	const nameOf = useNames();
-	const names = others.map((userId) => nameOf(userId)).map((name) => (name === "You" ? "You, elsewhere," : name));
-	const are = names.length > 1 || names[0]?.startsWith("You,") ? "are" : "is";
+	const names = others.map((userId) => (userId === user.id ? "You, elsewhere," : nameOf(userId)));
+	const are = names.length > 1 || others[0] === user.id ? "are" : "is";
 	return (
 		<span id={id} className="at" hidden={others.length === 0}>
 			{listed(names)} {are} here

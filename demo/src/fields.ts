@@ -16,6 +16,10 @@ export interface FieldSpec {
 }
 
 const GLANCE = 60;
+// These turn the direction of whatever follows, also of what this page says itself.
+const TURNS = /[\u202a-\u202e\u2066-\u2069]/gu;
+// Written from right to left.
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\u200f\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
 export const FIELDS: FieldSpec[] = [
 	{
@@ -57,7 +61,7 @@ export function specOf(field: string): FieldSpec | undefined {
 }
 
 export function labelOf(field: string): string {
-	return specOf(field)?.label ?? field;
+	return specOf(field)?.label ?? isolated(shortened(field));
 }
 
 /** A value as text: any page may have set the field, to any JSON. */
@@ -69,10 +73,18 @@ export function textOf(value: Json | undefined): string {
 /** A value within a sentence. */
 export function quoted(value: Json | undefined): string {
 	const text = shortened(textOf(value).trim());
-	return text === "" ? "nothing" : `“${text}”`;
+	return text === "" ? "nothing" : `“${isolated(text)}”`;
 }
 
 /** So much of a text as can be taken in at a glance. */
-export function shortened(text: string): string {
-	return text.length > GLANCE ? `${text.slice(0, GLANCE).trimEnd()}…` : text;
+export function shortened(text: string, most = GLANCE): string {
+	// By whole characters: half an emoji is none.
+	const letters = [...text];
+	return letters.length > most ? `${letters.slice(0, most).join("").trimEnd()}…` : text;
+}
+
+/** Somebody's words within a sentence of this page, which they are not to reorder. */
+export function isolated(text: string): string {
+	const plain = text.replace(TURNS, "");
+	return RIGHT_TO_LEFT.test(plain) ? `\u2068${plain}\u2069` : plain;
 }

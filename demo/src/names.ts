@@ -2,13 +2,21 @@
 
 import type { Json, Participant } from "roomkeep";
 import { useParticipants, useRoom } from "roomkeep/react";
+import { isolated } from "./fields.ts";
 
 const COLOURS = 6;
 
 /** How somebody is called here, by id. */
 export function nameIn(people: readonly Participant[], me: string, userId: string): string {
 	if (userId === me) return "You";
-	return people.find(({ id }) => id === userId)?.name || "Somebody";
+	return called(people.find(({ id }) => id === userId)?.name ?? "");
+}
+
+/** The name of somebody else within a sentence. */
+export function called(name: string): string {
+	const plain = isolated(name).trim();
+	// Only the reader is You. Who chose that for a name, also with letters that are not seen, is quoted.
+	return /^you$/i.test(plain.replace(/[\p{Cf}\s]/gu, "")) ? `“${plain}”` : plain || "Somebody";
 }
 
 export function useNames(): (userId: string) => string {

@@ -15,6 +15,8 @@ export interface Entry extends News {
 const MOST = 200;
 // How long news of one topic are one piece.
 const SAME = 10_000;
+// How long the status line stands at most.
+const LONGEST = 15_000;
 
 const SayContext = createContext<(text: string) => void>(() => {});
 const TellContext = createContext<(news: News) => void>(() => {});
@@ -30,8 +32,8 @@ export function NewsProvider({ children }: { children: ReactNode }) {
 	const say = useCallback((text: string) => {
 		setLine(text);
 		clearTimeout(timer.current);
-		// As long as it takes to read it.
-		timer.current = setTimeout(() => setLine(""), 4_000 + text.length * 40);
+		// As long as it takes to read it, but a long one is not to cover the page for minutes.
+		timer.current = setTimeout(() => setLine(""), Math.min(4_000 + text.length * 40, LONGEST));
 	}, []);
 	const tell = useCallback(
 		(news: News) => {

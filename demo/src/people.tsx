@@ -2,8 +2,8 @@
 
 import type { Participant, Status } from "roomkeep";
 import { useParticipants, usePresence, useRoom, useSnapshot, useStatus } from "roomkeep/react";
-import { labelOf } from "./fields.ts";
-import { fieldIn, initialOf, useFaces } from "./names.ts";
+import { isolated, specOf } from "./fields.ts";
+import { called, fieldIn, initialOf, useFaces } from "./names.ts";
 import { useGuard } from "./news.tsx";
 import { Time } from "./time.tsx";
 
@@ -62,19 +62,18 @@ function Entry({ person, isMe }: { person: Participant; isMe: boolean }) {
 	const faceOf = useFaces();
 	const skew = useSnapshot(({ clockSkew }) => clockSkew);
 	const field = presences.filter(({ userId }) => userId === person.id).map(({ data }) => fieldIn(data))[0];
+	// What another page calls its fields says nothing here.
+	const spec = field === undefined ? undefined : specOf(field);
 	return (
 		<li className={person.online ? "" : "gone"}>
 			<span className={`face ${faceOf(person.id)}`} aria-hidden="true">
 				{initialOf(person.name)}
 			</span>
-			<span className="who">
-				{person.name}
-				{isMe && " (you)"}
-			</span>
+			<span className="who">{isMe ? `${isolated(person.name)} (you)` : called(person.name)}</span>
 			{person.online ? (
 				<span className="note">
 					{person.isReady ? <strong className="is-ready">✓ ready</strong> : "not ready yet"}
-					{field !== undefined && ` · at ${labelOf(field)}`}
+					{spec !== undefined && ` · at ${spec.label}`}
 				</span>
 			) : (
 				<span className="note">

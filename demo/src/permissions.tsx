@@ -1,12 +1,12 @@
 // Asks the others for a permission, answers those who ask, and shows what was allowed.
 
-import { useState } from "react";
+import { useId, useState } from "react";
 import type { Permission, PermissionRequest } from "roomkeep";
 import { usePermissions, useRoom, useSelection, useSnapshot } from "roomkeep/react";
-import { textOf } from "./fields.ts";
+import { shortened, textOf } from "./fields.ts";
 import { useNames } from "./names.ts";
 import { useGuard } from "./news.tsx";
-import { answerText, detailText, FINISH, taskOf } from "./requests.ts";
+import { answerText, detailText, FINISH, LONGEST_REASON, taskOf } from "./requests.ts";
 import { Time } from "./time.tsx";
 
 // How many settled ones are shown.
@@ -25,7 +25,9 @@ export function Permissions() {
 	const shown = requests.filter(({ userId, status }) => userId === user.id || status !== "pending").slice(-LATEST);
 
 	function ask() {
-		if (!isWaiting && !isAllowed) guard(request(FINISH, { product: textOf(product), price: textOf(price) }));
+		if (isWaiting || isAllowed) return;
+		// Another page may have set more than the room takes as a detail.
+		guard(request(FINISH, { product: shortened(textOf(product)), price: shortened(textOf(price)) }));
 	}
 
 	return (
@@ -35,7 +37,7 @@ export function Permissions() {
 			</h2>
 			<p className="hint">Nobody finishes it alone: ask, and somebody else in the room answers.</p>
 			{theirs.map((request) => (
-				<Question key={`${request.userId} ${request.requestId}`} request={request} />
+				<Question key={JSON.stringify([request.userId, request.requestId])} request={request} />
 			))}
 			{/* Not `disabled`, which would take the focus away from whoever has just asked. */}
 			<button id="ask" type="button" aria-disabled={isWaiting || isAllowed} onClick={ask}>
@@ -46,7 +48,7 @@ export function Permissions() {
 					<h3 id="standing-title">Permissions that stand</h3>
 					<ul id="standing" className="rows" aria-labelledby="standing-title">
 						{permissions.map((permission) => (
-							<Standing key={`${permission.userId} ${permission.action}`} permission={permission} />
+							<Standing key={JSON.stringify([permission.userId, permission.action])} permission={permission} />
 						))}
 					</ul>
 				</>
@@ -56,7 +58,7 @@ export function Permissions() {
 					<h3 id="requests-title">Requests</h3>
 					<ul id="requests" className="rows" aria-labelledby="requests-title">
 						{shown.toReversed().map((request) => (
-							<Request key={`${request.userId} ${request.requestId}`} request={request} />
+							<Request key={JSON.stringify([request.userId, request.requestId])} request={request} />
 						))}
 					</ul>
 				</>
@@ -78,7 +80,7 @@ function Question({ request }: { request: PermissionRequest }) {
 	const [reason, setReason] = useState("");
 	const nameOf = useNames();
 	const guard = useGuard();
-	const id = `reason-${request.requestId}`;
+	const id = useId();
 	const detail = detailText(request.detail);
 	const mayAnswer = role === undefined || role === "moderator" || role === "admin";
 
@@ -105,7 +107,13 @@ function Question({ request }: { request: PermissionRequest }) {
 			<label htmlFor={id}>
 				Reason <span className="optional">(if you like)</span>
 			</label>
-			<input id={id} type="text" maxLength={200} value={reason} onChange={(event) => setReason(event.target.value)} />
+			<input
+				id={id}
+				type="text"
+				maxLength={LONGEST_REASON}
+				value={reason}
+				onChange={(event) => setReason(event.target.value)}
+			/>
 			<div className="choices">
 				<button type="button" onClick={() => answer("allow", "once")}>
 					Allow once
@@ -134,7 +142,7 @@ function Request({ request }: { request: PermissionRequest }) {
 			<span className="what">
 				{isMine ? "You" : nameOf(request.userId)} asked to {taskOf(request.action)}
 			</span>
-			<span className={`note answer-${mark}`}>{answerText(request, nameOf)}</span>
+			<span className={`note answer-${mark}`}>{answerText(request, user.id, nameOf)}</span>
 			{isMine && request.status === "pending" && (
 				<button
 					type="button"

@@ -12,10 +12,12 @@ export interface Person {
 // Enough for a family at one browser.
 const MOST = 12;
 
+type Store = "sessionStorage" | "localStorage";
+
 /** The person of this tab, else somebody of this browser who is in no tab now, else somebody new. */
 export async function findPerson(givenName: string | undefined): Promise<Person> {
-	const id = sessionStorage.getItem("userId");
-	const known = sessionStorage.getItem("userName") ?? undefined;
+	const id = read("sessionStorage", "userId");
+	const known = read("sessionStorage", "userName") ?? undefined;
 	if (id !== null) {
 		hold(id);
 		return remember({ id, name: givenName ?? known });
@@ -31,28 +33,45 @@ export async function findPerson(givenName: string | undefined): Promise<Person>
 
 /** Keeps the person for the next time. */
 export function remember(person: Person): Person {
-	sessionStorage.setItem("userId", person.id);
+	write("sessionStorage", "userId", person.id);
 	if (person.name === undefined) return person;
-	sessionStorage.setItem("userName", person.name);
+	write("sessionStorage", "userName", person.name);
 	const others = everyone().filter(({ id }) => id !== person.id);
-	localStorage.setItem("people", JSON.stringify([person, ...others].slice(0, MOST)));
+	write("localStorage", "people", JSON.stringify([person, ...others].slice(0, MOST)));
 	return person;
 }
 
 /** Whether the person wants to be offline in this room: the switch stays as it is when the page is loaded again. */
 export function wantsOffline(id: string, room: string): boolean {
-	return localStorage.getItem(`offline ${id} ${room}`) !== null;
+	return read("localStorage", `offline ${id} ${room}`) !== null;
 }
 
 export function rememberOffline(id: string, room: string, isOffline: boolean): void {
-	if (isOffline) localStorage.setItem(`offline ${id} ${room}`, "yes");
-	else localStorage.removeItem(`offline ${id} ${room}`);
+	write("localStorage", `offline ${id} ${room}`, isOffline ? "yes" : null);
+}
+
+/** Where the browser lets a page keep nothing, even a look throws: the person is then one for the page's life. */
+function read(store: Store, key: string): string | null {
+	try {
+		return window[store].getItem(key);
+	} catch {
+		return null;
+	}
+}
+
+function write(store: Store, key: string, value: string | null): void {
+	try {
+		if (value === null) window[store].removeItem(key);
+		else window[store].setItem(key, value);
+	} catch {
+		// Without it the page works, and is somebody new the next time.
+	}
 }
 
 /** Those who were at this browser, the latest first. */
 function everyone(): Person[] {
 	try {
-		const people: unknown = JSON.parse(localStorage.getItem("people") ?? "[]");
+		const people: unknown = JSON.parse(read("localStorage", "people") ?? "[]");
 		return Array.isArray(people) ? people.filter(isPerson) : [];
 	} catch {
 		return [];
@@ -68,16 +87,19 @@ function isPerson(value: unknown): value is Person {
 function isFree(id: string): Promise<boolean> {
 	if (navigator.locks === undefined) return Promise.resolve(false);
 	return new Promise((resolve) => {
-		void navigator.locks.request(`person ${id}`, { ifAvailable: true }, (lock) => {
+		const asked = navigator.locks.request(`person ${id}`, { ifAvailable: true }, (lock) => {
 			resolve(lock !== null);
 			return lock === null ? undefined : forever;
 		});
+		// Locks are refused where storage is.
+		asked.catch(() => resolve(false));
 	});
 }
 
 /** Marks the person as taken for as long as the page lives. */
 function hold(id: string): void {
-	void navigator.locks?.request(`person ${id}`, () => forever);
+	// Locks are refused where storage is.
+	navigator.locks?.request(`person ${id}`, () => forever).catch(() => {});
 }
 
 const forever = new Promise<never>(() => {});

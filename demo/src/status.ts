@@ -27,7 +27,8 @@ export function isSwitchedOff(status: Status, reason: string | undefined): boole
 /** Why the connection has ended for good, or undefined while it has not. */
 export function endOf(status: Status, reason: string | undefined): string | undefined {
 	if (status !== "closed" || reason === "closed") return undefined;
-	return REASONS[reason ?? ""] ?? `The room has ended the connection (${reason ?? "without a reason"}).`;
+	const known = reason !== undefined && Object.hasOwn(REASONS, reason) ? REASONS[reason] : undefined;
+	return known ?? `The room has ended the connection (${reason ?? "without a reason"}).`;
 }
 
 /** In a word or two. */

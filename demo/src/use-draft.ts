@@ -15,7 +15,7 @@ export function useDraft(field: string) {
 	const { drafts, setDraft } = useFormState();
 	const guard = useGuard();
 	const typedAt = useRef(0);
-	const draft = drafts[field];
+	const draft = Object.hasOwn(drafts, field) ? drafts[field] : undefined;
 	const { conflict, pending } = state;
 	const inRoom = textOf(value);
 

@@ -19,9 +19,6 @@ const ATTEMPTS = 2;
 const AGAIN = 1_000;
 /** A presence is sent at most this often, in milliseconds, as the room tells it (PROTOCOL.md, P1). */
 const PRESENCE_EVERY = 50;
-/** What the page may not send by itself, since it is the room's or has a method of its own. */
-const RESERVED =
-	/^((sync|user|field|permission)_.*|welcome|changes|ack|conflict|error|hello|auth|presence|batch|kick)$/;
 
 const isLeft: api.Outcome = { outcome: "withdrawn" };
 
@@ -76,7 +73,11 @@ export class RoomClient {
 			key,
 			empty,
 			(isChanged) => this.#stored(isChanged),
-			(error) => this.#error("storage_failed", `Pending changes are in memory only: ${error}`),
+			(error) => {
+				// Each tab is by itself then, and needs a name of its own.
+				if (this.#tabs?.isLeader === false) void this.#keeper.do(box.renew(box.randomId()));
+				this.#error("storage_failed", `Pending changes are in memory only: ${error}`);
+			},
 		);
 		this.#tabs = storage.isDurable && canShare() ? new Tabs(key, (notice) => this.#heard(notice)) : undefined;
 		this.#view = new View(this.#replica, empty, this.#shown, user.id);
@@ -196,11 +197,6 @@ export class RoomClient {
 		return this.#change({ type: "permission_cancelled", requestId }, {});
 	}
 
-	/** Sends a user away, as a moderator may. False when there is no connection: it is not kept for later. */
-	kick(userId: string): boolean {
-		return this.#link.send({ type: "kick", userId });
-	}
-
 	/** Takes a permission back. */
 	revoke({ action, userId }: { action: string; userId: string }): Promise<api.Outcome> {
 		return this.#change({ type: "permission_revoked", action, userId }, {});
@@ -211,7 +207,6 @@ export class RoomClient {
 	 * @returns False when there is no connection: it is not kept for later.
 	 */
 	send(type: string, data?: api.Json): boolean {
-		if (RESERVED.test(type)) throw new TypeError(`${type} is a type of the room's own.`);
 		return this.#link.send({ type, data });
 	}
 
@@ -385,7 +380,7 @@ export class RoomClient {
 		else if (this.#shown.status === "polling") void this.#poller.write();
 		// What is due already goes out as soon as anything does.
 		const now = Date.now();
-		const waits = this.#keeper.stored.entries.flatMap(({ due = 0 }) => (due > now ? due - now : []));
+		const waits = this.#keeper.stored.entries.flatMap(({ due = 0, at }) => (due > now && at <= now ? due - now : []));
 		if (waits[0]) this.#dueTimer = setTimeout(() => this.#pump(), Math.min(...waits));
 	}
 
@@ -402,7 +397,9 @@ export class RoomClient {
 		const isOn = () => run === this.#run;
 		await this.#keeper.do();
 		// Who leads only later connects anew, under the name of the outbox.
-		if (isOn()) await this.#tabs?.enter(() => this.#link.connect("leading"));
+		if (isOn()) await this.#tabs?.enter(() => this.#reconnect("leading"));
+		// Whoever led before may have given numbers until then.
+		await this.#keeper.do();
 		if (isOn()) this.#link.connect();
 	}
 
@@ -526,11 +523,15 @@ export class RoomClient {
 
 	/** Starts over with a name that the room knows nothing under. */
 	#renew(): void {
-		// What comes on this connection is about the old name.
+		this.#reconnect(undefined, box.renew(box.randomId()));
+	}
+
+	/** Connects anew, with the outbox as it is stored by then. */
+	#reconnect(reason?: string, ...steps: box.Step[]): void {
+		// What comes on this connection is about another name.
 		this.#sender.stop();
 		this.#link.close();
-		const renewed = this.#keeper.do(box.renew(box.randomId()));
-		void renewed.then(() => this.#run && this.#link.connect());
+		void this.#keeper.do(...steps).then(() => this.#run && this.#link.connect(reason));
 	}
 
 	#sendPresence(): void {
@@ -580,7 +581,8 @@ export class RoomClient {
 }
 
 function named(name: string): string {
-	if (typeof name !== "string" || name === "")
+	// Half of a character has no address, and no room takes it.
+	if (typeof name !== "string" || name === "" || /\p{Cs}/u.test(name))
 		throw new TypeError("host, room, user.id, user.name and fields are texts, and not empty.");
 	return name;
 }

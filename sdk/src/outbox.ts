@@ -139,10 +139,11 @@ export function ready(outbox: Outbox, now: number, suits: (message: Message) => 
 	const room = WINDOW - underWay(outbox).length;
 	// Nothing overtakes an older change of its field that waits, or that is under way with others and may fail with them.
 	const taken = new Set<string>();
-	const waiting = ({ seq, conflict, due = 0, message }: Entry) => {
+	const waiting = ({ seq, conflict, due = 0, at, message }: Entry) => {
 		if (conflict) return false;
 		const fields = fieldMessages(message).map(fieldOf);
-		const isNext = !seq && due <= now && suits(message) && !fields.some(taken.has, taken);
+		// One that was made later than now is of before the clock was set back.
+		const isNext = !seq && (due <= now || at > now) && suits(message) && !fields.some(taken.has, taken);
 		if (fields.length > 1 || !(seq || isNext)) fields.forEach(taken.add, taken);
 		return isNext;
 	};
@@ -284,6 +285,8 @@ export class Keeper {
 			let next: Outbox = before;
 			const change = (record: unknown) => {
 				const outbox = (record as Outbox | undefined) ?? this.stored;
+				// What another version of this package, or somebody else, has left there may not be one: this throws then.
+				outbox.entries.map(({ message }) => fieldMessages(message).map(fieldOf));
 				next = this.#steps.slice(0, steps).reduce((outbox, step) => step(outbox), outbox);
 				return steps > 0 ? next : record;
 			};

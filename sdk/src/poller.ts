@@ -114,7 +114,8 @@ export class Poller {
 		const { code, selection, detail } = told;
 		if (selection) this.#replica.takeField(field, selection.version, selection);
 		const type = code === undefined ? "ack" : code === "E_CONFLICT" ? "conflict" : "error";
-		const retry = type === "error" && (MAY_PASS.includes(status) || ["forbidden", "revoked"].includes(code));
+		const retry =
+			type === "error" && (MAY_PASS.includes(status) || ["forbidden", "revoked", "identity_mismatch"].includes(code));
 		this.#sender.answered({ ...told, type, seq, id, message: detail, retry });
 		return !retry;
 	}
@@ -131,7 +132,7 @@ export class Poller {
 			// What is no JSON does not come from a room, but from whoever stands in between: it throws.
 			const body = await response.json();
 			const { status } = response;
-			if (!((status === 200 ? "version" : "code") in body)) throw new TypeError();
+			if (!((status !== 200 ? "code" : init.body ? "selection" : "epoch") in body)) throw new TypeError();
 			if (status !== 401) return { status, body };
 			this.#token = undefined;
 			if (isRenewed || value === undefined) return { status, body };

@@ -91,8 +91,6 @@ export class Replica {
 	#takeAll(state: SyncResponseFrame): Receipt {
 		// What was overtaken on its way by what came since.
 		if (state.epoch === this.epoch && state.version < this.version && !state.reset) return "known";
-		this.epoch = state.epoch;
-		this.version = state.version;
 		fill(this.fields, Object.entries(state.selections), ([field, selection]) => [
 			field,
 			{ version: selection.version, selection },
@@ -100,6 +98,9 @@ export class Replica {
 		fill(this.requests, state.requests ?? [], (request) => [requestName(request), request]);
 		fill(this.permissions, state.permissions ?? [], (grant) => [grantName(grant), grant]);
 		this.#takePeople(state);
+		// Last, so that what cannot be read is not taken for known.
+		this.epoch = state.epoch;
+		this.version = state.version;
 		return "taken";
 	}
 

@@ -52,9 +52,10 @@ export async function sendPending(options: SyncOptions = {}): Promise<number> {
 	return sent.length;
 }
 
-const isPending = ({ entries }: Outbox) => entries.some(({ conflict }) => !conflict);
+// Another version of this package may have left something else there.
+const isPending = ({ entries }: Partial<Outbox>) => entries?.some(({ conflict }) => !conflict);
 
-function send({ address, entries }: Outbox, { token, ...options }: SyncOptions): Promise<void> {
+async function send({ address, entries }: Outbox, { token, ...options }: SyncOptions): Promise<void> {
 	const join = entries.some(({ message }) => /^(permission|user)_/.test(message.type));
 	const tokens = token ? { token: () => token(address) } : {};
 	const client = new RoomClient({ ...address, ...options, ...tokens, join, storage: "indexeddb" });

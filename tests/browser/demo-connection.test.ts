@@ -208,6 +208,26 @@ describe("a page that goes", () => {
 		await sees(page.getByText("What waits is only in this page’s memory"));
 		await browser.close();
 	});
+
+	test("works where the browser lets it keep nothing, and takes nobody called You for the reader", async () => {
+		const browser = await context();
+		await browser.addInitScript(() => {
+			const get = () => {
+				throw new DOMException("Access is denied.", "SecurityError");
+			};
+			for (const store of ["sessionStorage", "localStorage"]) Object.defineProperty(window, store, { get });
+		});
+		const room = newRoom();
+		const page = await browser.newPage();
+		await page.goto(`${url}/?room=${room}&name=Alice`);
+		await live(page);
+		const other = await enter(room, "You");
+		await input(other, "Price").fill("240 €");
+		await sees(field(page, "Price").getByText("“You” chose this"));
+		await sees(field(other, "Price").getByText("You chose this"));
+		await browser.close();
+		await other.context().close();
+	});
 });
 
 test("has complained of nothing in any console", () => {

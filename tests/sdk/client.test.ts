@@ -510,7 +510,12 @@ test("input that makes no sense is a TypeError that says what is wrong", () => {
 			JSON.stringify(one),
 		);
 	const client: any = new RoomClient(options);
-	for (const call of [() => client.select("", 1), () => client.clear(5), () => client.rename("")])
+	for (const call of [
+		() => client.select("", 1),
+		() => client.select("\ud800", 1),
+		() => client.clear(5),
+		() => client.rename(""),
+	])
 		assert.throws(call, /^TypeError: .* fields are texts, and not empty/);
 	for (const call of [
 		() => client.select("x"),
@@ -520,8 +525,6 @@ test("input that makes no sense is a TypeError that says what is wrong", () => {
 		assert.throws(call, /^TypeError: A value is JSON/);
 	assert.throws(() => client.select("x", 1n), TypeError);
 	assert.throws(() => client.transaction(async () => {}), /^TypeError: A transaction is not async/);
-	for (const type of ["user_ready", "field_dance", "sync_request", "hello", "ack", "batch", "permission_x"])
-		assert.throws(() => client.send(type), new RegExp(`^TypeError: ${type} is a type of the room's own`));
 	assert.equal(client.getSnapshot().pendingCount, 0, "nothing came of it");
 });
 
