@@ -288,7 +288,8 @@ export class Keeper {
 				// What another version of this package, or somebody else, has left there may not be one: this throws then.
 				outbox.entries.map(({ message }) => fieldMessages(message).map(fieldOf));
 				next = this.#steps.slice(0, steps).reduce((outbox, step) => step(outbox), outbox);
-				return steps > 0 ? next : record;
+				// The first to look gives it the name under which all tabs send.
+				return steps > 0 || !record ? next : record;
 			};
 			try {
 				await this.storage.update(this.#key, change);

@@ -397,3 +397,39 @@ test("a step that is done by whoever hears of what was stored is stored too", as
 	await keeper.do(box.add(entry("a")));
 	assert.deepEqual(seen, [["a"], ["a", "b"]]);
 });
+
+test("E1 the first to look gives an outbox its name, under which all tabs send", async () => {
+	const storage = memoryStorage();
+	const tabs = ["a", "b"].map((clientId) => keeping(storage, { ...outbox([]), clientId }).keeper);
+	for (const keeper of tabs) await keeper.do();
+	// The second one is the first to change something.
+	await tabs[1]?.do(box.add(entry("a")));
+	await tabs[0]?.do();
+	assert.deepEqual(
+		tabs.map(({ stored }) => stored.clientId),
+		["a", "a"],
+	);
+});
+
+test("what is read is not written again, and what is no outbox is not taken for one", async () => {
+	let record: unknown = outbox([entry("a")]);
+	let written = 0;
+	const storage = {
+		isDurable: true,
+		async update(_: string, change: (record: unknown) => unknown) {
+			const after = change(record);
+			if (after !== record) written += 1;
+			record = after;
+		},
+	};
+	const { keeper } = keeping(storage);
+	await keeper.do();
+	assert.deepEqual([keys(keeper.stored), written], [["a"], 0]);
+	for (const rubbish of [{}, "rubbish", { entries: null }, { entries: [null] }, { entries: [{}] }]) {
+		record = rubbish;
+		const { keeper, told } = keeping(storage);
+		await keeper.do(box.add(entry("b")));
+		assert.deepEqual([keys(keeper.stored), keeper.storage.isDurable, record], [["b"], false, rubbish]);
+		assert.match(String(told[0]), /TypeError/);
+	}
+});
