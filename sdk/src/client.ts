@@ -2,6 +2,7 @@
 
 import { addressOf } from "./address.ts";
 import { Emitter } from "./emitter.ts";
+import { copied, named } from "./input.ts";
 import { Link } from "./link.ts";
 import * as box from "./outbox.ts";
 import { Poller } from "./poller.ts";
@@ -578,20 +579,6 @@ export class RoomClient {
 	#error(code: string, message: string): void {
 		this.#emitter.emit("error", { code, message });
 	}
-}
-
-function named(name: string): string {
-	// Half of a character has no address, and no room takes it.
-	if (typeof name !== "string" || name === "" || /\p{Cs}/u.test(name))
-		throw new TypeError("host, room, user.id, user.name and fields are texts, and not empty.");
-	return name;
-}
-
-/** JSON of its own, which nobody changes afterwards. */
-function copied<T>(value: T): T {
-	const text = JSON.stringify(value);
-	if (text === undefined) throw new TypeError("A value is JSON. clear() empties a field.");
-	return JSON.parse(text);
 }
 
 /** Has the service worker send what is pending, should the page be closed before it could. */

@@ -7,3 +7,4 @@ registerHooks({
 	resolve: (specifier, context, next) => next(specifier.replace(/^react(-dom)?(?=\/|$)/, "react$1-18"), context),
 });
 await import("./react.test.ts");
+await import("./react-parts.test.ts");

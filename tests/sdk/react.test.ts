@@ -1,15 +1,14 @@
-// The hooks in a DOM, over real clients of a room under workerd. What they are told by another client is Bob's doing.
+// The hooks in a DOM, over real clients of a room under workerd: selections, who renders when, providers, servers.
 // Runs with React 19, and by react-18.test.ts with React 18.
 
 import "./react-page.ts";
-import "fake-indexeddb/auto";
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { act, cleanup, render, renderHook } from "@testing-library/react";
-import { createElement as h, type ReactNode, StrictMode, useEffect, useState, version } from "react";
+import { test } from "node:test";
+import { cleanup, render, renderHook } from "@testing-library/react";
+import { createElement as h, StrictMode, useEffect, version } from "react";
 import { version as domVersion } from "react-dom";
 import { renderToString } from "react-dom/server";
-import { RoomClient } from "../../sdk/src/client.ts";
+import type { RoomClient } from "../../sdk/src/client.ts";
 import {
 	isShallowEqual,
 	RoomProvider,
@@ -21,80 +20,13 @@ import {
 	usePresence,
 	useRoom,
 	useSelection,
-	useSharedConflictResolution,
 	useSnapshot,
 	useStatus,
 } from "../../sdk/src/react.ts";
-import type { Json, Message, RoomClientOptions } from "../../sdk/src/types.ts";
-import { newRoom, type Served, serve, sleep } from "../worker/harness.ts";
-import { complaints, found, until } from "./react-page.ts";
-
-let server: Served;
-before(async () => {
-	server = await serve();
-});
-after(() => server.close());
-
-const clients: RoomClient[] = [];
-afterEach(() => {
-	cleanup();
-	for (const client of clients.splice(0)) client.close();
-	document.body.replaceChildren();
-	assert.deepEqual(complaints(), [], "nobody complains");
-});
-
-const ann = { id: "ann", name: "Ann" };
-
-function options(room: string, further: Partial<RoomClientOptions> = {}): RoomClientOptions {
-	return { host: server.host, room, user: ann, storage: "memory", ...further };
-}
-
-/** A client that is nobody's but the test's. */
-function newClient(room: string, id: string, further: Partial<RoomClientOptions> = {}): RoomClient {
-	const client = new RoomClient(options(room, { user: { id, name: id.toUpperCase() }, ...further }));
-	clients.push(client);
-	return client;
-}
-
-/** Bob, who is in the room. */
-async function enter(room: string): Promise<RoomClient> {
-	const bob = newClient(room, "bob");
-	bob.connect();
-	await until(() => assert.equal(bob.getSnapshot().status, "synced"));
-	return bob;
-}
-
-const synced = (client: RoomClient) => until(() => assert.equal(client.getSnapshot().status, "synced"));
-
-/** Who is in the room, as a client knows it. */
-function here(client: RoomClient): string[] {
-	return client
-		.getSnapshot()
-		.participants.filter(({ online }) => online)
-		.map(({ id }) => id);
-}
-
-/** What `use` gives inside of a provider with these options, and the client. */
-function renderIn<T>(options: RoomClientOptions | { client: RoomClient }, use: () => T) {
-	const wrapper = ({ children }: { children: ReactNode }) => h(RoomProvider, options, children);
-	const rendered = renderHook(() => ({ client: useRoom(), given: use() }), { wrapper });
-	return { ...rendered, given: () => rendered.result.current.given, client: rendered.result.current.client };
-}
-
-/** Does something, and has React render what comes of it at once. A promise is not waited for. */
-function now<T>(happens: () => T): T {
-	let result: { value: T } | undefined;
-	act(() => {
-		result = { value: happens() };
-	});
-	return found(result).value;
-}
-
-/** How many connections a user has by the room's own account. */
-async function connections(room: string, id: string): Promise<number> {
-	const { participants } = await server.state(room);
-	return participants.find((participant: { id: string }) => participant.id === id)?.connections ?? 0;
-}
+import type { Json, RoomClientOptions } from "../../sdk/src/types.ts";
+import { newRoom, sleep } from "../worker/harness.ts";
+import { found, until } from "./react-page.ts";
+import { ann, connections, enter, here, newClient, now, options, renderIn, server, synced } from "./react-room.ts";
 
 test("the React under test is the one that is meant", () => {
 	const meant = process.env.ROOMKEEP_TEST_REACT ?? "19";
@@ -517,168 +449,4 @@ test("a part that is hydrated late begins with what the server knew, not with wh
 	now(() => client.select("price", "1"));
 	render(page, { container, hydrate: true });
 	await until(() => assert.match(container.innerHTML, /1 ann \d false synced/));
-});
-
-test("presence of others and of this page", async () => {
-	const room = newRoom();
-	const bob = await enter(room);
-	const { given, client } = renderIn(options(room), () => usePresence<{ field: string }>());
-	await synced(client);
-	const [, setPresence] = given();
-	setPresence({ field: "price" });
-	await until(() =>
-		assert.deepEqual(
-			bob.getSnapshot().presence.map(({ userId, data }) => [userId, data]),
-			[["ann", { field: "price" }]],
-		),
-	);
-	assert.deepEqual(given()[0], []);
-	bob.setPresence({ field: "model" });
-	await until(() => assert.equal(given()[0][0]?.data.field, "model"));
-	assert.equal(given()[0][0]?.userId, "bob");
-	bob.setPresence(null);
-	await until(() => assert.deepEqual(given()[0], []));
-	assert.equal(given()[1], setPresence);
-});
-
-test("permissions are asked for, given, taken back and ended", async () => {
-	const room = newRoom();
-	const bob = await enter(room);
-	const { given, client } = renderIn(options(room), () => usePermissions());
-	await synced(client);
-	const asked = now(() => given().request("edit", { field: "price" }));
-	const { requestId } = await asked;
-	await until(() => assert.equal(bob.getSnapshot().requests.length, 1));
-	await bob.respond({ requestId: found(requestId), userId: "ann" }, "allow", { scope: "session" });
-	await until(() => assert.equal(given().permissions[0]?.action, "edit"));
-	await given().revoke({ action: "edit", userId: "ann" });
-	await until(() => assert.deepEqual(given().permissions, []));
-
-	const second = await given().request("delete");
-	await given().cancel(found(second.requestId));
-	await until(() => assert.equal(given().requests.at(-1)?.status, "cancelled"));
-
-	await bob.request("edit");
-	await until(() => assert.equal(given().requests.at(-1)?.userId, "bob"));
-	await given().respond(found(given().requests.at(-1)), "deny");
-	await until(() => assert.equal(bob.getSnapshot().requests.at(-1)?.decision, "deny"));
-	const before = given();
-	await client.select("price", 1);
-	assert.equal(given(), before, "the object stays while nothing of it changed");
-});
-
-test("the queue of what is pending, and what is dropped from it", async () => {
-	const client = newClient(newRoom(), "ann");
-	const { given } = renderIn({ client }, () => ({ queue: usePending(), price: useSelection("price") }));
-	assert.deepEqual(given().queue[0], []);
-	const dropped = now(() => given().price[1](1));
-	now(() => client.clear("model"));
-	assert.deepEqual(
-		given().queue[0].map(({ fields, isSent }) => [fields, isSent]),
-		[
-			[["price"], false],
-			[["model"], false],
-		],
-	);
-	const [first] = given().queue[0];
-	await given().queue[1](found(first).key);
-	assert.equal((await dropped).outcome, "withdrawn");
-	assert.equal(given().queue[0].length, 1);
-	assert.equal(given().price[0], undefined);
-	const before = given().queue[0];
-	now(() => client.connect());
-	assert.equal(given().queue[0], before, "the list stays while nothing of it changed");
-	await until(() => assert.deepEqual(given().queue[0], []));
-});
-
-test("the status and its reason", async () => {
-	const client = newClient(newRoom(), "ann");
-	const { given } = renderIn({ client }, () => useStatus());
-	assert.equal(given().status, "offline");
-	now(() => client.connect());
-	assert.equal(given().status, "connecting");
-	await until(() => assert.deepEqual(given(), { status: "synced", reason: undefined }));
-	now(() => client.close());
-	assert.deepEqual(given(), { status: "closed", reason: "closed" });
-});
-
-test("an event is heard by the listener of the newest render, while the component is there", async () => {
-	const room = newRoom();
-	const bob = await enter(room);
-	const heard: string[] = [];
-	let rename = (_name: string) => {};
-	const { client, unmount } = renderIn(options(room), () => {
-		const [name, setName] = useState("first");
-		rename = setName;
-		useEvent("synced", () => heard.push("synced"));
-		useEvent("message", ({ type }: Message) => heard.push(`${name} ${type}`));
-	});
-	await until(() => assert.deepEqual(heard, ["synced"]));
-	await synced(client);
-	bob.send("wave");
-	await until(() => assert.equal(heard[1], "first wave"));
-	now(() => rename("second"));
-	bob.send("nod");
-	await until(() => assert.equal(heard[2], "second nod"));
-	unmount();
-	bob.send("gone");
-	await sleep(50);
-	assert.equal(heard.length, 3);
-});
-
-test("the hook for shared conflict resolution needs no provider and has what its page shows", async () => {
-	const transactionId = newRoom();
-	const room = `conflict-resolution:${transactionId}`;
-	const bob = await enter(room);
-	const { result, rerender, unmount } = renderHook(
-		({ userName }) =>
-			useSharedConflictResolution({ host: server.host, transactionId, userId: "ann", userName, storage: "memory" }),
-		{ initialProps: { userName: "Ann" } },
-	);
-	const page = () => result.current;
-	const { isConnected, isReady, allReady, sharedSelections } = page();
-	assert.deepEqual({ isConnected, isReady, allReady }, { isConnected: false, isReady: false, allReady: false });
-	assert.deepEqual(sharedSelections, {});
-	await until(() => assert.ok(page().isConnected));
-	const { selectField, clearField, setReady, resolveConflict, client } = page();
-
-	const selected = now(() => selectField("price", "45000"));
-	assert.equal(page().sharedSelections.price?.value, "45000");
-	assert.equal(page().pendingCount, 1);
-	assert.equal((await selected).outcome, "applied");
-	const { field, value, userId, timestamp } = found(bob.getSnapshot().selections.price);
-	assert.deepEqual([field, value, userId, typeof timestamp], ["price", "45000", "ann", "number"]);
-	await until(() => assert.equal(page().pendingCount, 0));
-
-	await bob.setReady(true);
-	await setReady(true);
-	await until(() => assert.deepEqual([page().isReady, page().allReady], [true, true]));
-	await bob.setReady(false);
-	await until(() => assert.equal(page().allReady, false));
-	assert.deepEqual(
-		page().participants.map(({ id }) => id),
-		["bob", "ann"],
-	);
-
-	client.close();
-	await until(() => assert.deepEqual([page().isConnected, page().status, page().reason], [false, "closed", "closed"]));
-	const late = now(() => selectField("price", "1"));
-	await bob.select("price", "2");
-	client.connect();
-	assert.equal((await late).outcome, "conflict");
-	await until(() => assert.equal(page().conflicts[0]?.theirs.value, "2"));
-	await resolveConflict("price", "mine");
-	await until(() => assert.equal(bob.getSnapshot().selections.price?.value, "1"));
-	await clearField("price");
-	await until(() => assert.deepEqual(page().sharedSelections, {}));
-
-	// Who left is on record, but no longer stands in the way of the others.
-	bob.close();
-	await until(() => assert.deepEqual([page().participants.length, page().allReady], [1, true]));
-	rerender({ userName: "Anna" });
-	await until(() => assert.equal(page().participants[0]?.name, "Anna"));
-	assert.equal(page().client, client);
-	assert.deepEqual([page().selectField, page().setReady], [selectField, setReady]);
-	unmount();
-	assert.equal(client.getSnapshot().status, "closed");
 });
