@@ -17,6 +17,8 @@ const sets = (flag, prefix) =>
 const defaults = [];
 if (!sets("--ip", "")) defaults.push("--ip", "127.0.0.1");
 if (!sets("--port", "")) defaults.push("--port", "8787");
+// Wrangler looks for a free port for its debugger before it takes it, so of two that start together one would fail.
+if (!sets("--inspector-port", "")) defaults.push("--inspector-port", "0");
 // Everyone may enter a room on a laptop. A deployment says so itself or has nobody enter.
 if (!sets("--var", "ALLOW_ANONYMOUS:")) defaults.push("--var", "ALLOW_ANONYMOUS:true");
 

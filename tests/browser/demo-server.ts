@@ -2,10 +2,10 @@
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../ports.ts";
 
 // The first start may have to build the room.
 const STARTING = 600_000;
@@ -63,15 +63,4 @@ async function endGroup({ pid }: ChildProcess): Promise<void> {
 	const end = Date.now() + ENDING;
 	while (send(0) && Date.now() < end) await sleep(50);
 	send("SIGKILL");
-}
-
-function freePort(): Promise<number> {
-	return new Promise((resolve, reject) => {
-		const server = createServer();
-		server.on("error", reject);
-		server.listen(0, "127.0.0.1", () => {
-			const address = server.address();
-			server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-		});
-	});
 }

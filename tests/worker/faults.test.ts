@@ -6,7 +6,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { type Frame, freePort, newRoom, Page, type Served, serve, sleep } from "./harness.ts";
+import { freePort } from "../ports.ts";
+import { type Frame, newRoom, Page, type Served, serve, sleep } from "./harness.ts";
 
 let server: Served;
 before(async () => {

@@ -1,7 +1,6 @@
 // The built Worker under workerd, and clients that talk to it over real sockets.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
@@ -338,16 +337,6 @@ export class Mirror {
 
 function record({ id, name, isReady, joinedAt }: Frame): Frame {
 	return { id, name, isReady, joinedAt };
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-	const server = createServer().listen(0, "127.0.0.1");
-	await new Promise((resolve) => server.once("listening", resolve));
-	const address = server.address();
-	await new Promise((resolve) => server.close(resolve));
-	if (address === null || typeof address === "string") throw new Error("no port");
-	return address.port;
 }
 
 let rooms = 0;
