@@ -26,11 +26,12 @@ const INTERNAL_PROBLEM = JSON.stringify({
 	detail: "The server failed while it handled this. Send it again.",
 });
 
-addEventListener("error", (event) => {
-	if (event.error instanceof WebAssembly.RuntimeError) {
-		for (const reject of underWay) reject(event.error);
-	}
-});
+/** Ends all events that are under way if this was a trap. */
+function end(error) {
+	if (error instanceof WebAssembly.RuntimeError) for (const reject of underWay) reject(error);
+}
+
+addEventListener("error", (event) => end(event.error));
 
 /** Runs an event such that a trap ends it with an error. */
 function watched(run) {
@@ -60,12 +61,18 @@ export class Room extends DurableObject {
 		return watched(() => this.#room.alarm());
 	}
 
-	async webSocketMessage(socket, message) {
-		try {
-			await watched(() => this.#room.webSocketMessage(socket, message));
-		} catch (error) {
+	// Most frames are done with at once, so this makes no promise for them.
+	webSocketMessage(socket, message) {
+		const fail = (error) => {
+			end(error);
 			if (error instanceof WebAssembly.RuntimeError) socket.send(INTERNAL_ERROR);
 			throw error;
+		};
+		try {
+			const rest = this.#room.receive(socket, typeof message === "string" ? message : undefined);
+			return rest && watched(() => rest).catch(fail);
+		} catch (error) {
+			return fail(error);
 		}
 	}
 

@@ -10,6 +10,7 @@ mod change;
 pub mod clients;
 pub mod document;
 pub mod guard;
+pub mod outcomes;
 pub mod people;
 pub mod read;
 pub mod request;

@@ -6,17 +6,20 @@
 
 use std::fmt;
 
-use serde::de::DeserializeOwned;
+use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
 
 use crate::protocol::json::{Json, encode};
 use crate::protocol::message::Extra;
 use crate::room::Stored;
 use crate::room::clients::{Client, KeyedWrite};
+use crate::room::outcomes::Outcomes;
 use crate::room::requests::state::{Asked, Grant, GrantKey, Pending, Request, RequestKey, Settled};
 use crate::room::turn::{Field, Meta, Participant, Write};
 
-/// A value in a row or a parameter of a statement.
-#[derive(Debug, Clone, PartialEq)]
+/// A value in a row or a parameter of a statement. As JSON it is null, a number or a string.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Value {
     /// NULL.
     Null,
@@ -24,6 +27,43 @@ pub enum Value {
     Integer(i64),
     /// Text.
     Text(String),
+}
+
+/// Read by hand: the code that serde writes for such an enum keeps what it reads until it knows what it is.
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfAny;
+
+        impl Visitor<'_> for OfAny {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("null, an integer or text")
+            }
+
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_i64<E>(self, integer: i64) -> Result<Value, E> {
+                Ok(Value::Integer(integer))
+            }
+
+            fn visit_u64<E: de::Error>(self, integer: u64) -> Result<Value, E> {
+                i64::try_from(integer).map(Value::Integer).map_err(E::custom)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+                Ok(Value::Text(text.to_owned()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Value, E> {
+                Ok(Value::Text(text))
+            }
+        }
+
+        deserializer.deserialize_any(OfAny)
+    }
 }
 
 /// A statement and its parameters.
@@ -39,6 +79,14 @@ pub trait Sql {
     /// # Errors
     /// What SQLite says.
     fn run(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError>;
+
+    /// Runs a statement that has no rows to return.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    fn execute(&mut self, statement: &Statement) -> Result<(), StoreError> {
+        self.run(statement).map(drop)
+    }
 }
 
 /// Why storage cannot be read or written.
@@ -100,6 +148,8 @@ const MIGRATIONS: &[&[&str]] = &[
          granted_by TEXT NOT NULL, granted_at INTEGER NOT NULL, version INTEGER NOT NULL, ended_at INTEGER, \
          PRIMARY KEY (user_id, action)) WITHOUT ROWID",
     ],
+    // The outcomes of clients are lines from here on, which older builds cannot read. Those of before are read as they are.
+    &[],
 ];
 
 /// The schema that this build reads and writes.
@@ -107,70 +157,127 @@ pub fn schema_version() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// The statements that carry out a write.
-pub fn statements(write: &Write) -> Vec<Statement> {
-    match write {
-        Write::Create => migrate_from(0),
-        Write::Meta(meta) => vec![(
-            "INSERT OR REPLACE INTO room (one, schema, epoch, floor, touched) VALUES (1, ?, ?, ?, ?)",
-            vec![
-                Value::Integer(schema_version()),
-                Value::Text(meta.epoch.clone()),
-                version(meta.floor),
-                Value::Integer(meta.touched),
-            ],
-        )],
-        Write::Field(name, field) => vec![(
-            "INSERT OR REPLACE INTO field (name, version, updated_at, user_id, client_id, selection) \
-             VALUES (?, ?, ?, ?, ?, ?)",
-            vec![
-                Value::Text(name.clone()),
-                version(field.version),
-                Value::Integer(field.updated_at),
-                Value::Text(field.user_id.clone()),
-                text_or_null(field.client_id.as_ref()),
-                field.selection.as_ref().map_or(Value::Null, |json| Value::Text(json.text().to_owned())),
-            ],
-        )],
-        Write::ForgetField(name) => delete("DELETE FROM field WHERE name = ?", &[name]),
-        Write::Participant(user, participant) => vec![participant_statement(user, participant)],
-        Write::ForgetParticipant(user) => delete("DELETE FROM participant WHERE user_id = ?", &[user]),
-        Write::Client(id, client) => vec![(
-            "INSERT OR REPLACE INTO client (client_id, user_id, last_seq, seen, outcomes) VALUES (?, ?, ?, ?, ?)",
-            vec![
-                Value::Text(id.clone()),
-                text_or_null(client.user_id.as_ref()),
-                client.last_seq.map_or(Value::Null, version),
-                Value::Integer(client.seen),
-                Value::Text(encode(&client.outcomes)),
-            ],
-        )],
-        Write::ForgetClient(id) => delete("DELETE FROM client WHERE client_id = ?", &[id]),
-        Write::Key(user, name, write) => vec![(
-            "INSERT OR REPLACE INTO idempotency_key (user_id, name, at, outcome) VALUES (?, ?, ?, ?)",
-            vec![
-                Value::Text(user.clone()),
-                Value::Text(name.clone()),
-                Value::Integer(write.at),
-                Value::Text(encode(&write.outcome)),
-            ],
-        )],
-        Write::ForgetKey(user, name) => {
-            delete("DELETE FROM idempotency_key WHERE user_id = ? AND name = ?", &[user, name])
-        }
-        Write::Request(key, request) => vec![request_statement(key, request)],
-        Write::ForgetRequest(RequestKey { user_id, request_id }) => {
-            delete("DELETE FROM permission_request WHERE user_id = ? AND request_id = ?", &[user_id, request_id])
-        }
-        Write::Grant(key, grant) => vec![grant_statement(key, grant)],
-        Write::ForgetGrant(GrantKey { user_id, action }) => {
-            delete("DELETE FROM permission WHERE user_id = ? AND action = ?", &[user_id, action])
-        }
-    }
+/// A statement that puts rows into a table, for some numbers of rows. A statement costs more than a row does, and the
+/// runtime keeps each text prepared, so there are few texts.
+type Upsert = [(usize, &'static str); 3];
+
+/// The texts of an [`Upsert`], the one for the most rows first. A statement may have 100 parameters at most, by the
+/// platform's limits, so rows of up to six columns come in sixteens.
+macro_rules! upsert {
+    ($head:literal, $row:literal) => {
+        [
+            (16, concat!($head, upsert!(@four upsert!(@four $row)))),
+            (4, concat!($head, upsert!(@four $row))),
+            (1, concat!($head, $row)),
+        ]
+    };
+    (@four $rows:expr) => {
+        concat!($rows, ", ", $rows, ", ", $rows, ", ", $rows)
+    };
 }
 
-fn delete(query: &'static str, key: &[&String]) -> Vec<Statement> {
-    vec![(query, key.iter().map(|text| Value::Text((*text).clone())).collect())]
+const FIELDS: Upsert = upsert!(
+    "INSERT OR REPLACE INTO field (name, version, updated_at, user_id, client_id, selection) VALUES ",
+    "(?, ?, ?, ?, ?, ?)"
+);
+const CLIENTS: Upsert =
+    upsert!("INSERT OR REPLACE INTO client (client_id, user_id, last_seq, seen, outcomes) VALUES ", "(?, ?, ?, ?, ?)");
+
+/// The statements that carry out a commit. No two writes of a commit are to one row, so their order does not matter but
+/// for the tables, which come first. What changes most, fields and clients, is put into its table many rows at a time.
+pub fn statements(commit: &[Write]) -> Vec<Statement> {
+    let (mut statements, mut fields, mut clients) = (Vec::new(), Vec::new(), Vec::new());
+    for write in commit {
+        match write {
+            Write::Field(name, field) => fields.push(field_row(name, field)),
+            Write::Client(id, client) => clients.push(client_row(id, client)),
+            Write::Create => statements.extend(migrate_from(0)),
+            Write::Meta(meta) => statements.push(meta_statement(meta)),
+            Write::ForgetField(name) => statements.push(delete("DELETE FROM field WHERE name = ?", &[name])),
+            Write::Participant(user, participant) => statements.push(participant_statement(user, participant)),
+            Write::ForgetParticipant(user) => {
+                statements.push(delete("DELETE FROM participant WHERE user_id = ?", &[user]));
+            }
+            Write::ForgetClient(id) => statements.push(delete("DELETE FROM client WHERE client_id = ?", &[id])),
+            Write::Key(user, name, write) => statements.push(key_statement(user, name, write)),
+            Write::ForgetKey(user, name) => {
+                let query = "DELETE FROM idempotency_key WHERE user_id = ? AND name = ?";
+                statements.push(delete(query, &[user, name]));
+            }
+            Write::Request(key, request) => statements.push(request_statement(key, request)),
+            Write::ForgetRequest(RequestKey { user_id, request_id }) => {
+                let query = "DELETE FROM permission_request WHERE user_id = ? AND request_id = ?";
+                statements.push(delete(query, &[user_id, request_id]));
+            }
+            Write::Grant(key, grant) => statements.push(grant_statement(key, grant)),
+            Write::ForgetGrant(GrantKey { user_id, action }) => {
+                statements.push(delete("DELETE FROM permission WHERE user_id = ? AND action = ?", &[user_id, action]));
+            }
+        }
+    }
+    statements.extend(in_rows(FIELDS, fields));
+    statements.extend(in_rows(CLIENTS, clients));
+    statements
+}
+
+/// As many rows at a time as there is a text for.
+fn in_rows(upsert: Upsert, mut rows: Vec<Row>) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    for (count, query) in upsert {
+        while rows.len() >= count {
+            let others = rows.split_off(count);
+            statements.push((query, rows.into_iter().flatten().collect()));
+            rows = others;
+        }
+    }
+    statements
+}
+
+fn field_row(name: &str, field: &Field) -> Row {
+    vec![
+        Value::Text(name.to_owned()),
+        version(field.version),
+        Value::Integer(field.updated_at),
+        Value::Text(field.user_id.clone()),
+        text_or_null(field.client_id.as_ref()),
+        field.selection.as_ref().map_or(Value::Null, |json| Value::Text(json.text().to_owned())),
+    ]
+}
+
+fn client_row(id: &str, client: &Client) -> Row {
+    vec![
+        Value::Text(id.to_owned()),
+        text_or_null(client.user_id.as_ref()),
+        client.last_seq.map_or(Value::Null, version),
+        Value::Integer(client.seen),
+        Value::Text(client.outcomes.text().to_owned()),
+    ]
+}
+
+fn meta_statement(meta: &Meta) -> Statement {
+    let query = "INSERT OR REPLACE INTO room (one, schema, epoch, floor, touched) VALUES (1, ?, ?, ?, ?)";
+    let values = vec![
+        Value::Integer(schema_version()),
+        Value::Text(meta.epoch.clone()),
+        version(meta.floor),
+        Value::Integer(meta.touched),
+    ];
+    (query, values)
+}
+
+fn key_statement(user: &str, name: &str, write: &KeyedWrite) -> Statement {
+    let query = "INSERT OR REPLACE INTO idempotency_key (user_id, name, at, outcome) VALUES (?, ?, ?, ?)";
+    let values = vec![
+        Value::Text(user.to_owned()),
+        Value::Text(name.to_owned()),
+        Value::Integer(write.at),
+        Value::Text(encode(&write.outcome)),
+    ];
+    (query, values)
+}
+
+fn delete(query: &'static str, key: &[&String]) -> Statement {
+    (query, key.iter().map(|text| Value::Text((*text).clone())).collect())
 }
 
 fn participant_statement(user: &str, participant: &Participant) -> Statement {
@@ -231,10 +338,7 @@ fn grant_statement(key: &GrantKey, grant: &Grant) -> Statement {
 /// # Errors
 /// The first statement that fails.
 pub fn write(sql: &mut impl Sql, commit: &[Write]) -> Result<(), StoreError> {
-    for statement in commit.iter().flat_map(statements) {
-        sql.run(&statement)?;
-    }
-    Ok(())
+    statements(commit).iter().try_for_each(|statement| sql.execute(statement))
 }
 
 /// Reads a room, migrating what an older build wrote. `None`: there is no room. Creates nothing.
@@ -321,7 +425,7 @@ fn client(row: &Row) -> Result<(String, Client), StoreError> {
         user_id: columns.text_or_null()?,
         last_seq: columns.version_or_null()?,
         seen: columns.integer()?,
-        outcomes: columns.parsed()?,
+        outcomes: columns.outcomes()?,
     };
     Ok((id, client))
 }
@@ -430,6 +534,10 @@ impl<'a> Columns<'a> {
     fn parsed<T: DeserializeOwned>(&mut self) -> Result<T, StoreError> {
         let text = self.text()?;
         serde_json::from_str(&text).ok().ok_or_else(|| self.corrupt())
+    }
+
+    fn outcomes(&mut self) -> Result<Outcomes, StoreError> {
+        Outcomes::parse(&self.text()?).ok_or_else(|| self.corrupt())
     }
 
     fn extra(&mut self) -> Result<Extra, StoreError> {

@@ -87,6 +87,11 @@ pub fn object(text: &str) -> Result<Object<'_>, serde_json::Error> {
 
 /// The string that a piece of JSON is, or `None` when it is something else.
 pub fn string(raw: &str) -> Option<Cow<'_, str>> {
+    let inner = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    // Most strings stand for themselves.
+    if let Some(inner) = inner.filter(|inner| inner.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')) {
+        return Some(Cow::Borrowed(inner));
+    }
     serde_json::from_str::<Text<'_>>(raw).ok().map(|text| text.0)
 }
 
@@ -136,8 +141,14 @@ pub fn bytes(text: &str) -> impl Iterator<Item = (u8, bool)> {
     })
 }
 
+/// Whether more than `limit` arrays and objects stand inside each other somewhere in valid JSON.
+pub fn is_deeper_than(limit: usize, text: &str) -> bool {
+    // To count all brackets, those in strings too, is quicker, and there are few of them in most messages.
+    text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() > limit && depth(text) > limit
+}
+
 /// How many arrays and objects stand inside each other at the deepest place of valid JSON.
-pub fn depth(text: &str) -> usize {
+fn depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0_usize);
     for (byte, in_string) in bytes(text) {
         match byte {

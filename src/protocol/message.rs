@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::PROTOCOL;
-use super::json::{self, Json, Members};
+use super::json::{self, Json};
 use super::limits::{ID_SEARCH_BYTES, Limits, MESSAGE_ID_CHARS, NESTING};
 use super::permission::{self, PermissionMessage};
 use super::reader::{Reader, bad, size_of_extra, within_value};
@@ -245,10 +245,11 @@ impl Frame {
         match json::object(text) {
             Err(error) => Self::refused(bad(format!("The frame is no JSON object: {error}."))),
             Ok(object) => {
-                let message = message(text, &object, limits);
+                let reader = Reader::of("message", &object.members, limits);
+                let message = object.without_doubles().map_err(bad).and_then(|_| message(text, &reader));
                 // What a page sends beside the protocol is its own: there a `seq` is none of ours.
                 let is_relayed = matches!(message, Ok(ClientMessage::Relay { .. }));
-                let tag = if is_relayed { Tag { number: None, ..tag(&object) } } else { tag(&object) };
+                let tag = if is_relayed { Tag { number: None, ..tag(&reader) } } else { tag(&reader) };
                 Self { tag, message }
             }
         }
@@ -260,31 +261,30 @@ impl Frame {
     }
 }
 
-fn message(text: &str, object: &json::Object<'_>, limits: &Limits) -> Result<ClientMessage, Refusal> {
-    let members = object.without_doubles().map_err(bad)?;
+fn message(text: &str, reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
+    let members = reader.members;
     if json::has_lone_surrogate(text) {
         return Err(bad("A string holds half of a surrogate pair."));
     }
-    if json::depth(text) > NESTING {
+    if json::is_deeper_than(NESTING, text) {
         return Err(Refusal::new(Code::LimitDepth, format!("The message is nested deeper than {NESTING} levels.")));
     }
-    let reader = Reader { what: "message", members, limits };
     let kind = reader.text("type")?;
     let message = match kind.as_ref() {
-        "user_joined" => join(&reader)?,
+        "user_joined" => join(reader)?,
         "user_ready" => ClientMessage::Ready { user_id: reader.id("userId")?, is_ready: reader.boolean("isReady")? },
-        "field_selected" | "field_cleared" => ClientMessage::Change(field_change(&kind, &reader)?),
-        "batch" => batch(&reader)?,
-        "sync_request" => sync(&reader)?,
-        "hello" if reader.is_integer("protocol") => hello(&reader)?,
-        "presence" if members.contains_key("data") => presence(&reader)?,
+        "field_selected" | "field_cleared" => ClientMessage::Change(field_change(&kind, reader)?),
+        "batch" => batch(reader)?,
+        "sync_request" => sync(reader)?,
+        "hello" if reader.is_integer("protocol") => hello(reader)?,
+        "presence" if members.contains_key("data") => presence(reader)?,
         "welcome" | "sync_response" | "changes" | "ack" | "conflict" | "error" | "user_left" => {
             return Err(Refusal::new(Code::ReservedType, format!("Only the server sends `{kind}`.")));
         }
         "auth" if reader.parsed::<String>("token").is_some() => ClientMessage::Auth { token: reader.token()? },
         "kick" => ClientMessage::Kick { user_id: reader.id("userId")? },
         "permission_request" | "permission_response" | "permission_cancelled" | "permission_revoked" => {
-            ClientMessage::Permission(permission::read(&kind, &reader)?)
+            ClientMessage::Permission(permission::read(&kind, reader)?)
         }
         // No page may take another one's words for the room's own news of presence.
         "presence" if members.contains_key("presence") => {
@@ -352,7 +352,7 @@ fn batch(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
     let changes = changes.iter().map(|raw| {
         let object = json::object(raw.get());
         let object = object.map_err(|error| bad(format!("A change of the batch is no JSON object: {error}.")))?;
-        let reader = Reader { what: "change", members: object.without_doubles().map_err(bad)?, limits: reader.limits };
+        let reader = Reader::of("change", object.without_doubles().map_err(bad)?, reader.limits);
         if reader.members.contains_key("id") || reader.members.contains_key("seq") {
             return Err(bad("`id` and `seq` belong to the batch and not to a change in it."));
         }
@@ -384,10 +384,10 @@ fn presence(reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
 }
 
 fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
-    let object = json::object(frame.raw("selection")?.get())
-        .map_err(|error| bad(format!("`selection` is no JSON object: {error}.")))?;
+    let object = frame.selection().ok_or_else(|| frame.missing("selection"))?;
+    let object = object.as_ref().map_err(|error| bad(format!("`selection` is no JSON object: {error}.")))?;
     let members = object.without_doubles().map_err(bad)?;
-    let reader = Reader { what: "selection", members, limits: frame.limits };
+    let reader = Reader::of("selection", members, frame.limits);
     let field = reader.id("field")?;
     let value = Json::from(reader.raw("value")?);
     let user_id = reader.id("userId")?;
@@ -422,12 +422,12 @@ fn message_id(raw: &RawValue) -> Option<MessageId> {
 
 /// A number on the wire is one that JavaScript holds exactly.
 fn seq(raw: &RawValue) -> Option<u64> {
-    serde_json::from_str(raw.get()).ok().filter(|seq| (1..1 << 53).contains(seq))
+    raw.get().parse().ok().filter(|seq| (1..1 << 53).contains(seq))
 }
 
-fn tag(object: &json::Object<'_>) -> Tag {
-    let member = |key: &str| object.members.get(key);
-    let number = |seq| Number { seq, content: content(&object.members) };
+fn tag(reader: &Reader<'_>) -> Tag {
+    let member = |key: &str| reader.members.get(key);
+    let number = |seq| Number { seq, content: content(reader) };
     Tag { id: member("id").and_then(|raw| message_id(raw)), number: member("seq").and_then(|raw| seq(raw)).map(number) }
 }
 
@@ -455,10 +455,11 @@ fn tag_of_oversized(text: &str) -> Tag {
 
 /// A mark of what a message says: its kind, field, value and base version, in whatever layout they are written. Two
 /// that say something else have the same mark once in four thousand million times; it finds a client's mistake (E2).
-fn content(members: &Members<'_>) -> u32 {
-    let selection = members.get("selection").and_then(|raw| json::object(raw.get()).ok());
+fn content(reader: &Reader<'_>) -> u32 {
+    let members = reader.members;
+    let selection = reader.selection().and_then(|selection| selection.as_ref().ok());
     let member = |key: &str| {
-        let selected = selection.as_ref().and_then(|selection| selection.members.get(key));
+        let selected = selection.and_then(|selection| selection.members.get(key));
         selected.or_else(|| members.get(key)).map_or("", |raw| raw.get())
     };
     let mut hash = Fnv::default();

@@ -1,11 +1,12 @@
 //! Taking checked members out of an object of a frame.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{self, Json, Members};
+use super::json::{self, Json, Members, Object};
 use super::limits::Limits;
 use super::message::Extra;
 use super::refusal::{Code, Refusal};
@@ -15,11 +16,27 @@ pub(super) struct Reader<'a> {
     pub what: &'static str,
     pub members: &'a Members<'a>,
     pub limits: &'a Limits,
+    /// The member `selection`, which several ask for, once it was taken apart.
+    selection: OnceCell<Option<Result<Object<'a>, serde_json::Error>>>,
 }
 
 impl<'a> Reader<'a> {
+    pub fn of(what: &'static str, members: &'a Members<'a>, limits: &'a Limits) -> Self {
+        Self { what, members, limits, selection: OnceCell::new() }
+    }
+
+    /// The object that the member `selection` is, if there is such a member.
+    pub fn selection(&self) -> Option<&Result<Object<'a>, serde_json::Error>> {
+        let read = || self.members.get("selection").map(|raw| json::object(raw.get()));
+        self.selection.get_or_init(read).as_ref()
+    }
+
     pub fn raw(&self, key: &str) -> Result<&'a RawValue, Refusal> {
-        self.members.get(key).copied().ok_or_else(|| bad(format!("`{key}` is missing from the {}.", self.what)))
+        self.members.get(key).copied().ok_or_else(|| self.missing(key))
+    }
+
+    pub fn missing(&self, key: &str) -> Refusal {
+        bad(format!("`{key}` is missing from the {}.", self.what))
     }
 
     pub fn parsed<T: Deserialize<'a>>(&self, key: &str) -> Option<T> {
@@ -46,7 +63,7 @@ impl<'a> Reader<'a> {
 
     pub fn version(&self, key: &str) -> Result<Option<u64>, Refusal> {
         let Some(raw) = self.members.get(key) else { return Ok(None) };
-        let version = serde_json::from_str(raw.get()).ok();
+        let version = raw.get().parse().ok();
         version.map(Some).ok_or_else(|| bad(format!("`{key}` must be a version, an integer from 0.")))
     }
 
@@ -91,9 +108,7 @@ impl<'a> Reader<'a> {
     /// The user whom a message beside the protocol gives as its author, of its own or in a `selection`.
     pub fn author(&self) -> Result<Option<String>, Refusal> {
         let author = self.parsed::<String>("userId");
-        let Some(Ok(selection)) = self.members.get("selection").map(|raw| json::object(raw.get())) else {
-            return Ok(author);
-        };
+        let Some(Ok(selection)) = self.selection() else { return Ok(author) };
         let selected = selection.without_doubles().map_err(bad)?.get("userId");
         let selected = selected.and_then(|raw| json::string(raw.get())).map(Cow::into_owned);
         match (author, selected) {

@@ -1,7 +1,5 @@
 //! What the room says. Each type is one frame's JSON; PROTOCOL.md gives the shapes.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::Millis;
@@ -292,8 +290,8 @@ pub struct StateView<'a> {
     /// The server's time.
     pub time: Millis,
     /// The stored selections by field.
-    #[cfg_attr(test, ts(as = "BTreeMap<&'a str, StoredSelection<'a>>"))]
-    pub selections: BTreeMap<&'a str, &'a Json>,
+    #[cfg_attr(test, ts(as = "std::collections::BTreeMap<&'a str, StoredSelection<'a>>"))]
+    pub selections: &'a Json,
     /// Everyone on record.
     pub participants: Vec<ParticipantView<'a>>,
     /// What people are looking at.

@@ -9,7 +9,7 @@ use crate::token::Denial;
 use super::Room;
 use super::access::ANONYMOUS_ROLE;
 use super::change::{Conflict, Failure};
-use super::clients::{Outcome, Verdict};
+use super::outcomes::{Outcome, Verdict};
 use super::requests::state::RequestKey;
 use super::session::{ConnectionId, Entry, Pass, Session};
 use super::staged::Reply;
@@ -204,14 +204,14 @@ impl Room {
         let answered = answered.and_then(|()| self.clients.answered(client_id, number));
         match answered {
             Err(refusal) => return Err(Failure::Refusal(refusal)).into(),
-            Ok(Some(verdict)) => return Answer::again(verdict),
+            Ok(Some(verdict)) => return Answer::again(&verdict),
             Ok(None) => {}
         }
         let outcome = act(self);
         if let Some(verdict) = verdict(&outcome) {
             let is_new = self.clients.get(client_id).is_none();
             let (outcome, limits) = (Outcome { content: number.content, verdict }, &self.settings.limits);
-            self.clients.record(client_id, author, outcome, limits.outcomes, self.clock);
+            self.clients.record(client_id, author, &outcome, limits.outcomes, self.clock);
             self.staged.clients.insert(client_id.to_owned());
             if is_new {
                 let sessions = &self.sessions;

@@ -1,14 +1,13 @@
 //! Clients that number their messages, and what each message was answered, so that one that is sent again is not done
 //! again (E1 to E4, H3).
 
-use std::collections::{BTreeMap, VecDeque};
-
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 use crate::protocol::Millis;
 use crate::protocol::message::Number;
 use crate::protocol::refusal::{Code, Refusal};
+
+use super::outcomes::{Outcome, Outcomes, Verdict};
 
 /// A client that was not seen for this long is forgotten, in milliseconds: 30 days (E4).
 pub const CLIENT_UNSEEN: Millis = 30 * 86_400_000;
@@ -16,72 +15,6 @@ pub const CLIENT_UNSEEN: Millis = 30 * 86_400_000;
 pub const KEY_LIFE: Millis = 86_400_000;
 /// A client's `seen` in storage lags by up to this while it sends nothing, in milliseconds: a day.
 const SEEN_LAG: Millis = 86_400_000;
-
-/// How a message was answered. What a field held then is not kept: who asks again is told what it holds now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// It was done.
-    Done {
-        /// The version that it made, or the room's when it changed nothing.
-        version: u64,
-    },
-    /// It came too late (S4).
-    Conflict {
-        /// The field.
-        field: String,
-        /// The version that the writer had seen.
-        client_version: u64,
-    },
-    /// It was refused for what it says.
-    Refused(Code),
-}
-
-/// A message that was answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "OutcomeRow", try_from = "Vec<Box<RawValue>>")]
-pub struct Outcome {
-    /// The mark of what it said.
-    pub content: u32,
-    /// The answer.
-    pub verdict: Verdict,
-}
-
-/// An outcome as it lies in storage: an array, since up to 64 of them are written with each change.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum OutcomeRow {
-    Done(u32, u64),
-    Refused(u32, Code),
-    Conflict(u32, String, u64),
-}
-
-impl From<Outcome> for OutcomeRow {
-    fn from(Outcome { content, verdict }: Outcome) -> Self {
-        match verdict {
-            Verdict::Done { version } => Self::Done(content, version),
-            Verdict::Refused(code) => Self::Refused(content, code),
-            Verdict::Conflict { field, client_version } => Self::Conflict(content, field, client_version),
-        }
-    }
-}
-
-/// Taken apart by hand: the code that serde writes for such an enum is a hundred times the size of this.
-impl TryFrom<Vec<Box<RawValue>>> for Outcome {
-    type Error = serde_json::Error;
-
-    fn try_from(row: Vec<Box<RawValue>>) -> Result<Self, Self::Error> {
-        let part = |at: usize| row.get(at).map_or("", |raw| raw.get());
-        let verdict = match row.len() {
-            3 => Verdict::Conflict {
-                field: serde_json::from_str(part(1))?,
-                client_version: serde_json::from_str(part(2))?,
-            },
-            _ if part(1).starts_with('"') => Verdict::Refused(serde_json::from_str(part(1))?),
-            _ => Verdict::Done { version: serde_json::from_str(part(1))? },
-        };
-        Ok(Self { content: serde_json::from_str(part(0))?, verdict })
-    }
-}
 
 /// A client that has numbered a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,13 +26,13 @@ pub struct Client {
     pub last_seq: Option<u64>,
     /// When it last was there.
     pub seen: Millis,
-    /// The answers to its last messages, the oldest first.
-    pub outcomes: VecDeque<Outcome>,
+    /// The answers to its last messages.
+    pub outcomes: Outcomes,
 }
 
 impl Client {
     fn forgotten(&self) -> Self {
-        Self { user_id: self.user_id.clone(), last_seq: None, seen: self.seen, outcomes: VecDeque::new() }
+        Self { user_id: self.user_id.clone(), last_seq: None, seen: self.seen, outcomes: Outcomes::default() }
     }
 }
 
@@ -155,7 +88,7 @@ impl Clients {
     ///
     /// # Errors
     /// The number is neither (E2, E4).
-    pub fn answered(&self, id: &str, number: Number) -> Result<Option<&Verdict>, Refusal> {
+    pub fn answered(&self, id: &str, number: Number) -> Result<Option<Verdict>, Refusal> {
         let Some(last) = self.last_seq(id) else {
             let message = "The room has forgotten this client. Take a new `clientId` and number from 1.";
             return Err(Refusal::new(Code::OutcomeForgotten, message));
@@ -163,11 +96,10 @@ impl Clients {
         if number.seq > last {
             return if number.seq == last + 1 { Ok(None) } else { Err(Refusal::out_of_order(last + 1)) };
         }
-        let outcomes = self.get(id).map(|client| &client.outcomes);
         let back = usize::try_from(last - number.seq).ok();
-        let outcome = outcomes.zip(back).and_then(|(outcomes, back)| outcomes.iter().rev().nth(back));
+        let outcome = self.get(id).zip(back).and_then(|(client, back)| client.outcomes.back(back));
         match outcome {
-            Some(outcome) if outcome.content == number.content => Ok(Some(&outcome.verdict)),
+            Some(outcome) if outcome.content == number.content => Ok(Some(outcome.verdict)),
             Some(_) => {
                 let message =
                     format!("The `seq` {} was used for another message. Number each message anew.", number.seq);
@@ -181,22 +113,19 @@ impl Clients {
     }
 
     /// Notes the answer to the next message of a client; `keep` is for how many of them that is done.
-    pub fn record(&mut self, id: &str, user: Option<&str>, outcome: Outcome, keep: usize, now: Millis) {
+    pub fn record(&mut self, id: &str, user: Option<&str>, outcome: &Outcome, keep: usize, now: Millis) {
         let client = self.by_id.entry(id.to_owned()).or_insert_with(|| Client {
             user_id: None,
             last_seq: Some(0),
             seen: now,
-            outcomes: VecDeque::new(),
+            outcomes: Outcomes::default(),
         });
         if client.user_id.is_none() {
             client.user_id = user.map(str::to_owned);
         }
         client.last_seq = client.last_seq.map(|last| last + 1);
         client.seen = now;
-        client.outcomes.push_back(outcome);
-        while client.outcomes.len() > keep {
-            client.outcomes.pop_front();
-        }
+        client.outcomes.push(outcome, keep);
     }
 
     /// Notes that a client is there. Returns whether storage must be told.

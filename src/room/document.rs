@@ -1,15 +1,26 @@
 //! The fields, those that were cleared, and how much room they take.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+
+use crate::protocol::json::Json;
 
 use super::turn::Field;
 
 /// All fields by name.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Document {
     fields: BTreeMap<String, Field>,
     set: usize,
     bytes: usize,
+    /// What [`Document::selections`] made, until a field changes.
+    selections: OnceCell<Json>,
+}
+
+impl PartialEq for Document {
+    fn eq(&self, other: &Self) -> bool {
+        self.fields == other.fields
+    }
 }
 
 impl Document {
@@ -21,6 +32,15 @@ impl Document {
     /// A field or its tombstone.
     pub fn get(&self, name: &str) -> Option<&Field> {
         self.fields.get(name)
+    }
+
+    /// The stored selections by field, as one object. Made once for all who ask between two changes: when a crowd joins
+    /// or comes back, each of them does.
+    pub fn selections(&self) -> &Json {
+        self.selections.get_or_init(|| {
+            let set = self.fields.iter().filter_map(|(name, field)| Some((name, field.selection.as_ref()?)));
+            Json::of(&set.collect::<BTreeMap<_, _>>())
+        })
     }
 
     /// Whether the field has a value.
@@ -52,6 +72,7 @@ impl Document {
     /// Puts a field or a tombstone in its place.
     pub fn put(&mut self, name: String, field: Field) {
         self.remove(&name);
+        self.selections.take();
         self.set += usize::from(field.selection.is_some());
         self.bytes += size(&name, &field);
         self.fields.insert(name, field);
@@ -68,6 +89,7 @@ impl Document {
     /// Takes a field or a tombstone out.
     pub fn remove(&mut self, name: &str) -> Option<Field> {
         let field = self.fields.remove(name)?;
+        self.selections.take();
         self.set -= usize::from(field.selection.is_some());
         self.bytes -= size(name, &field);
         Some(field)

@@ -27,6 +27,9 @@ const EXCESS_BYTES: usize = 64 * 1024 * 1024;
 /// A message, in the unit in which a rate is counted: so that a millisecond's share of one is a whole number.
 const MESSAGE: i64 = 1_000;
 
+/// So few rates are not worth looking through.
+const SWEEP: usize = 16;
+
 /// Who sends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sender {
@@ -70,6 +73,9 @@ struct Excess {
 #[derive(Debug, Default)]
 pub struct Guard {
     rates: BTreeMap<Sender, Rate>,
+    /// Rates are looked through for those that can go when there are so many: twice as many as stayed the last time, so
+    /// that a message has to do with two of them on average.
+    sweep_at: usize,
     revoked: Vec<(Millis, String, Revocation)>,
 }
 
@@ -80,9 +86,10 @@ impl Guard {
         let full = thousandths(limits.messages_burst);
         let gained = |rate: &Rate| (now - rate.at).max(0).saturating_mul(per_ms);
         let filled = |rate: &Rate| rate.level.saturating_add(gained(rate)).min(full);
-        if !self.rates.contains_key(sender) {
+        if self.rates.len() >= self.sweep_at && !self.rates.contains_key(sender) {
             // Who has sent nothing for a while is as good as new.
             self.rates.retain(|_, rate| filled(rate) < full || rate.is_past(now));
+            self.sweep_at = (2 * self.rates.len()).max(SWEEP);
         }
         let rate = self.rates.entry(sender.clone()).or_insert(Rate { level: full, at: now, excess: None });
         rate.level = filled(rate);

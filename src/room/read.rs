@@ -24,13 +24,11 @@ pub enum Since {
 impl Room {
     /// The frame with all of the state, and the body of `GET /state` (Y2, H1). `reset`: the reader must drop what it had.
     pub fn state(&self, reset: bool, now: Millis) -> String {
-        let fields = self.document.iter();
-        let selections = fields.filter_map(|(name, field)| Some((name.as_str(), field.selection.as_ref()?)));
         ServerMessage::SyncResponse(Box::new(StateView {
             version: self.version,
             epoch: &self.meta.epoch,
             time: self.time(now),
-            selections: selections.collect(),
+            selections: self.document.selections(),
             participants: self.participants(),
             presence: self.presence(),
             requests: self.requests.requests().map(|(key, request)| RequestView::of(key, request)).collect(),

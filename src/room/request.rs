@@ -10,7 +10,8 @@ use crate::protocol::write::FieldWrite;
 use super::Room;
 use super::answer::{Answer, verdict};
 use super::change::{Failure, Writer};
-use super::clients::{KeyedWrite, Outcome};
+use super::clients::KeyedWrite;
+use super::outcomes::Outcome;
 use super::turn::Turn;
 
 /// The answer to a write over HTTP.

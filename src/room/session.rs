@@ -15,6 +15,9 @@ use super::access::ANONYMOUS_ROLE;
 /// How long a connection may wait for the `hello` with its token, in milliseconds (A9).
 pub const TOKEN_WAIT: Millis = 10_000;
 
+/// A connection's name has 128 bits, of which 53 make a handle.
+const HANDLE_SHIFT: u32 = 128 - 53;
+
 /// A connection's random name, made by the room (U5). 32 hexadecimal digits in text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -24,6 +27,16 @@ impl ConnectionId {
     /// The name that these random bytes make.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
+    }
+
+    /// The first 53 bits of the name, which no two connections of a room share: a number that JavaScript holds exactly.
+    pub fn handle(self) -> u64 {
+        u64::try_from(self.0 >> HANDLE_SHIFT).unwrap_or(u64::MAX)
+    }
+
+    /// The first of all names with this [`ConnectionId::handle`].
+    pub fn first_with(handle: u64) -> Self {
+        Self(u128::from(handle) << HANDLE_SHIFT)
     }
 }
 

@@ -129,7 +129,8 @@ impl Room {
         self.tell_presence(now);
         let commit = self.commit();
         // Whoever sends without waiting for answers has sent more by now. It is gathered until the runtime comes round
-        // to the timer, which takes no time when there is nothing else to do.
+        // to the timer, which takes no time when there is nothing else to do. However long the pause is, a busy machine
+        // can take longer over a flush: without this, every message would then be flushed by itself.
         self.is_cooling |= !commit.is_empty();
         let presence = std::mem::take(&mut self.staged.presence);
         let staged = std::mem::replace(&mut self.staged, Staged { presence, ..Staged::default() });

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use js_sys::Promise;
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::JsFuture;
+use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
 use worker::{
     DurableObject, Env, Request, Response, ResponseBuilder, Result, State, WebSocket, WebSocketIncomingMessage,
     WebSocketPair, durable_object, worker_sys,
@@ -23,12 +25,13 @@ use crate::user::Revocation;
 
 use super::door::{self, Wish};
 use super::http::{answer, problem, problem_with, status_of, upgraded};
-use super::platform::{JsSocket, JsState, Workerd, answer_close, connection_of, now, random_id};
+use super::platform::{JsSocket, JsState, Workerd, answer_close, now, random_id};
 use super::route::variable;
 use super::url::{Query, url_of};
 
 /// A room in workerd.
 #[durable_object]
+#[derive(Clone)]
 pub struct RoomObject {
     inner: Rc<RefCell<Inner>>,
     env: Env,
@@ -48,6 +51,7 @@ impl Inner {
     /// The flush timer rang.
     pub fn flush(&mut self) {
         let now = now();
+        self.platform.timer_rang();
         self.runner.flush(&mut self.platform, now);
         self.drop_overdue();
     }
@@ -125,22 +129,16 @@ impl DurableObject for RoomObject {
         }
     }
 
+    /// Called by nobody: workerd's event goes to [`RoomObject::receive`]. The trait wants it all the same.
     async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
-        let Some(attachment) = connection_of(raw(&socket)) else { return Ok(()) };
-        let text = match &message {
-            WebSocketIncomingMessage::String(text) => Some(text.as_str()),
+        let text = match message {
+            WebSocketIncomingMessage::String(text) => Some(text),
             WebSocketIncomingMessage::Binary(_) => None,
         };
-        #[cfg(feature = "faults")]
-        if let Some(answer) = text.and_then(|text| self.fault(text)) {
-            return socket.send_with_str(answer);
+        match self.receive(raw(&socket), text) {
+            Some(promise) => JsFuture::from(promise).await.map(drop).map_err(worker::Error::from),
+            None => Ok(()),
         }
-        self.inner.borrow_mut().event(|runner, platform, now| {
-            platform.note(&attachment, raw(&socket));
-            runner.receive(platform, attachment.connection, text, now);
-        });
-        self.check_tokens().await;
-        self.settle().await
     }
 
     async fn websocket_close(&self, socket: WebSocket, code: usize, _reason: String, _was_clean: bool) -> Result<()> {
@@ -158,6 +156,30 @@ impl DurableObject for RoomObject {
         self.inner.borrow_mut().event(|runner, platform, now| runner.alarm(platform, now));
         self.settle().await?;
         Response::empty()
+    }
+}
+
+#[wasm_bindgen]
+impl RoomObject {
+    /// A frame came; `text` is `None` for a binary one. Returns what the event must wait for, if there is anything. Most
+    /// frames are done with when this returns, and a promise for each would cost as much as the room's own work.
+    pub fn receive(&self, socket: &JsSocket, text: Option<String>) -> Option<Promise> {
+        #[cfg(feature = "faults")]
+        if let Some(answer) = text.as_deref().and_then(|text| self.fault(text)) {
+            socket.say(&answer);
+            return None;
+        }
+        let mut inner = self.inner.borrow_mut();
+        let connection = inner.platform.recognise(socket)?;
+        inner.event(|runner, platform, now| runner.receive(platform, connection, text.as_deref(), now));
+        let waits = !inner.platform.tokens.is_empty() || !inner.platform.promises.is_empty();
+        let object = self.clone();
+        waits.then(|| {
+            future_to_promise(async move {
+                object.check_tokens().await;
+                object.settle().await.map(|()| JsValue::UNDEFINED).map_err(JsValue::from)
+            })
+        })
     }
 }
 
@@ -258,12 +280,12 @@ impl RoomObject {
     }
 
     async fn disconnect(&self, socket: &WebSocket, said_goodbye: bool) -> Result<()> {
-        if let Some(attachment) = connection_of(raw(socket)) {
-            self.inner.borrow_mut().event(|runner, platform, now| {
-                runner.disconnect(platform, attachment.connection, said_goodbye, now);
-                platform.forget(attachment.connection);
-            });
-        }
+        self.inner.borrow_mut().event(|runner, platform, now| {
+            if let Some(connection) = platform.recognise(raw(socket)) {
+                runner.disconnect(platform, connection, said_goodbye, now);
+                platform.forget(connection);
+            }
+        });
         self.settle().await
     }
 

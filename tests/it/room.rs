@@ -16,7 +16,8 @@ use expect_test::{Expect, expect};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::message::Frame;
-use roomkeep::room::clients::{Client, Outcome, Verdict};
+use roomkeep::room::clients::Client;
+use roomkeep::room::outcomes::{Outcome, Verdict};
 use roomkeep::room::read::Since;
 use roomkeep::room::requests::state::Request;
 use roomkeep::room::session::{Access, ConnectionId, Entry, Identity};
@@ -229,7 +230,7 @@ fn row(write: &Write) -> String {
 }
 
 fn verdicts(client: &Client) -> String {
-    client.outcomes.iter().map(verdict).collect::<Vec<_>>().join(" ")
+    client.outcomes.iter().map(|outcome| verdict(&outcome)).collect::<Vec<_>>().join(" ")
 }
 
 fn verdict(outcome: &Outcome) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use roomkeep::room::Stored;
-use roomkeep::room::clients;
+use roomkeep::room::outcomes;
 
 use super::message::user_name;
 use super::oracle::{Rows, Verdict};
@@ -119,24 +119,24 @@ fn check(stored: &Stored, rows: &Rows, place: &str) {
     for (id, client) in &stored.clients {
         let row = rows.clients.get(id.as_str()).unwrap_or_else(|| panic!("E1: {place} has a client {id}"));
         assert_eq!(client.last_seq, row.last, "E1: {id} in {place}");
-        let outcomes = client.outcomes.iter().map(|outcome| &outcome.verdict);
+        let outcomes = client.outcomes.iter().collect::<Vec<_>>();
         let is_same = outcomes.len() == row.outcomes.len()
-            && outcomes.zip(&row.outcomes).all(|(found, (_, verdict))| is_same(found, verdict));
+            && outcomes.iter().zip(&row.outcomes).all(|(found, (_, verdict))| is_same(&found.verdict, verdict));
         assert!(is_same, "E4: {place} has {:?} of {id} instead of {:?}", client.outcomes, row.outcomes);
         assert_eq!(client.user_id.as_deref(), row.owner, "E4: the user of {id} in {place}");
     }
     assert_eq!(stored.clients.len(), rows.clients.len(), "E1: clients in {place}");
 }
 
-fn is_same(found: &clients::Verdict, verdict: &Verdict) -> bool {
+fn is_same(found: &outcomes::Verdict, verdict: &Verdict) -> bool {
     match (found, verdict) {
-        (clients::Verdict::Done { version }, Verdict::Done(expected)) => version == expected,
-        (clients::Verdict::Conflict { field, client_version }, Verdict::Conflict { field: expected, seen }) => {
+        (outcomes::Verdict::Done { version }, Verdict::Done(expected)) => version == expected,
+        (outcomes::Verdict::Conflict { field, client_version }, Verdict::Conflict { field: expected, seen }) => {
             (field.as_str(), client_version) == (*expected, seen)
         }
-        (clients::Verdict::Refused(code), Verdict::Refused(expected)) => code.as_str() == *expected,
+        (outcomes::Verdict::Refused(code), Verdict::Refused(expected)) => code.as_str() == *expected,
         (
-            clients::Verdict::Done { .. } | clients::Verdict::Conflict { .. } | clients::Verdict::Refused(_),
+            outcomes::Verdict::Done { .. } | outcomes::Verdict::Conflict { .. } | outcomes::Verdict::Refused(_),
             Verdict::Done(_) | Verdict::Before(_) | Verdict::Conflict { .. } | Verdict::Refused(_),
         ) => false,
     }
