@@ -1,184 +1,210 @@
-// Measures the contenders under the same load, one after the other: `node bench/run.mjs --help`.
+// Measures the contenders under the same load, taking turns: `node bench/run.mjs --help`.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { fail } from "../scripts/lib.mjs";
-import { summary } from "./table.mjs";
+import { barRows, bars, judged } from "./bars.mjs";
+import { Clock } from "./clock.mjs";
+import { contenders, packages } from "./contenders.mjs";
+import { machine } from "./machine.mjs";
+import { build, measure } from "./measure.mjs";
+import { aligned, remarks, tableRows } from "./table.mjs";
+import { chosen, programs, suites, workloads } from "./workloads.mjs";
 
 const here = import.meta.dirname;
-const program = join(here, "target/release/roomkeep-bench");
+/** Columns of the table of bars that are words. */
+const BAR_WORDS = 3;
 
-/**
- * @typedef {object} Contender
- * @property {string} dialect what the load program speaks to it
- * @property {() => object} worker its part of Miniflare's options
- */
-
-/** The first one that runs is what the others are compared with. @type {Record<string, Contender>} */
-const contenders = {
-	relay: { dialect: "relay", worker: relay },
-	plain: { dialect: "plain", worker: roomkeep },
-	hello: { dialect: "hello", worker: roomkeep },
-};
-
-/** Which of our options each workload of the load program takes. @type {Record<string, string[]>} */
-const workloads = {
-	herd: ["clients", "rate", "seconds", "drain"],
-};
+/** What the load is made of. Each is a number, and goes to the programs that take it. */
+const loads = [...new Set(Object.values(programs).flat())].sort();
 
 const { values: options } = parseArgs({
 	options: {
-		workload: { type: "string", default: "herd" },
-		rounds: { type: "string", default: "2" },
-		only: { type: "string", default: Object.keys(contenders).join(",") },
-		clients: { type: "string", default: "100" },
-		rate: { type: "string", default: "20" },
-		seconds: { type: "string", default: "10" },
-		drain: { type: "string", default: "30" },
+		suite: { type: "string" },
+		workload: { type: "string" },
+		only: { type: "string" },
+		rounds: { type: "string" },
 		dist: { type: "string", default: join(here, "../dist") },
 		json: { type: "string" },
+		from: { type: "string" },
+		docs: { type: "boolean", default: false },
+		strict: { type: "boolean", default: false },
 		help: { type: "boolean", default: false },
+		...Object.fromEntries(loads.map((name) => [name, { type: "string" }])),
 	},
 });
 if (options.help) {
-	console.log(`node bench/run.mjs [options]
-  --workload NAME   one of ${Object.keys(workloads).join(", ")} (herd)
-  --only A,B        contenders; the first is the baseline (${Object.keys(contenders).join(",")})
-  --rounds N        how often each contender runs, taking turns (2)
-  --clients N       (100)   --rate N     writes of each in a second (20)
-  --seconds N       (10)    --drain N    seconds to wait for what is late (30)
-  --dist FOLDER     the build of Roomkeep (dist/)
-  --json FILE       all rounds, in bench/results/ unless the path is absolute`);
+	console.log(help());
 	process.exit(0);
 }
-const chosen = options.only.split(",");
-for (const name of chosen) if (!(name in contenders)) fail(`There is no contender ${name}.`);
-if (!(options.workload in workloads)) fail(`There is no workload ${options.workload}.`);
-const rounds = Number(options.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) fail("--rounds is a whole number from 1.");
-if (process.platform !== "linux") fail("CPU time is read from /proc, so this runs on Linux only.");
+const result = options.from === undefined ? await measured() : read(options.from);
+const verdicts = result.own ? [] : judged(result.rounds, barsOf(result));
+tell(result, verdicts);
+if (options.json !== undefined) write(options.json, result);
+if (options.docs) {
+	refuseDocsOf(result);
+	await packages();
+	const { writeDocs } = await import("./docs.mjs");
+	for (const file of writeDocs(result, verdicts)) console.log(`Written: ${relative(process.cwd(), file)}`);
+}
+if (options.strict && verdicts.some(({ met }) => met !== true)) process.exit(1);
 
-// What is missing is said before the first run, not in the middle of the measuring.
-for (const name of chosen) contenders[name].worker();
-await build();
+/**
+ * @typedef {object} Result
+ * @property {string} time
+ * @property {object} machine
+ * @property {string} suite
+ * @property {number} turns how many rounds were asked for
+ * @property {boolean} own whether the load was not the workloads' own
+ * @property {{ name: string, workload: import("./workloads.mjs").Workload }[]} plan
+ * @property {import("./statistics.mjs").Round[]} rounds
+ */
 
-/** @type {import("./table.mjs").Round[]} */
-const results = [];
-for (let round = 1; round <= rounds; round++) {
-	for (const name of chosen) {
-		console.log(`round ${round} of ${rounds}: ${name}`);
-		results.push({ round, contender: name, ...(await measure(contenders[name])) });
+/** Runs all that was asked for. @returns {Promise<Result>} */
+async function measured() {
+	if (process.platform !== "linux") fail("CPU time is read from /proc, so this runs on Linux only.");
+	const suite = options.suite ?? "bars";
+	if (!(suite in suites)) fail(`There is no suite ${suite}.`);
+	const turns = Number(options.rounds ?? suites[suite].rounds);
+	if (!Number.isInteger(turns) || turns < 1) fail("--rounds is a whole number from 1.");
+	const own = ownLoad();
+	const plan = planned(suite, own);
+	const which = { suite: options.workload ? "" : suite, turns, own: Object.keys(own).length > 0 };
+	if (options.docs) refuseDocsOf(which);
+	await packages();
+	const result = { time: new Date().toISOString(), machine: machine(), ...which, plan, rounds: [] };
+	// What is missing is said before the first run, not in the middle of the measuring.
+	for (const name of new Set(plan.flatMap(({ workload }) => workload.contenders))) contenders[name].worker(options);
+	await build();
+	const clock = new Clock(plan, turns);
+	for (const { name, workload } of plan) {
+		await takeTurns(name, workload, turns, clock, result.rounds);
+		console.log(section(name, workload, result.rounds));
+		// A long run that is ended leaves what it has.
+		if (options.json !== undefined) write(options.json, result);
 	}
-}
-console.log(summary(results, chosen));
-if (options.json !== undefined) {
-	const file = resolve(here, "results", options.json);
-	const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
-	mkdirSync(dirname(file), { recursive: true });
-	writeFileSync(file, `${JSON.stringify({ time: new Date().toISOString(), machine, options, results }, null, "\t")}\n`);
-	console.log(`All rounds are in ${relative(process.cwd(), file)}.`);
+	return result;
 }
 
-/** Builds the load program. */
-async function build() {
-	const manifest = join(here, "Cargo.toml");
-	const args = ["build", "--release", "--locked", "--quiet", "--manifest-path", manifest];
-	await output("cargo", [...args, "--target-dir", join(here, "target")]);
+/** What is in docs/ is what others are to quote. @param {{ own: boolean, suite: string }} result */
+function refuseDocsOf({ own, suite }) {
+	if (!own && suite !== "quick") return;
+	fail("--docs is for workloads as they are: no load of one's own, and not the quick suite.");
 }
 
-function relay() {
-	const contents = readFileSync(join(here, "contenders/relay.mjs"), "utf8");
-	return {
-		modules: [{ type: "ESModule", path: "relay.mjs", contents }],
-		durableObjects: { ROOMS: { className: "Relay", useSQLite: true } },
-	};
-}
-
-function roomkeep() {
-	const entry = join(options.dist, "entry.js");
-	const wasm = existsSync(entry) && readdirSync(options.dist).find((name) => name.endsWith(".wasm"));
-	if (!wasm) fail(`${relative(process.cwd(), options.dist)} holds no build of Roomkeep. Run \`npm run build\`.`);
-	return {
-		modules: [
-			{ type: "ESModule", path: "entry.js", contents: readFileSync(entry, "utf8") },
-			{ type: "CompiledWasm", path: wasm, contents: new Uint8Array(readFileSync(join(options.dist, wasm))) },
-		],
-		// A user's rate would end what is measured here.
-		bindings: {
-			PARTIES: "collaboration",
-			ALLOW_ANONYMOUS: "true",
-			LIMIT_MESSAGES_PER_SECOND: "1000000",
-			LIMIT_MESSAGES_BURST: "1000000",
-		},
-		durableObjects: {
-			ROOMS: { className: "Room", useSQLite: true },
-			USERS: { className: "User", useSQLite: true },
-		},
-	};
-}
-
-/** One run of the load program against a contender that was started for it. @param {Contender} contender */
-async function measure({ dialect, worker }) {
-	const miniflare = new Miniflare(
-		convertV4MiniflareOptions({
-			name: "contender",
-			host: "127.0.0.1",
-			port: 0,
-			log: new Log(LogLevel.ERROR),
-			// Straight to the Worker: Miniflare's own entry would add most of a millisecond to each message.
-			unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
-			compatibilityDate: "2026-11-17",
-			...worker(),
-		}),
-	);
-	try {
-		await miniflare.ready;
-		const { host } = await miniflare.unsafeGetDirectURL("contender");
-		const url = `ws://${host}/parties/collaboration/bench-${crypto.randomUUID()}`;
-		const args = ["--url", url, "--dialect", dialect, "--server-pid", String(await workerd())];
-		for (const name of workloads[options.workload]) args.push(`--${name}`, options[name]);
-		return JSON.parse(await output(program, [options.workload, ...args]));
-	} finally {
-		await miniflare.dispose();
-	}
-}
-
-/** The process of the one workerd that runs below us. The one before it may take a moment to go. */
-async function workerd() {
-	for (let attempt = 0; attempt < 50; attempt++) {
-		const found = descendants().filter(({ name }) => name === "workerd");
-		if (found.length === 1) return found[0].pid;
-		await sleep(100);
-	}
-	return fail("There is not exactly one workerd process below this one.");
-}
-
-function descendants() {
-	const processes = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-	const known = processes.flatMap((pid) => {
-		try {
-			const [, name, parent] = readFileSync(`/proc/${pid}/stat`, "utf8").match(/\((.*)\) \S+ (\d+)/s) ?? [];
-			return [{ pid: Number(pid), name, parent: Number(parent) }];
-		} catch {
-			return []; // It has ended since the folder was listed.
+/** A B C, C B A, A B C: what grows slower or warmer as time goes by does so for all of them. */
+async function takeTurns(name, workload, turns, clock, rounds) {
+	for (let round = 1; round <= turns; round++) {
+		const order = round % 2 === 1 ? workload.contenders : workload.contenders.toReversed();
+		for (const contender of order) {
+			console.error(`${clock.left()}  ${name}, round ${round} of ${turns}: ${contender}`);
+			const begin = Date.now();
+			const which = { workload: name, contender, round };
+			try {
+				const report = await measure(workload, contenders[contender], { dist: options.dist });
+				rounds.push({ ...report, ...which });
+			} catch (error) {
+				const failed = error.message.replaceAll(/\s+/g, " ");
+				console.error(`  failed: ${failed}`);
+				rounds.push({ ...which, failed });
+			}
+			clock.took(name, contender, (Date.now() - begin) / 1_000);
 		}
-	});
-	const below = (pid) => known.filter(({ parent }) => parent === pid).flatMap((child) => [child, ...below(child.pid)]);
-	return below(process.pid);
+	}
 }
 
-/** What a command prints. Its errors are shown, and end this script. @returns {Promise<string>} */
-async function output(command, args) {
-	const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
-	let text = "";
-	child.stdout.on("data", (data) => (text += data));
-	const [code] = await once(child, "close");
-	if (code !== 0) throw new Error(`${command} ended with ${code}.`);
-	return text;
+/** The load that was given in numbers of one's own. */
+function ownLoad() {
+	const given = loads.filter((name) => options[name] !== undefined);
+	for (const name of given) if (!Number.isFinite(Number(options[name]))) fail(`--${name} is a number.`);
+	return Object.fromEntries(given.map((name) => [name, Number(options[name])]));
+}
+
+/** The workloads, each with those contenders that are wanted and can do it. */
+function planned(suite, own) {
+	const wanted = options.only?.split(",");
+	for (const name of wanted ?? []) if (!(name in contenders)) fail(`There is no contender ${name}.`);
+	const { workloads: names, seconds } = suites[suite];
+	try {
+		const plan = chosen(options.workload?.split(",") ?? names, own).map(({ name, workload }) => {
+			const can = (one) => contenders[one]?.does(workload.program);
+			const among = wanted ? wanted.filter((one) => workload.contenders.includes(one)) : workload.contenders;
+			const isShort = seconds !== undefined && !options.workload && workload.options.seconds > seconds;
+			const load = isShort && own.seconds === undefined ? { ...workload.options, seconds } : workload.options;
+			return { name, workload: { ...workload, options: load, contenders: among.filter(can) } };
+		});
+		const runs = plan.filter(({ workload }) => workload.contenders.length > 0);
+		if (runs.length === 0) fail("None of these contenders does any of these workloads.");
+		return runs;
+	} catch (error) {
+		return fail(error.message);
+	}
+}
+
+/** Those bars that something in the run is about. @param {Result} result */
+function barsOf({ plan }) {
+	const runs = (name, contender) =>
+		plan.some((one) => one.name === name && one.workload.contenders.includes(contender));
+	return bars.filter((bar) => runs(bar.workload, bar.contender) && (!bar.against || runs(bar.workload, bar.against)));
+}
+
+/** What is said of one workload. */
+function section(name, workload, rounds) {
+	const own = rounds.filter((round) => round.workload === name);
+	const load = Object.entries(workload.options).map(([option, value]) => `${option} ${value}`);
+	return `\n${name}: ${workload.title}\n(${load.join(", ")})\n${aligned(tableRows(workload, own))}`;
+}
+
+/** @param {Result} result @param {import("./bars.mjs").Verdict[]} verdicts */
+function tell(result, verdicts) {
+	if (options.from !== undefined) {
+		for (const { name, workload } of result.plan) console.log(section(name, workload, result.rounds));
+	}
+	const noted = remarks(result.rounds);
+	if (noted.length > 0) console.log(`${noted.join("\n")}\n`);
+	if (verdicts.length === 0) return;
+	console.log(aligned(barRows(verdicts), BAR_WORDS));
+	const met = verdicts.filter((verdict) => verdict.met).length;
+	const short = result.suite === "quick" ? " This was short, so none of it is to be quoted." : "";
+	console.log(`${met} of ${verdicts.length} bars met.${short}`);
+}
+
+/** A path of a file of results. */
+function resultsFile(name) {
+	return resolve(here, "results", name);
+}
+
+/** @returns {Result} */
+function read(name) {
+	try {
+		return JSON.parse(readFileSync(resultsFile(name), "utf8"));
+	} catch (error) {
+		return fail(`${relative(process.cwd(), resultsFile(name))}: ${error.message}`);
+	}
+}
+
+function write(name, result) {
+	const file = resultsFile(name);
+	mkdirSync(dirname(file), { recursive: true });
+	writeFileSync(file, `${JSON.stringify(result, null, "\t")}\n`);
+}
+
+function help() {
+	const names = (record) => Object.keys(record).join(", ");
+	return `node bench/run.mjs [options]
+  --suite NAME      ${names(suites)} (bars)
+  --workload A,B    these instead of a suite's: ${names(workloads)},
+                    or a program, to be given a load: ${names(programs)}
+  --only A,B        contenders: ${names(contenders)}
+  --rounds N        how often each contender runs, taking turns (as the suite has it)
+  --dist FOLDER     the build of Roomkeep (dist/)
+  --json FILE       all rounds, in bench/results/ unless the path is absolute
+  --from FILE       measures nothing, but tells what such a file holds
+  --docs            writes docs/bench.md, docs/bench.json and docs/bench.svg
+  --strict          fails when a bar is not met
+The load, in place of the workload's own (then no bars are judged):
+${Object.entries(programs)
+	.map(([name, takes]) => `  ${name.padEnd(8)}        ${takes.map((option) => `--${option}`).join(" ")}`)
+	.join("\n")}`;
 }

@@ -1,80 +1,84 @@
-// What is printed of the rounds: one line for each measure, one column for each contender.
+// What is printed of the rounds: for each workload a table with a line for each contender.
 
-/** A run of the load program, as it reports it; times of latency are in ms, others in s. @typedef {any} Round */
+import { measures, strain } from "./measures.mjs";
+import { figures, median, ratios, spread } from "./statistics.mjs";
+
+/** With more of a core than this the load program may itself be what is slow. */
+const BUSY = 0.85;
+/** Later than this to write, in ms, and its lateness shows in the latencies. */
+const LATE_MS = 5;
 
 /**
- * @typedef {object} Measure
- * @property {string} name
- * @property {(round: Round) => number | undefined} of
- * @property {number} [digits] after the point
- * @property {boolean} [compared] whether its ratio to the baseline says something
+ * Head and rows of the table of one workload.
+ * @param {import("./workloads.mjs").Workload} workload
+ * @param {import("./statistics.mjs").Round[]} rounds of this workload
  */
-
-const sum = (counts) => Object.values(counts).reduce((sum, count) => sum + count, 0);
-const perCpuSecond = (round) => round.serverCpu && round.delivered / round.serverCpu;
-
-/** @type {Measure[]} */
-const measures = [
-	{ name: "changes written", of: (round) => round.written },
-	{ name: "deliveries expected", of: (round) => round.expected },
-	{ name: "deliveries", of: (round) => round.delivered },
-	{ name: "of these coalesced", of: (round) => round.coalesced },
-	{ name: "lost changes", of: (round) => round.lost },
-	{ name: "deliveries/s", of: (round) => round.delivered / round.elapsed, compared: true },
-	{ name: "drain s", of: (round) => round.drain, digits: 2 },
-	{ name: "latency p50 ms", of: (round) => round.latency?.p50, digits: 2, compared: true },
-	{ name: "latency p90 ms", of: (round) => round.latency?.p90, digits: 2, compared: true },
-	{ name: "latency p99 ms", of: (round) => round.latency?.p99, digits: 2, compared: true },
-	{ name: "latency max ms", of: (round) => round.latency?.max, digits: 2 },
-	{ name: "ack p50 ms", of: (round) => round.ackLatency?.p50, digits: 2 },
-	{ name: "ack p99 ms", of: (round) => round.ackLatency?.p99, digits: 2 },
-	{ name: "unacked writes", of: (round) => round.unacked },
-	{ name: "workerd CPU s", of: (round) => round.serverCpu, digits: 2, compared: true },
-	{ name: "workerd CPU %", of: (round) => (100 * round.serverCpu) / round.elapsed },
-	{ name: "deliveries/CPU s", of: perCpuSecond, compared: true },
-	{ name: "frames received", of: (round) => round.frames, compared: true },
-	{ name: "MB received", of: (round) => round.bytes / 1e6, digits: 1, compared: true },
-	{ name: "load CPU %", of: (round) => (100 * round.loadCpu) / round.elapsed },
-	{ name: "load late p99 ms", of: (round) => round.lateness?.p99, digits: 2 },
-	{ name: "closed by server", of: (round) => sum(round.closedByServer) },
-	{ name: "gaps", of: (round) => round.gaps },
-	{ name: "resyncs", of: (round) => round.resyncs },
-	{ name: "repeated", of: (round) => round.repeated },
-	{ name: "errors", of: (round) => sum(round.errors) + round.unreadable },
-];
-
-/** The medians of all rounds as text. @param {Round[]} rounds @param {string[]} contenders the first is the baseline */
-export function summary(rounds, contenders) {
-	const cell = ({ of, digits = 0, compared }, contender, i) => {
-		const median = (contender) => medianOf(rounds.filter((round) => round.contender === contender).map(of));
-		const value = median(contender);
-		if (value === undefined) return "-";
-		const ratio = compared && i > 0 ? ` (${(value / median(contenders[0])).toFixed(2)}x)` : "";
-		return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }) + ratio;
-	};
-	const rows = measures.map((measure) => [measure.name, ...contenders.map((name, i) => cell(measure, name, i))]);
-	const title = `median of ${rounds.filter(({ contender }) => contender === contenders[0]).length}`;
-	return `\n${aligned([[title, ...contenders], ...rows])}\n${remarks(rounds)}`;
+export function tableRows(workload, rounds) {
+	const all = measures[workload.table ?? workload.program];
+	const shown = all.filter((measure) => isWorthShowing(measure, rounds));
+	const there = workload.contenders.filter((name) => rounds.some(({ contender }) => contender === name));
+	const baseline = there.includes(workload.baseline) ? workload.baseline : there[0];
+	const rows = there.map((name) => [name, ...shown.map((measure) => cell(measure, rounds, name, baseline))]);
+	return [["", ...shown.map(({ name }) => name)], ...rows];
 }
 
-/** What must not be lost in a median: each kind of error and each close, with the round that had it. */
-function remarks(rounds) {
-	const told = ({ round, contender, errors, closedByServer }) => {
-		const counts = Object.entries({ ...errors, ...closedByServer });
-		return counts.map(([what, count]) => `round ${round}, ${contender}: ${count} x ${what}\n`).join("");
-	};
-	return rounds.map(told).join("");
+/** A fault that did not happen needs no column, nor does what nobody of them has. */
+function isWorthShowing({ of, fault }, rounds) {
+	const values = rounds.filter(({ failed }) => !failed).map(of);
+	return values.some((value) => Number.isFinite(value) && (!fault || value !== 0));
 }
 
-function aligned(rows) {
+/** The median, how far the rounds are apart, and the ratio to the baseline. */
+function cell({ of, digits = 0, better }, rounds, contender, baseline) {
+	const values = figures(rounds, contender, of);
+	const value = median(values);
+	if (value === undefined)
+		return rounds.some((round) => round.contender === contender && round.failed) ? "failed" : "-";
+	const number = value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+	const apart = spread(values);
+	const ratio = better && contender !== baseline ? median(ratios(rounds, contender, baseline, of)) : undefined;
+	const around = apart === undefined || apart < 0.005 || !better ? "" : ` ±${Math.round(100 * apart)}%`;
+	return `${number}${around}${ratio === undefined ? "" : ` (${times(ratio)})`}`;
+}
+
+/** A ratio with as many digits as say something. @param {number} ratio */
+export function times(ratio) {
+	return `${ratio.toFixed(ratio >= 100 ? 0 : ratio >= 10 ? 1 : ratio >= 0.1 ? 2 : 3)}x`;
+}
+
+/**
+ * What must not be lost in a median: rounds that failed, each kind of error and each close, and where the load program
+ * may have been what was slow.
+ * @param {import("./statistics.mjs").Round[]} rounds
+ * @returns {string[]}
+ */
+export function remarks(rounds) {
+	return rounds.flatMap((round) => {
+		const where = `${round.workload}, round ${round.round}, ${round.contender}`;
+		if (round.failed) return [`${where}: failed: ${round.failed}`];
+		const counts = Object.entries({ ...round.errors, ...round.closedByServer });
+		const told = counts.filter(([, count]) => count > 0).map(([what, count]) => `${where}: ${count} x ${what}`);
+		const { share, late } = strain(round);
+		if (share > BUSY) {
+			told.push(`${where}: the load program used ${Math.round(100 * share)}% of a core; it may be what is slow`);
+		}
+		if (late > LATE_MS) {
+			told.push(`${where}: the load program was ${late.toFixed(1)} ms late (p99), which is in all latencies`);
+		}
+		return told;
+	});
+}
+
+/** Rows as text in columns. The first row is the head. @param {string[][]} rows @param {number} left how many columns keep to the left */
+export function aligned(rows, left = 1) {
 	const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-	const line = (row) => row.map((text, i) => (i === 0 ? text.padEnd(widths[i]) : text.padStart(widths[i])));
-	return rows.map((row) => `${line(row).join("  ")}\n`).join("");
+	const line = (row) => row.map((text, i) => (i < left ? text.padEnd(widths[i]) : text.padStart(widths[i])));
+	return rows.map((row) => `${line(row).join("  ").trimEnd()}\n`).join("");
 }
 
-/** @param {(number | undefined)[]} values */
-function medianOf(values) {
-	const sorted = values.filter((value) => Number.isFinite(value)).sort((a, b) => a - b);
-	if (sorted.length === 0) return undefined;
-	return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
+/** Rows as a table of Markdown. @param {string[][]} rows @param {number} left how many columns keep to the left */
+export function markdown([head, ...rows], left = 1) {
+	const rule = head.map((_, column) => (column < left ? "---" : "--:"));
+	const line = (row) => `| ${row.map((text) => text.replaceAll("|", "\\|")).join(" | ")} |\n`;
+	return [head, rule, ...rows].map(line).join("");
 }

@@ -1,29 +1,18 @@
-//! One client: its connection, its turns to write, and the ledger of what it received.
+//! One client of a scheduled run: its connection, its turns to write, and the ledger of what it received.
 
-use crate::dialect::Dialect;
+use crate::connection::Connection;
+use crate::dialect::{Dialect, Held, Write};
+use crate::feed::Feed;
 use crate::ledger::Ledger;
 use crate::report::{Times, times};
 use crate::schedule::Schedule;
 use futures_util::task::AtomicWaker;
-use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
+use std::time::Instant;
 use tokio::sync::Notify;
-use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
-
-/// The library clears this much before each read.
-const READ_BUFFER: usize = 16 << 10;
-/// After so many frames a client lets others of its thread run, whose turn to write may have come.
-const FRAMES_AT_ONCE: usize = 64;
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// What all clients of a run share.
 pub struct Run {
@@ -33,6 +22,9 @@ pub struct Run {
     stop: AtomicBool,
     incomplete: AtomicUsize,
     complete: Notify,
+    /// How many writers have writes that are not acknowledged, and the last version that was.
+    unacked: AtomicUsize,
+    last_version: AtomicU64,
 }
 
 impl Run {
@@ -44,6 +36,8 @@ impl Run {
             stop: AtomicBool::new(false),
             incomplete: AtomicUsize::new(clients),
             complete: Notify::new(),
+            unacked: AtomicUsize::new(schedule.writers),
+            last_version: AtomicU64::new(0),
         }
     }
 
@@ -63,16 +57,35 @@ impl Run {
 
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
+        self.wake_all();
+    }
+
+    fn wake_all(&self) {
         self.wakers.iter().for_each(AtomicWaker::wake);
+    }
+
+    /// A writer has all its acks, up to this version, or will get no more.
+    fn is_acked(&self, version: u64) {
+        self.last_version.fetch_max(version, Ordering::AcqRel);
+        if self.unacked.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.wake_all();
+        }
+    }
+
+    /// The version of the last write, once all are acknowledged.
+    fn last_version(&self) -> Option<u64> {
+        (self.unacked.load(Ordering::Acquire) == 0).then(|| self.last_version.load(Ordering::Acquire))
     }
 }
 
 pub struct Client {
-    me: usize,
+    pub me: usize,
     dialect: Dialect,
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    unflushed: bool,
+    connection: Connection,
     complete: bool,
+    /// Whether the run was told that no more acks will come.
+    acked: bool,
+    pub feed: Feed,
     pub ledger: Ledger,
     pub written: u64,
     pub lateness: Times,
@@ -81,7 +94,6 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects, and says what a client has to say before its first write.
     pub async fn join(
         url: &str,
         dialect: Dialect,
@@ -89,60 +101,27 @@ impl Client {
         schedule: Schedule,
         run_id: &str,
     ) -> Result<Self, String> {
-        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
-        let no_delay = true;
-        let connecting = connect_async_with_config(url, Some(config), no_delay);
-        let (socket, _) = timeout(ANSWER_WITHIN, connecting)
-            .await
-            .map_err(|_| format!("client {me} waited in vain to be connected"))?
-            .map_err(|error| format!("client {me} cannot connect: {error}"))?;
-        let mut client = Self {
+        let mut feed = Feed::new(dialect);
+        let connection = Connection::join(url, dialect, me, run_id, &mut feed).await?;
+        Ok(Self {
             me,
             dialect,
-            socket,
-            unflushed: false,
+            connection,
             complete: false,
+            acked: false,
+            feed,
             ledger: Ledger::new(me, dialect, schedule),
             written: 0,
             lateness: times(),
             closed: None,
-        };
-        if let Some(hello) = dialect.hello(&format!("bench-{run_id}-{me}")) {
-            client.say(hello).await?;
-            timeout(ANSWER_WITHIN, client.synced())
-                .await
-                .map_err(|_| format!("client {me} waited in vain for `welcome` and `sync_response`"))??;
-        }
-        if let Some(join) = dialect.join(me) {
-            client.say(join).await?;
-        }
-        Ok(client)
-    }
-
-    async fn say(&mut self, text: String) -> Result<(), String> {
-        self.socket.send(Message::text(text)).await.map_err(|error| format!("client {} cannot send: {error}", self.me))
-    }
-
-    async fn synced(&mut self) -> Result<(), String> {
-        while !self.ledger.synced() {
-            match self.socket.next().await {
-                Some(Ok(Message::Text(text))) => self.ledger.take(&text, Duration::ZERO),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(format!("client {} was refused", self.me)),
-                Some(Ok(_)) => {}
-            }
-            if !self.ledger.tally.errors.is_empty() {
-                return Err(format!("the server refuses `hello`: {:?}", self.ledger.tally.errors));
-            }
-        }
-        Ok(())
+        })
     }
 
     /// Writes and reads until the run is stopped.
     pub async fn take_part(&mut self, run: &Run) {
         poll_fn(|cx| self.poll(cx, run)).await;
         if self.closed.is_none() {
-            // The results are in. A goodbye only spares the server a broken connection.
-            let _ = timeout(Duration::from_secs(1), self.socket.close(None)).await;
+            self.connection.goodbye().await;
         }
     }
 
@@ -155,7 +134,11 @@ impl Client {
             let result = self.write_due(cx, run).and_then(|()| self.read(cx, run));
             self.closed = result.err();
         }
-        if !self.complete && (self.closed.is_some() || self.ledger.is_complete()) {
+        if !self.acked && self.me < run.schedule.writers && (self.closed.is_some() || self.ledger.is_acked()) {
+            self.acked = true;
+            run.is_acked(self.ledger.acked_version());
+        }
+        if !self.complete && (self.closed.is_some() || self.ledger.is_complete(self.feed.to(), run.last_version())) {
             self.complete = true;
             if run.incomplete.fetch_sub(1, Ordering::AcqRel) == 1 {
                 run.complete.notify_one();
@@ -164,7 +147,7 @@ impl Client {
         Poll::Pending
     }
 
-    /// Writes all that is due, whether or not the server keeps up: what it does not take waits in our buffer.
+    /// Writes all that is due.
     fn write_due(&mut self, cx: &mut Context, run: &Run) -> Result<(), String> {
         while self.me < run.schedule.writers && self.written < run.schedule.writes {
             let number = self.written + 1;
@@ -172,40 +155,23 @@ impl Client {
             // Nothing is due before the start, and the time since then is zero until it comes.
             let Some(late) = Instant::now().checked_duration_since(run.start + due) else { break };
             self.lateness.saturating_record(late.as_micros() as u64);
-            let frame = self.dialect.write(self.me, number, due);
-            Pin::new(&mut self.socket).start_send(Message::text(frame)).map_err(how_it_broke)?;
+            let write = Write { writer: self.me, field: run.schedule.field(self.me), due, number };
+            let held = match number {
+                1 => Held::Nothing,
+                _ if run.schedule.is_shared() => Held::Others,
+                _ => Held::Own,
+            };
+            self.connection.queue(self.dialect.write(&write, held))?;
             self.written = number;
-            self.unflushed = true;
         }
-        if self.unflushed
-            && let Poll::Ready(flushed) = Pin::new(&mut self.socket).poll_flush(cx)
-        {
-            flushed.map_err(how_it_broke)?;
-            self.unflushed = false;
-        }
-        Ok(())
+        self.connection.flush(cx)
     }
 
     fn read(&mut self, cx: &mut Context, run: &Run) -> Result<(), String> {
-        for _ in 0..FRAMES_AT_ONCE {
-            let Poll::Ready(frame) = Pin::new(&mut self.socket).poll_next(cx) else { return Ok(()) };
-            match frame {
-                Some(Ok(Message::Text(text))) => {
-                    self.ledger.take(&text, Instant::now().saturating_duration_since(run.start));
-                }
-                Some(Ok(Message::Close(close))) => {
-                    return Err(close.map_or("no code".to_owned(), |close| u16::from(close.code).to_string()));
-                }
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(how_it_broke(error)),
-                None => return Err("no close frame".to_owned()),
-            }
-        }
-        cx.waker().wake_by_ref();
-        Ok(())
+        let Self { connection, feed, ledger, .. } = self;
+        connection.read(cx, |text| {
+            let now = Instant::now().saturating_duration_since(run.start);
+            feed.take(text, |news| ledger.take(news, now));
+        })
     }
-}
-
-fn how_it_broke(error: Error) -> String {
-    error.to_string()
 }

@@ -1,9 +1,27 @@
 //! CPU time of processes, as Linux counts it.
 
 use std::fs;
+use std::process;
 
 /// The unit in which the kernel tells times to programs, on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// What the server and we have used so far, or between two moments, in seconds.
+pub struct Used {
+    pub server: Option<f64>,
+    pub load: f64,
+}
+
+impl Used {
+    pub fn now(server: Option<u32>) -> Result<Self, String> {
+        Ok(Self { server: server.map(seconds).transpose()?, load: seconds(process::id())? })
+    }
+
+    pub fn since(&self, before: &Self) -> Self {
+        let server = self.server.zip(before.server).map(|(now, before)| now - before);
+        Self { server, load: self.load - before.load }
+    }
+}
 
 /// User and system time of all threads of a process, in seconds.
 pub fn seconds(pid: u32) -> Result<f64, String> {

@@ -1,52 +1,98 @@
-//! What clients say, by the kind of server and client.
+//! What clients say and what they read, by the kind of server and client. The rest of the load program knows of no
+//! message: a dialect turns writes into frames, and frames into events.
 
-use crate::wire;
+use crate::{tldraw, wire};
 use clap::ValueEnum;
 use serde::Serialize;
-use serde_json::json;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
     /// Bare frames that a server passes on as they are.
     Relay,
+    /// A PartyServer, which speaks a page's messages and passes them on.
+    Party,
     /// Roomkeep with a page's plain messages.
     Plain,
     /// Roomkeep with a numbered client, which gets several changes in one frame and cumulative acks.
     Hello,
+    /// tldraw sync, which gathers changes in frames, tells each by itself, and acknowledges each.
+    Tldraw,
 }
 
+/// One write of the load program.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Write {
+    pub writer: usize,
+    pub field: usize,
+    /// When it was due, from the start of the workload.
+    pub due: Duration,
+    /// The writes of each writer count from 1.
+    pub number: u64,
+}
+
+/// What is in a field before it is written, as far as its writer knows. Where a write says only what differs, it depends
+/// on this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    Nothing,
+    /// What the writer itself wrote there.
+    Own,
+    Others,
+}
+
+/// What a frame tells, in the order in which it is to be taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The changes that follow are all there were after one version up to another.
+    Step { from: Option<u64>, to: Option<u64> },
+    /// The changes that follow are the whole state as of this version.
+    State { version: Option<u64> },
+    /// Something that the load program wrote. What others wrote is no event.
+    Change { write: Write, version: Option<u64>, whole: bool },
+    /// Our own writes up to this one are durable, and the version of this one.
+    Ack { number: u64, version: u64 },
+    /// The server refuses something; the code.
+    Refused(String),
+}
+
+/// A frame that is none of the dialect's.
+#[derive(Debug)]
+pub struct Unreadable;
+
 impl Dialect {
-    /// The frame that is answered before anything else is said.
+    /// The frame that is answered with a whole state before anything else is said.
     pub fn hello(self, client_id: &str) -> Option<String> {
-        let hello = || json!({ "type": "hello", "protocol": 1, "clientId": client_id }).to_string();
-        (self == Self::Hello).then(hello)
+        match self {
+            Self::Relay | Self::Party | Self::Plain => None,
+            Self::Hello => Some(wire::hello(client_id)),
+            Self::Tldraw => Some(tldraw::connect(None)),
+        }
     }
 
     pub fn join(self, client: usize) -> Option<String> {
-        let user = user(client);
         match self {
-            Self::Relay => None,
-            Self::Plain => Some(json!({ "type": "user_joined", "userId": user, "userName": user }).to_string()),
-            Self::Hello => {
-                Some(json!({ "type": "user_joined", "userId": user, "userName": user, "seq": 1 }).to_string())
-            }
+            Self::Relay | Self::Tldraw => None,
+            Self::Party | Self::Plain => Some(wire::join(client, false)),
+            Self::Hello => Some(wire::join(client, true)),
         }
     }
 
-    pub fn write(self, client: usize, number: u64, due: Duration) -> String {
-        let selection = json!({
-            "field": wire::field(client),
-            "value": wire::value(due, number),
-            "userId": user(client),
-            "timestamp": SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
-        });
-        let mut frame = json!({ "type": "field_selected", "selection": selection });
-        if self == Self::Hello {
-            frame["seq"] = (number + JOIN_SEQ).into();
+    pub fn write(self, write: &Write, held: Held) -> String {
+        match self {
+            Self::Relay | Self::Party | Self::Plain => wire::write(write, false),
+            Self::Hello => wire::write(write, true),
+            Self::Tldraw => tldraw::push(write.number, format_args!("u{}", write.writer), write, held),
         }
-        frame.to_string()
+    }
+
+    /// Tells what is in a frame.
+    pub fn read(self, text: &str, told: impl FnMut(Event)) -> Result<(), Unreadable> {
+        match self {
+            Self::Relay | Self::Party | Self::Plain | Self::Hello => wire::read(text, told),
+            Self::Tldraw => tldraw::read(text, told),
+        }
     }
 
     /// Whether one change can stand for earlier ones of its field.
@@ -54,20 +100,13 @@ impl Dialect {
         self == Self::Hello
     }
 
+    /// Whether the server answers what the state is.
+    pub fn keeps_state(self) -> bool {
+        self != Self::Relay
+    }
+
     /// Whether every write is acknowledged.
     pub fn acks(self) -> bool {
-        self == Self::Hello
+        matches!(self, Self::Hello | Self::Tldraw)
     }
-
-    /// The last write that an ack up to `seq` covers.
-    pub fn acked(seq: u64) -> u64 {
-        seq.saturating_sub(JOIN_SEQ)
-    }
-}
-
-/// A numbered client's joining is its first message, so its writes are one behind.
-const JOIN_SEQ: u64 = 1;
-
-fn user(client: usize) -> String {
-    format!("u{client}")
 }

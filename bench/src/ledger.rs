@@ -1,10 +1,10 @@
 //! What one client has received: each write of each other client once, or counted as lost.
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Write};
+use crate::feed::News;
 use crate::report::{Times, times};
 use crate::schedule::Schedule;
-use crate::wire::{Frame, Selection};
-use std::collections::BTreeMap;
+use crate::shared::Log;
 use std::time::Duration;
 
 pub struct Ledger {
@@ -15,11 +15,12 @@ pub struct Ledger {
     seen: Vec<Seen>,
     /// How many other writers' last write was seen.
     finished: usize,
-    /// The version up to which the frames of a numbered client have come.
-    to: Option<u64>,
-    pub welcomed: bool,
-    /// The last own write that was acknowledged.
+    gaps: u64,
+    /// Where one writer's change can stand for another's, deliveries are counted after the run, from this.
+    pub log: Option<Log>,
+    /// The last own write that was acknowledged, and its version.
     pub acked: u64,
+    acked_version: u64,
     pub latency: Times,
     pub ack_latency: Times,
     pub tally: Tally,
@@ -39,12 +40,6 @@ pub struct Tally {
     /// Of those delivered, the ones that a later change of the same field stood for.
     pub coalesced: u64,
     pub repeated: u64,
-    pub frames: u64,
-    pub bytes: u64,
-    pub gaps: u64,
-    pub resyncs: u64,
-    pub unreadable: u64,
-    pub errors: BTreeMap<String, u64>,
     pub last_delivery: Duration,
 }
 
@@ -53,14 +48,6 @@ impl Tally {
         self.delivered += other.delivered;
         self.coalesced += other.coalesced;
         self.repeated += other.repeated;
-        self.frames += other.frames;
-        self.bytes += other.bytes;
-        self.gaps += other.gaps;
-        self.resyncs += other.resyncs;
-        self.unreadable += other.unreadable;
-        for (code, count) in &other.errors {
-            *self.errors.entry(code.clone()).or_default() += count;
-        }
         self.last_delivery = self.last_delivery.max(other.last_delivery);
     }
 }
@@ -73,73 +60,56 @@ impl Ledger {
             schedule,
             seen: vec![Seen::default(); schedule.writers],
             finished: 0,
-            to: None,
-            welcomed: false,
+            gaps: 0,
+            log: (schedule.is_shared() && dialect.coalesces()).then(|| Log::new(schedule.fields)),
             acked: 0,
+            acked_version: 0,
             latency: times(),
             ack_latency: times(),
             tally: Tally::default(),
         }
     }
 
-    /// Whether a numbered client knows where it stands.
-    pub fn synced(&self) -> bool {
-        self.welcomed && self.to.is_some()
+    /// Whether all own writes are acknowledged, where that is awaited.
+    pub fn is_acked(&self) -> bool {
+        !self.dialect.acks() || self.me >= self.schedule.writers || self.acked == self.schedule.writes
     }
 
-    /// Whether nothing more is to come: the last write of everyone else, and the ack of our own.
-    pub fn is_complete(&self) -> bool {
+    pub fn acked_version(&self) -> u64 {
+        self.acked_version
+    }
+
+    /// Whether nothing more is to come: the last write of everyone else, and the ack of our own. Where a change stands
+    /// for those of others, nobody's last write may be seen. Then it is the last version, which is known once all acks
+    /// have come, that the frames must have reached.
+    pub fn is_complete(&self, reached: Option<u64>, last: Option<u64>) -> bool {
+        if self.log.is_some() {
+            return self.is_acked() && last.is_some() && reached >= last;
+        }
         let writes_here = self.me < self.schedule.writers;
-        let others = self.schedule.writers - usize::from(writes_here);
-        self.finished == others && (!self.dialect.acks() || !writes_here || self.acked == self.schedule.writes)
+        self.is_acked() && self.finished == self.schedule.writers - usize::from(writes_here)
     }
 
-    pub fn take(&mut self, text: &str, now: Duration) {
-        self.tally.frames += 1;
-        self.tally.bytes += text.len() as u64;
-        let Ok(frame) = serde_json::from_str::<Frame>(text) else {
-            self.tally.unreadable += 1;
-            return;
-        };
-        match frame.kind.as_ref() {
-            "field_selected" => {
-                if let Some(selection) = &frame.selection {
-                    self.deliver(selection, now, self.dialect.coalesces());
+    pub fn take(&mut self, news: News, now: Duration) {
+        match news {
+            News::Change { write, .. } if write.writer >= self.seen.len() => {}
+            News::Change { write, version, whole } => match &mut self.log {
+                Some(log) => self.tally.repeated += u64::from(!log.change(write, version, whole, now)),
+                None => self.deliver(write, now, whole || self.dialect.coalesces()),
+            },
+            News::Ack { number, version } => self.acknowledge(number, version, now),
+            News::Gap { after, upto } => {
+                self.gaps += 1;
+                if let Some(log) = &mut self.log {
+                    log.gap(after, upto);
                 }
             }
-            "changes" => {
-                self.advance(frame.from, frame.to);
-                for selection in frame.changes.iter().filter_map(|change| change.selection.as_ref()) {
-                    self.deliver(selection, now, self.dialect.coalesces());
-                }
-            }
-            "ack" => self.acknowledge(frame.seq.unwrap_or_default(), now),
-            "welcome" => self.welcomed = true,
-            "sync_response" => {
-                self.tally.resyncs += u64::from(self.to.is_some());
-                self.to = frame.version;
-                // A whole state stands for all that led to it, whatever was missed before.
-                self.seen.iter_mut().for_each(|seen| seen.gaps = self.tally.gaps);
-                for selection in frame.selections.values() {
-                    self.deliver(selection, now, true);
-                }
-            }
-            "error" | "conflict" => {
-                *self.tally.errors.entry(frame.code.unwrap_or_default()).or_default() += 1;
-            }
-            _ => {}
+            News::State => self.seen.iter_mut().for_each(|seen| seen.gaps = self.gaps),
         }
     }
 
-    /// Each frame of changes must begin where the one before it ended.
-    fn advance(&mut self, from: Option<u64>, to: Option<u64>) {
-        self.tally.gaps += u64::from(from.is_none() || from != self.to);
-        self.to = to;
-    }
-
-    /// Takes one change, and with it the earlier ones of its field if it can stand for them.
-    fn deliver(&mut self, selection: &Selection, now: Duration, coalesces: bool) {
-        let Some(write) = selection.write().filter(|write| write.writer < self.seen.len()) else { return };
+    /// Takes one change, and with it the earlier ones of its writer if it can stand for them.
+    fn deliver(&mut self, write: Write, now: Duration, coalesces: bool) {
         if write.writer == self.me {
             return;
         }
@@ -148,9 +118,9 @@ impl Ledger {
             self.tally.repeated += 1;
             return;
         }
-        let covered = coalesces && seen.gaps == self.tally.gaps;
+        let covered = coalesces && seen.gaps == self.gaps;
         let first = if covered { seen.number + 1 } else { write.number };
-        *seen = Seen { number: write.number, gaps: self.tally.gaps };
+        *seen = Seen { number: write.number, gaps: self.gaps };
         for number in first..write.number {
             self.latency.saturating_record(micros(self.schedule.due(write.writer, number), now));
         }
@@ -161,12 +131,27 @@ impl Ledger {
         self.finished += usize::from(write.number == self.schedule.writes);
     }
 
-    fn acknowledge(&mut self, seq: u64, now: Duration) {
-        let upto = Dialect::acked(seq).min(self.schedule.writes);
+    /// Counts one of all writes that the log tells of.
+    pub fn settle(&mut self, due: Duration, at: Duration, coalesced: bool) {
+        self.latency.saturating_record(micros(due, at));
+        self.tally.delivered += 1;
+        self.tally.coalesced += u64::from(coalesced);
+        self.tally.last_delivery = self.tally.last_delivery.max(at);
+    }
+
+    fn acknowledge(&mut self, number: u64, version: u64, now: Duration) {
+        let upto = number.min(self.schedule.writes);
+        if upto <= self.acked {
+            return;
+        }
         for number in self.acked + 1..=upto {
             self.ack_latency.saturating_record(micros(self.schedule.due(self.me, number), now));
         }
-        self.acked = self.acked.max(upto);
+        self.acked = upto;
+        self.acked_version = version;
+        if let Some(log) = &mut self.log {
+            log.ack(upto, version);
+        }
     }
 }
 
@@ -177,127 +162,132 @@ fn micros(due: Duration, now: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::Feed;
 
     /// Three writers with ten writes each, one every 30 ms, seen by the one with number 0.
-    fn ledger(dialect: Dialect) -> Ledger {
-        let schedule = Schedule { writers: 3, writes: 10, period: Duration::from_millis(30) };
-        Ledger::new(0, dialect, schedule)
+    struct Seat {
+        feed: Feed,
+        ledger: Ledger,
+    }
+
+    impl Seat {
+        fn take(&mut self, text: &str, now: Duration) {
+            let Self { feed, ledger } = self;
+            feed.take(text, |news| ledger.take(news, now));
+        }
+
+        fn is_complete(&self) -> bool {
+            self.ledger.is_complete(self.feed.to(), None)
+        }
+    }
+
+    fn seat(dialect: Dialect) -> Seat {
+        let schedule = Schedule { writers: 3, writes: 10, period: Duration::from_millis(30), fields: 3 };
+        Seat { feed: Feed::new(dialect), ledger: Ledger::new(0, dialect, schedule) }
     }
 
     fn at(millis: u64) -> Duration {
         Duration::from_millis(millis)
     }
 
-    fn selection(ledger: &Ledger, writer: usize, number: u64) -> String {
-        let due = ledger.schedule.due(writer, number).as_micros();
-        format!(r#"{{"field":"f{writer}","value":"{due}:{number}","userId":"u{writer}","timestamp":1}}"#)
+    fn selection(seat: &Seat, writer: usize, number: u64) -> String {
+        let due = seat.ledger.schedule.due(writer, number).as_micros();
+        format!(r#"{{"field":"f{writer}","value":"{writer}:{due}:{number}","userId":"u{writer}","timestamp":1}}"#)
     }
 
-    fn page(ledger: &mut Ledger, writer: usize, number: u64, now: u64) {
-        let selection = selection(ledger, writer, number);
-        ledger.take(&format!(r#"{{"type":"field_selected","selection":{selection},"version":9}}"#), at(now));
+    fn page(seat: &mut Seat, writer: usize, number: u64, now: u64) {
+        let selection = selection(seat, writer, number);
+        seat.take(&format!(r#"{{"type":"field_selected","selection":{selection},"version":9}}"#), at(now));
     }
 
-    fn changes(ledger: &mut Ledger, (from, to): (u64, u64), writes: &[(usize, u64)], now: u64) {
+    fn changes(seat: &mut Seat, (from, to): (u64, u64), writes: &[(usize, u64)], now: u64) {
         let changes = writes.iter().map(|(writer, number)| {
-            let selection = selection(ledger, *writer, *number);
+            let selection = selection(seat, *writer, *number);
             format!(r#"{{"kind":"field","version":{to},"field":"f{writer}","selection":{selection}}}"#)
         });
         let changes = changes.collect::<Vec<_>>().join(",");
         let frame = format!(r#"{{"type":"changes","from":{from},"to":{to},"epoch":"e","changes":[{changes}]}}"#);
-        ledger.take(&frame, at(now));
+        seat.take(&frame, at(now));
     }
 
-    fn greet(ledger: &mut Ledger, version: u64) {
-        ledger.take(r#"{"type":"welcome","protocol":1,"connectionId":"c"}"#, at(0));
-        ledger.take(&format!(r#"{{"type":"sync_response","version":{version},"selections":{{}}}}"#), at(0));
+    fn greet(seat: &mut Seat, version: u64) {
+        seat.take(r#"{"type":"welcome","protocol":1,"connectionId":"c"}"#, at(0));
+        seat.take(&format!(r#"{{"type":"sync_response","version":{version},"selections":{{}}}}"#), at(0));
     }
 
     #[test]
     fn latency_counts_from_when_a_write_was_due() {
-        let mut ledger = ledger(Dialect::Relay);
-        page(&mut ledger, 1, 1, 15);
-        page(&mut ledger, 2, 1, 27);
-        assert_eq!((ledger.latency.min(), ledger.latency.max()), (5_000, 7_003));
-        assert_eq!((ledger.tally.delivered, ledger.tally.last_delivery), (2, at(27)));
+        let mut seat = seat(Dialect::Relay);
+        page(&mut seat, 1, 1, 15);
+        page(&mut seat, 2, 1, 27);
+        assert_eq!((seat.ledger.latency.min(), seat.ledger.latency.max()), (5_000, 7_003));
+        assert_eq!((seat.ledger.tally.delivered, seat.ledger.tally.last_delivery), (2, at(27)));
     }
 
     #[test]
     fn a_page_gets_each_change_or_has_lost_it() {
-        let mut ledger = ledger(Dialect::Plain);
-        page(&mut ledger, 1, 1, 15);
-        page(&mut ledger, 1, 4, 115);
-        page(&mut ledger, 1, 4, 116);
-        assert_eq!((ledger.tally.delivered, ledger.tally.coalesced, ledger.tally.repeated), (2, 0, 1));
-        page(&mut ledger, 1, 10, 300);
-        assert!(!ledger.is_complete());
-        page(&mut ledger, 2, 10, 300);
-        assert!(ledger.is_complete());
+        let mut seat = seat(Dialect::Plain);
+        page(&mut seat, 1, 1, 15);
+        page(&mut seat, 1, 4, 115);
+        page(&mut seat, 1, 4, 116);
+        assert_eq!((seat.ledger.tally.delivered, seat.ledger.tally.coalesced, seat.ledger.tally.repeated), (2, 0, 1));
+        page(&mut seat, 1, 10, 300);
+        assert!(!seat.is_complete());
+        page(&mut seat, 2, 10, 300);
+        assert!(seat.is_complete());
     }
 
     #[test]
     fn a_later_change_stands_for_earlier_ones_of_its_field() {
-        let mut ledger = ledger(Dialect::Hello);
-        greet(&mut ledger, 5);
-        assert!(ledger.synced());
-        changes(&mut ledger, (5, 6), &[(1, 1)], 11);
-        changes(&mut ledger, (6, 10), &[(0, 1), (1, 4)], 101);
-        assert_eq!((ledger.tally.delivered, ledger.tally.coalesced, ledger.tally.gaps), (4, 2, 0));
+        let mut seat = seat(Dialect::Hello);
+        greet(&mut seat, 5);
+        assert!(seat.feed.to().is_some());
+        changes(&mut seat, (5, 6), &[(1, 1)], 11);
+        changes(&mut seat, (6, 10), &[(0, 1), (1, 4)], 101);
+        assert_eq!((seat.ledger.tally.delivered, seat.ledger.tally.coalesced, seat.ledger.gaps), (4, 2, 0));
         // The first write was due at 10 ms and came at 11; the second, due at 40 ms, has waited the longest.
-        assert_eq!((ledger.latency.min() / 100, ledger.latency.max() / 100), (10, 610));
-        assert_eq!(ledger.latency.len(), 4);
+        assert_eq!((seat.ledger.latency.min() / 100, seat.ledger.latency.max() / 100), (10, 610));
+        assert_eq!(seat.ledger.latency.len(), 4);
     }
 
     #[test]
     fn over_a_gap_nothing_is_coalesced() {
-        let mut ledger = ledger(Dialect::Hello);
-        greet(&mut ledger, 0);
-        changes(&mut ledger, (0, 1), &[(1, 1)], 11);
-        changes(&mut ledger, (3, 4), &[(2, 1)], 21);
-        assert_eq!(ledger.tally.gaps, 1);
+        let mut seat = seat(Dialect::Hello);
+        greet(&mut seat, 0);
+        changes(&mut seat, (0, 1), &[(1, 1)], 11);
+        changes(&mut seat, (3, 4), &[(2, 1)], 21);
+        assert_eq!(seat.ledger.gaps, 1);
         // What the gap swallowed of this writer is not known, so the second and third write count as lost.
-        changes(&mut ledger, (4, 5), &[(1, 4)], 101);
-        assert_eq!((ledger.tally.delivered, ledger.tally.gaps), (3, 1));
-        changes(&mut ledger, (5, 7), &[(1, 6)], 170);
-        assert_eq!((ledger.tally.delivered, ledger.tally.gaps), (5, 1));
+        changes(&mut seat, (4, 5), &[(1, 4)], 101);
+        assert_eq!((seat.ledger.tally.delivered, seat.ledger.gaps), (3, 1));
+        changes(&mut seat, (5, 7), &[(1, 6)], 170);
+        assert_eq!((seat.ledger.tally.delivered, seat.ledger.gaps), (5, 1));
     }
 
     #[test]
     fn a_whole_state_mends_a_gap() {
-        let mut ledger = ledger(Dialect::Hello);
-        greet(&mut ledger, 0);
-        changes(&mut ledger, (3, 4), &[(2, 1)], 21);
-        let third = selection(&ledger, 1, 3);
-        ledger.take(&format!(r#"{{"type":"sync_response","version":8,"selections":{{"f1":{third}}}}}"#), at(80));
-        assert_eq!((ledger.tally.delivered, ledger.tally.resyncs), (4, 1));
-        changes(&mut ledger, (8, 9), &[(1, 5)], 131);
-        assert_eq!((ledger.tally.delivered, ledger.tally.coalesced, ledger.tally.gaps), (6, 3, 1));
+        let mut seat = seat(Dialect::Hello);
+        greet(&mut seat, 0);
+        changes(&mut seat, (3, 4), &[(2, 1)], 21);
+        let third = selection(&seat, 1, 3);
+        seat.take(&format!(r#"{{"type":"sync_response","version":8,"selections":{{"f1":{third}}}}}"#), at(80));
+        assert_eq!((seat.ledger.tally.delivered, seat.feed.traffic.resyncs), (4, 1));
+        changes(&mut seat, (8, 9), &[(1, 5)], 131);
+        assert_eq!((seat.ledger.tally.delivered, seat.ledger.tally.coalesced, seat.ledger.gaps), (6, 3, 1));
     }
 
     #[test]
     fn acks_are_cumulative_and_count_the_joining() {
-        let mut ledger = ledger(Dialect::Hello);
-        greet(&mut ledger, 0);
-        ledger.take(r#"{"type":"ack","seq":1,"version":1}"#, at(0));
-        assert_eq!((ledger.acked, ledger.ack_latency.len()), (0, 0));
-        ledger.take(r#"{"type":"ack","seq":4,"version":9}"#, at(62));
-        assert_eq!((ledger.acked, ledger.ack_latency.len()), (3, 3));
-        assert_eq!(ledger.ack_latency.min() / 100, 20);
-        changes(&mut ledger, (0, 90), &[(1, 10), (2, 10)], 400);
-        assert!(!ledger.is_complete());
-        ledger.take(r#"{"type":"ack","seq":11,"version":40}"#, at(300));
-        assert!(ledger.is_complete());
-    }
-
-    #[test]
-    fn what_goes_wrong_is_counted() {
-        let mut ledger = ledger(Dialect::Hello);
-        greet(&mut ledger, 0);
-        greet(&mut ledger, 0);
-        ledger.take(r#"{"type":"error","code":"storage","message":"a \"quoted\" word","retry":true}"#, at(1));
-        ledger.take("pong", at(1));
-        ledger.take(r#"{"type":"user_joined","userId":"u1"}"#, at(1));
-        assert_eq!((ledger.tally.resyncs, ledger.tally.unreadable, ledger.tally.frames), (1, 1, 7));
-        assert_eq!(ledger.tally.errors, BTreeMap::from([("storage".to_owned(), 1)]));
+        let mut seat = seat(Dialect::Hello);
+        greet(&mut seat, 0);
+        seat.take(r#"{"type":"ack","seq":1,"version":1}"#, at(0));
+        assert_eq!((seat.ledger.acked, seat.ledger.ack_latency.len()), (0, 0));
+        seat.take(r#"{"type":"ack","seq":4,"version":9}"#, at(62));
+        assert_eq!((seat.ledger.acked, seat.ledger.ack_latency.len()), (3, 3));
+        assert_eq!(seat.ledger.ack_latency.min() / 100, 20);
+        changes(&mut seat, (0, 90), &[(1, 10), (2, 10)], 400);
+        assert!(!seat.is_complete());
+        seat.take(r#"{"type":"ack","seq":11,"version":40}"#, at(300));
+        assert!(seat.is_complete());
     }
 }

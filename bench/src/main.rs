@@ -2,11 +2,19 @@
 //! clock stamps both ends of every delivery. The report goes to stdout as one line of JSON.
 
 mod client;
+mod connection;
+mod count;
 mod cpu;
 mod dialect;
+mod feed;
+mod files;
 mod ledger;
+mod memory;
+mod peer;
 mod report;
 mod schedule;
+mod shared;
+mod tldraw;
 mod wire;
 mod workload;
 
@@ -23,7 +31,7 @@ struct Arguments {
 #[tokio::main(worker_threads = 2)]
 async fn main() {
     match Arguments::parse().workload.run().await {
-        Ok(report) => println!("{}", serde_json::to_string(&report).expect("a report is plain data")),
+        Ok(report) => println!("{report}"),
         Err(error) => {
             eprintln!("{error}");
             std::process::exit(1);

@@ -19,6 +19,7 @@ pub struct Report {
     pub dialect: Dialect,
     pub clients: usize,
     pub writers: usize,
+    pub fields: usize,
     /// Seconds from one write of a writer to its next.
     pub period: f64,
     pub written: u64,

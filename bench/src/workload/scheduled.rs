@@ -2,14 +2,14 @@
 
 use super::Target;
 use crate::client::{Client, Run};
-use crate::cpu;
+use crate::cpu::Used;
+use crate::feed::Traffic;
 use crate::ledger::Tally;
 use crate::report::{Quantiles, Report, times};
 use crate::schedule::Schedule;
+use crate::shared;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
-use std::process;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,12 +19,6 @@ use tokio::time::{sleep_until, timeout};
 const JOINING: usize = 16;
 /// The frames of the joining are out of the way by then.
 const SETTLE: Duration = Duration::from_secs(1);
-
-/// CPU seconds used so far.
-struct Cpu {
-    server: Option<f64>,
-    load: f64,
-}
 
 /// What is run, and against what.
 pub struct Scheduled<'a> {
@@ -48,45 +42,42 @@ impl Scheduled<'_> {
         });
         let tasks = tasks.collect::<Vec<_>>();
         sleep_until(run.start.into()).await;
-        let before = self.cpu()?;
+        let before = Used::now(self.target.server_pid)?;
         let pacer = thread::spawn({
             let run = Arc::clone(&run);
             move || run.pace()
         });
         // Running out of time is an end as good as any: what has not come by then counts as lost.
         let _ = timeout(self.schedule.end() + self.target.drain, run.completed()).await;
-        let after = self.cpu()?;
+        let after = Used::now(self.target.server_pid)?;
         run.stop();
         let mut clients = Vec::new();
         for task in tasks {
             clients.push(task.await.map_err(|error| error.to_string())?);
         }
         pacer.join().map_err(|_| "the pacing thread panicked".to_owned())?;
-        Ok(self.report(&clients, &before, &after))
+        shared::settle(&mut clients, &self.schedule);
+        Ok(self.report(&clients, after.since(&before)))
     }
 
     async fn join(&self) -> Result<Vec<Client>, String> {
-        let run_id = format!("{:016x}", RandomState::new().hash_one(process::id()));
+        let run_id = super::run_id();
         let joining = (0..self.clients)
             .map(|me| Client::join(&self.target.url, self.target.dialect, me, self.schedule, &run_id))
             .collect::<Vec<_>>();
         stream::iter(joining).buffer_unordered(JOINING).try_collect().await
     }
 
-    fn cpu(&self) -> Result<Cpu, String> {
-        let server = self.target.server_pid.map(cpu::seconds).transpose()?;
-        Ok(Cpu { server, load: cpu::seconds(process::id())? })
-    }
-
-    fn report(&self, clients: &[Client], before: &Cpu, after: &Cpu) -> Report {
+    fn report(&self, clients: &[Client], cpu: Used) -> Report {
         let (mut latency, mut lateness, mut ack_latency) = (times(), times(), times());
-        let mut total = Tally::default();
+        let (mut total, mut traffic) = (Tally::default(), Traffic::default());
         let mut closed_by_server = BTreeMap::new();
         for client in clients {
             latency += &client.ledger.latency;
             lateness += &client.lateness;
             ack_latency += &client.ledger.ack_latency;
             total.add(&client.ledger.tally);
+            traffic.add(&client.feed.traffic);
             if let Some(how) = &client.closed {
                 *closed_by_server.entry(how.clone()).or_default() += 1;
             }
@@ -99,6 +90,7 @@ impl Scheduled<'_> {
             dialect: self.target.dialect,
             clients: self.clients,
             writers: self.schedule.writers,
+            fields: self.schedule.fields,
             period: self.schedule.period.as_secs_f64(),
             written,
             expected,
@@ -106,21 +98,21 @@ impl Scheduled<'_> {
             lost: expected - total.delivered,
             coalesced: total.coalesced,
             repeated: total.repeated,
-            frames: total.frames,
-            bytes: total.bytes,
+            frames: traffic.frames,
+            bytes: traffic.bytes,
             latency: Quantiles::of(&latency),
             lateness: Quantiles::of(&lateness),
             ack_latency: Quantiles::of(&ack_latency),
             unacked: if self.target.dialect.acks() { written - acked } else { 0 },
-            gaps: total.gaps,
-            resyncs: total.resyncs,
-            unreadable: total.unreadable,
-            errors: total.errors,
+            gaps: traffic.gaps,
+            resyncs: traffic.resyncs,
+            unreadable: traffic.unreadable,
+            errors: traffic.errors,
             closed_by_server,
             elapsed: total.last_delivery.as_secs_f64(),
             drain: total.last_delivery.saturating_sub(self.schedule.end()).as_secs_f64(),
-            server_cpu: after.server.zip(before.server).map(|(after, before)| after - before),
-            load_cpu: after.load - before.load,
+            server_cpu: cpu.server,
+            load_cpu: cpu.load,
         }
     }
 }
