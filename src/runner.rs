@@ -406,7 +406,9 @@ impl Runner {
 
     /// A timer exists only while something waits: one that is set keeps the room from sleeping.
     fn set_timer(&mut self, platform: &mut impl Platform, at: Option<Millis>) {
-        if self.timer != at {
+        // One that rings sooner is left: when it has rung, the room looks what is due.
+        let is_soon_enough = at.is_some_and(|at| self.timer.is_some_and(|set| set <= at));
+        if self.timer != at && !is_soon_enough {
             self.timer = at;
             platform.set_flush_timer(at);
         }

@@ -543,6 +543,6 @@ impl<'a> Columns<'a> {
     fn extra(&mut self) -> Result<Extra, StoreError> {
         let text = self.text()?;
         let object = crate::protocol::json::object(&text).ok().ok_or_else(|| self.corrupt())?;
-        Ok(object.members.into_iter().map(|(key, raw)| (key.into_owned(), Json::from(raw))).collect())
+        Ok(object.members.iter().map(|(key, raw)| (key.to_owned(), Json::from(raw))).collect())
     }
 }

@@ -2,7 +2,7 @@
 //! and broken strings refused.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 const INFALLIBLE: &str = "writing to memory cannot fail, and no message has a map whose keys are not strings";
+
+/// So few keys are quicker to compare with each other than to sort.
+const FEW: usize = 16;
 
 /// Any JSON.
 ///
@@ -54,14 +57,61 @@ impl PartialEq for Json {
     }
 }
 
-/// The members of an object, each with its JSON as it was written.
-pub type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+/// The members of an object, each with its JSON as it was written. An object of a frame has a handful, among which
+/// looking at one after the other is the quickest way to one.
+#[derive(Default)]
+pub struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// A member's JSON.
+    pub fn get(&self, key: &str) -> Option<&'a RawValue> {
+        self.iter().find(|(name, _)| *name == key).map(|(_, raw)| raw)
+    }
+
+    /// Whether there is such a member.
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// All of them, as they stand there.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(key, raw)| (key.as_ref(), *raw))
+    }
+
+    /// Takes out those whose key stands there twice or more, and returns the first of these keys.
+    fn drop_doubles(&mut self) -> Option<String> {
+        if self.0.len() <= FEW && !self.has_doubles() {
+            return None;
+        }
+        let mut keys = self.iter().map(|(key, _)| key).collect::<Vec<_>>();
+        keys.sort_unstable();
+        let doubled =
+            keys.windows(2).filter(|pair| pair.first() == pair.last()).filter_map(|pair| pair.first().copied());
+        let doubled = doubled.map(str::to_owned).collect::<BTreeSet<_>>();
+        if !doubled.is_empty() {
+            self.0.retain(|(key, _)| !doubled.contains(key.as_ref()));
+        }
+        doubled.into_iter().next()
+    }
+
+    /// Looks at each pair of them.
+    fn has_doubles(&self) -> bool {
+        let mut rest = self.0.as_slice();
+        while let [(first, _), others @ ..] = rest {
+            if others.iter().any(|(key, _)| key == first) {
+                return true;
+            }
+            rest = others;
+        }
+        false
+    }
+}
 
 /// An object taken apart, one level deep.
 pub struct Object<'a> {
     /// Its members. Of a key that stands there twice or more none is among them.
     pub members: Members<'a>,
-    doubled: BTreeSet<Cow<'a, str>>,
+    doubled: Option<String>,
 }
 
 impl<'a> Object<'a> {
@@ -70,7 +120,7 @@ impl<'a> Object<'a> {
     /// # Errors
     /// A sentence that names a key that stands there twice.
     pub fn without_doubles(&self) -> Result<&Members<'a>, String> {
-        match self.doubled.first() {
+        match &self.doubled {
             None => Ok(&self.members),
             Some(key) => Err(format!("The key `{key}` stands there twice.")),
         }
@@ -174,17 +224,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut object = Object { members: Members::new(), doubled: BTreeSet::new() };
+                let mut members = Members::default();
                 while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                    if object.doubled.contains(&key) {
-                        continue;
-                    }
-                    if object.members.insert(key.clone(), value).is_some() {
-                        object.members.remove(&key);
-                        object.doubled.insert(key);
-                    }
+                    members.0.push((key, value));
                 }
-                Ok(object)
+                let doubled = members.drop_doubles();
+                Ok(Object { members, doubled })
             }
         }
         deserializer.deserialize_map(Collect)

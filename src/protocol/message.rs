@@ -398,7 +398,7 @@ fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
     let timestamp = match members.get("timestamp") {
         None => None,
         Some(raw) if raw.get() == "null" => None,
-        Some(raw) if raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) => Some(Json::from(*raw)),
+        Some(raw) if raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) => Some(Json::from(raw)),
         Some(_) => return Err(bad("`timestamp` of the selection must be a number.")),
     };
     let extra = reader.extra(&["field", "value", "userId", "timestamp", "version", "updatedAt"]);
@@ -428,7 +428,7 @@ fn seq(raw: &RawValue) -> Option<u64> {
 fn tag(reader: &Reader<'_>) -> Tag {
     let member = |key: &str| reader.members.get(key);
     let number = |seq| Number { seq, content: content(reader) };
-    Tag { id: member("id").and_then(|raw| message_id(raw)), number: member("seq").and_then(|raw| seq(raw)).map(number) }
+    Tag { id: member("id").and_then(message_id), number: member("seq").and_then(seq).map(number) }
 }
 
 /// What is read of a message that is too long to be taken apart.

@@ -187,7 +187,7 @@ pub(super) fn read(kind: &str, reader: &Reader<'_>) -> Result<PermissionMessage,
 
 fn request(reader: &Reader<'_>) -> Result<Request, Refusal> {
     let (request_id, action) = (reader.id("requestId")?, reader.id("action")?);
-    let detail = reader.members.get("detail").filter(|raw| raw.get() != "null").map(|raw| Json::from(*raw));
+    let detail = reader.members.get("detail").filter(|raw| raw.get() != "null").map(Json::from);
     within("detail", detail.as_ref().map_or(0, |detail| detail.text().len()), reader)?;
     let time_to_live = match reader.members.get("ttlMs") {
         None => DEFAULT_WAIT,

@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn raw(&self, key: &str) -> Result<&'a RawValue, Refusal> {
-        self.members.get(key).copied().ok_or_else(|| self.missing(key))
+        self.members.get(key).ok_or_else(|| self.missing(key))
     }
 
     pub fn missing(&self, key: &str) -> Refusal {
@@ -100,8 +100,8 @@ impl<'a> Reader<'a> {
     pub fn extra(&self, known: &[&str]) -> Extra {
         self.members
             .iter()
-            .filter(|(key, _)| !known.contains(&key.as_ref()))
-            .map(|(key, raw)| (key.to_string(), Json::from(*raw)))
+            .filter(|(key, _)| !known.contains(key))
+            .map(|(key, raw)| (key.to_owned(), Json::from(raw)))
             .collect()
     }
 

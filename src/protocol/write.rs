@@ -106,8 +106,8 @@ fn members(request: &Request<'_>) -> Result<Extra, Refusal> {
     }
     if !request.body.trim().is_empty() || request.verb == Verb::Put {
         let body = json::object(request.body).map_err(|error| bad(format!("The body is no JSON object: {error}.")))?;
-        for (key, raw) in body.without_doubles().map_err(bad)? {
-            members.insert(key.to_string(), Json::from(*raw));
+        for (key, raw) in body.without_doubles().map_err(bad)?.iter() {
+            members.insert(key.to_owned(), Json::from(raw));
         }
     }
     Ok(members)

@@ -12,7 +12,7 @@ use super::change::{Conflict, Failure};
 use super::outcomes::{Outcome, Verdict};
 use super::requests::state::RequestKey;
 use super::session::{ConnectionId, Entry, Pass, Session};
-use super::staged::Reply;
+use super::staged::{self, Reply};
 use super::turn::{Audience, Closing, Flush, Outgoing, Turn, Waiting, When};
 
 /// What becomes of a message.
@@ -212,7 +212,7 @@ impl Room {
             let is_new = self.clients.get(client_id).is_none();
             let (outcome, limits) = (Outcome { content: number.content, verdict }, &self.settings.limits);
             self.clients.record(client_id, author, &outcome, limits.outcomes, self.clock);
-            self.staged.clients.insert(client_id.to_owned());
+            staged::note(&mut self.staged.clients, client_id);
             if is_new {
                 let sessions = &self.sessions;
                 let is_here =

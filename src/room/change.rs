@@ -10,7 +10,7 @@ use crate::protocol::role::Role;
 
 use super::session::{ConnectionId, Identity, Session};
 use super::turn::{Audience, Field, Outgoing, Participant};
-use super::{Room, access, people};
+use super::{Room, access, people, staged};
 
 /// Why a message was not done.
 pub(super) enum Failure {
@@ -300,7 +300,7 @@ impl Room {
         }
         self.version += 1;
         self.document.put(name.to_owned(), field);
-        self.staged.fields.insert(name.to_owned());
+        staged::note(&mut self.staged.fields, name);
         Ok(())
     }
 

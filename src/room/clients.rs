@@ -114,12 +114,11 @@ impl Clients {
 
     /// Notes the answer to the next message of a client; `keep` is for how many of them that is done.
     pub fn record(&mut self, id: &str, user: Option<&str>, outcome: &Outcome, keep: usize, now: Millis) {
-        let client = self.by_id.entry(id.to_owned()).or_insert_with(|| Client {
-            user_id: None,
-            last_seq: Some(0),
-            seen: now,
-            outcomes: Outcomes::default(),
-        });
+        if !self.by_id.contains_key(id) {
+            let client = Client { user_id: None, last_seq: Some(0), seen: now, outcomes: Outcomes::default() };
+            self.by_id.insert(id.to_owned(), client);
+        }
+        let Some(client) = self.by_id.get_mut(id) else { return };
         if client.user_id.is_none() {
             client.user_id = user.map(str::to_owned);
         }

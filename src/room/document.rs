@@ -71,11 +71,18 @@ impl Document {
 
     /// Puts a field or a tombstone in its place.
     pub fn put(&mut self, name: String, field: Field) {
-        self.remove(&name);
         self.selections.take();
         self.set += usize::from(field.selection.is_some());
         self.bytes += size(&name, &field);
-        self.fields.insert(name, field);
+        // Most of what is put is there already, and then needs no new place in the map.
+        match self.fields.get_mut(&name) {
+            Some(place) => {
+                let old = std::mem::replace(place, field);
+                self.set -= usize::from(old.selection.is_some());
+                self.bytes -= size(&name, &old);
+            }
+            None => drop(self.fields.insert(name, field)),
+        }
     }
 
     /// Forgets the oldest tombstone. Returns its name and version.

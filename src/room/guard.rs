@@ -86,12 +86,15 @@ impl Guard {
         let full = thousandths(limits.messages_burst);
         let gained = |rate: &Rate| (now - rate.at).max(0).saturating_mul(per_ms);
         let filled = |rate: &Rate| rate.level.saturating_add(gained(rate)).min(full);
-        if self.rates.len() >= self.sweep_at && !self.rates.contains_key(sender) {
-            // Who has sent nothing for a while is as good as new.
-            self.rates.retain(|_, rate| filled(rate) < full || rate.is_past(now));
-            self.sweep_at = (2 * self.rates.len()).max(SWEEP);
+        if !self.rates.contains_key(sender) {
+            if self.rates.len() >= self.sweep_at {
+                // Who has sent nothing for a while is as good as new.
+                self.rates.retain(|_, rate| filled(rate) < full || rate.is_past(now));
+                self.sweep_at = (2 * self.rates.len()).max(SWEEP);
+            }
+            self.rates.insert(sender.clone(), Rate { level: full, at: now, excess: None });
         }
-        let rate = self.rates.entry(sender.clone()).or_insert(Rate { level: full, at: now, excess: None });
+        let Some(rate) = self.rates.get_mut(sender) else { return Pace::Kept };
         rate.level = filled(rate);
         rate.at = now;
         if !rate.is_past(now) {

@@ -69,6 +69,13 @@ impl Reply {
     }
 }
 
+/// Adds a name of which there is most often one already, and then needs no copy of it.
+pub(super) fn note(names: &mut BTreeSet<String>, name: &str) {
+    if !names.contains(name) {
+        names.insert(name.to_owned());
+    }
+}
+
 impl Staged {
     /// Drops what is for a connection that is gone: it hears no changes any more, so it gets no answers to them either.
     pub fn forget(&mut self, connection: ConnectionId) {
@@ -115,7 +122,12 @@ impl Room {
     /// The flush timer rang.
     pub fn timer(&mut self, now: Millis) -> Turn {
         self.is_cooling = false;
-        self.flush(now)
+        self.tick(now);
+        match self.next_flush(now) {
+            // It rang to end the cool-down.
+            Some(Flush::At(at)) => Turn { flush: Some(Flush::At(at)), ..Turn::default() },
+            Some(Flush::Now) | None => self.flush(now),
+        }
     }
 
     /// Turns all that is staged into one commit and the frames that wait for it. Presence may stay behind: it has a
@@ -150,9 +162,9 @@ impl Room {
     /// When what is staged must be flushed.
     pub(super) fn next_flush(&self, now: Millis) -> Option<Flush> {
         let staged = &self.staged;
-        let pause = self.last_flush.map_or(now, |last| last.min(now) + pause(self.sessions.len()));
+        let pause = self.last_flush.map_or(now, |last| last + pause(self.sessions.len()));
         let at = |due: Millis| if due <= now { Flush::Now } else { Flush::At(due) };
-        let presence = self.last_presence.map_or(now, |last| last.min(now) + PRESENCE_PAUSE).max(pause);
+        let presence = self.last_presence.map_or(now, |last| last + PRESENCE_PAUSE).max(pause);
         if staged.is_urgent || (staged.changes_nothing() && !staged.tells_nothing()) {
             // What reads or relays takes all that came before it along. Where nothing is committed there is nothing
             // to gather.

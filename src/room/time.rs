@@ -57,7 +57,8 @@ impl Room {
     /// It is later, and what time changes has changed.
     pub(super) fn tick(&mut self, now: Millis) {
         self.clock = self.clock.max(now);
-        // A clock that was put back must not hold presence up until it has caught up.
+        // A clock that was put back must not hold anything up until it has caught up.
+        self.last_flush = self.last_flush.map(|last| last.min(now));
         self.last_presence = self.last_presence.map(|last| last.min(now));
         self.settle_due();
     }

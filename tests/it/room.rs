@@ -62,7 +62,7 @@ fn run(room: &mut Room, script: &str, told: &mut String) {
 
 /// `alarm` is the one that was set last: here it rings when the test says so.
 fn run_with(room: &mut Room, alarm: &mut Option<Millis>, script: &str, told: &mut String) {
-    let mut now = 0;
+    let mut now = room.time(0);
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (time, event) = line.split_once(' ').unwrap();
         if time != "=" {
