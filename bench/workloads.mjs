@@ -93,10 +93,10 @@ export const workloads = {
 	wake: {
 		title: "50 rooms of 20 fields that sleep with a socket open are asked for their state",
 		program: "wake",
-		options: { rooms: 50, idle: 14, fields: 20 },
+		options: { rooms: 50, idle: 18, fields: 20 },
 		contenders: remembering,
 		baseline: "party-put",
-		seconds: 16 + AROUND,
+		seconds: 20 + AROUND,
 	},
 	storm: {
 		title: "200 people come at once and want the state of 20 fields",

@@ -19,7 +19,7 @@ const WASM_FEATURES = [
 	"reference-types",
 	"exception-handling",
 ];
-const SOURCES = ["Cargo.toml", "Cargo.lock", "src"];
+const SOURCES = ["Cargo.toml", "Cargo.lock", ".cargo", "src"];
 const DEMO_SOURCES = ["demo/src", "sdk/src", "package-lock.json"];
 
 /** The page at `/`. */
@@ -52,7 +52,7 @@ export async function worker({ faults = false } = {}) {
 		await run(WORKER_BUILD, ["--release", "--out-dir", `build/${name}`, ...features], { env });
 		// The names of functions are a tenth of the size. Cargo's `strip` would take along what wasm-bindgen reads.
 		const wasm = `build/${name}/index_bg.wasm`;
-		await run("wasm-opt", [wasm, "-o", wasm, "--strip-debug", ...WASM_FEATURES.map((name) => `--enable-${name}`)]);
+		await run("wasm-opt", [wasm, "-o", wasm, "-Os", "--strip-debug", ...WASM_FEATURES.map((name) => `--enable-${name}`)]);
 		const size = gzipSync(readFileSync(join(root, wasm))).length;
 		console.log(`  WebAssembly: ${(size / 1024).toFixed(1)} KiB gzipped`);
 		done();

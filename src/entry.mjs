@@ -33,6 +33,13 @@ function end(error) {
 
 addEventListener("error", (event) => end(event.error));
 
+/** A frame could not be handled. Its sender is told so if that is because of a trap. */
+function fail(socket, error) {
+	end(error);
+	if (error instanceof WebAssembly.RuntimeError) socket.send(INTERNAL_ERROR);
+	throw error;
+}
+
 /** Runs an event such that a trap ends it with an error. */
 function watched(run) {
 	const { promise, resolve, reject } = Promise.withResolvers();
@@ -61,18 +68,22 @@ export class Room extends DurableObject {
 		return watched(() => this.#room.alarm());
 	}
 
-	// Most frames are done with at once, so this makes no promise for them.
+	// Most frames are done with at once, so no promise and no function is made for them: bundlers give a function its name
+	// by a call that costs as much as reading the frame does.
 	webSocketMessage(socket, message) {
-		const fail = (error) => {
-			end(error);
-			if (error instanceof WebAssembly.RuntimeError) socket.send(INTERNAL_ERROR);
-			throw error;
-		};
 		try {
 			const rest = this.#room.receive(socket, typeof message === "string" ? message : undefined);
-			return rest && watched(() => rest).catch(fail);
+			return rest && this.#wait(socket, rest);
 		} catch (error) {
-			return fail(error);
+			return fail(socket, error);
+		}
+	}
+
+	async #wait(socket, rest) {
+		try {
+			await watched(() => rest);
+		} catch (error) {
+			fail(socket, error);
 		}
 	}
 
