@@ -26,9 +26,14 @@ const INTERNAL_PROBLEM = JSON.stringify({
 	detail: "The server failed while it handled this. Send it again.",
 });
 
+/** How many traps there have been. The next call of a room starts it anew, in another instance. */
+let traps = 0;
+
 /** Ends all events that are under way if this was a trap. */
 function end(error) {
-	if (error instanceof WebAssembly.RuntimeError) for (const reject of underWay) reject(error);
+	if (!(error instanceof WebAssembly.RuntimeError)) return;
+	traps += 1;
+	for (const reject of underWay) reject(error);
 }
 
 addEventListener("error", (event) => end(event.error));
@@ -52,8 +57,21 @@ function watched(run) {
 	return promise.finally(() => underWay.delete(reject));
 }
 
+/** So many frames wait for each other at most, and none that is longer than this: 2 MB in all. */
+const WAITING = 1024;
+const WAITING_LENGTH = 2048;
+
+/** Whether a frame only changes a field, so that nobody minds if it is read when the room next tells of changes. */
+function mayWait(frame) {
+	const isShort = frame.length <= WAITING_LENGTH && !frame.includes("\0");
+	return isShort && frame.includes('"field_') && !frame.includes('"token"');
+}
+
 export class Room extends DurableObject {
 	#room;
+	/** Where frames may wait, and how many traps there had been when the room made it. */
+	#queue;
+	#traps;
 
 	constructor(state, env) {
 		super(state, env);
@@ -71,12 +89,28 @@ export class Room extends DurableObject {
 	// Most frames are done with at once, so no promise and no function is made for them: bundlers give a function its name
 	// by a call that costs as much as reading the frame does.
 	webSocketMessage(socket, message) {
+		const text = typeof message === "string" ? message : undefined;
+		const queue = this.#traps === traps ? this.#queue : undefined;
+		const handle = socket.roomkeepHandle;
+		if (queue?.waits && queue.length < WAITING && handle !== undefined && text !== undefined && mayWait(text)) {
+			queue.push(`${handle} ${text}`);
+			return;
+		}
 		try {
-			const rest = this.#room.receive(socket, typeof message === "string" ? message : undefined);
+			if (queue === undefined) this.#renew();
+			const rest = this.#room.receive(socket, text);
 			return rest && this.#wait(socket, rest);
 		} catch (error) {
 			return fail(socket, error);
 		}
+	}
+
+	/** The room is new, or comes anew after a trap: what waited for the one that is gone is for this one. */
+	#renew() {
+		const waited = this.#queue ?? [];
+		this.#queue = this.#room.queue;
+		this.#traps = traps;
+		this.#queue.push(...waited);
 	}
 
 	async #wait(socket, rest) {

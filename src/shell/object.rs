@@ -1,6 +1,6 @@
 //! The Durable Object that is a room. Each callback reads the clock once and hands the event to the runner.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 
 use js_sys::Promise;
@@ -25,7 +25,7 @@ use crate::user::Revocation;
 
 use super::door::{self, Wish};
 use super::http::{answer, problem, problem_with, status_of, upgraded};
-use super::platform::{JsSocket, JsState, Workerd, answer_close, now, random_id};
+use super::platform::{JsQueue, JsSocket, JsState, QUEUE_SEPARATOR, Workerd, answer_close, now, random_id};
 use super::route::variable;
 use super::url::{Query, url_of};
 
@@ -50,9 +50,21 @@ pub struct Inner {
 impl Inner {
     /// The flush timer rang.
     pub fn flush(&mut self) {
-        let now = now();
         self.platform.timer_rang();
-        self.runner.flush(&mut self.platform, now);
+        self.take_in();
+        self.runner.flush(&mut self.platform, now());
+        self.drop_overdue();
+    }
+
+    /// Does what frames ask that have waited for this.
+    fn take_in(&mut self) {
+        let now = now();
+        let frames = self.platform.take_queued();
+        for frame in frames.split(QUEUE_SEPARATOR) {
+            if let Some((connection, text)) = self.platform.queued(frame) {
+                self.runner.receive(&mut self.platform, connection, Some(text), now);
+            }
+        }
         self.drop_overdue();
     }
 
@@ -114,7 +126,7 @@ impl DurableObject for RoomObject {
         };
         let body = request.text().await?;
         if let Some(user) = &user
-            && let Err(refusal) = self.inner.borrow_mut().runner.check_pace(user, body.len(), now())
+            && let Err(refusal) = self.room().runner.check_pace(user, body.len(), now())
         {
             return refused(&refusal);
         }
@@ -153,7 +165,7 @@ impl DurableObject for RoomObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.inner.borrow_mut().event(|runner, platform, now| runner.alarm(platform, now));
+        self.room().event(|runner, platform, now| runner.alarm(platform, now));
         self.settle().await?;
         Response::empty()
     }
@@ -161,6 +173,13 @@ impl DurableObject for RoomObject {
 
 #[wasm_bindgen]
 impl RoomObject {
+    /// Where frames may wait for the flush timer instead of being handed to [`RoomObject::receive`] one by one: in a room
+    /// that is busy they are quicker to read together.
+    #[wasm_bindgen(getter)]
+    pub fn queue(&self) -> JsQueue {
+        self.inner.borrow().platform.queue().clone()
+    }
+
     /// A frame came; `text` is `None` for a binary one. Returns what the event must wait for, if there is anything. Most
     /// frames are done with when this returns, and a promise for each would cost as much as the room's own work.
     pub fn receive(&self, socket: &JsSocket, text: Option<String>) -> Option<Promise> {
@@ -169,7 +188,7 @@ impl RoomObject {
             socket.say(&answer);
             return None;
         }
-        let mut inner = self.inner.borrow_mut();
+        let mut inner = self.room();
         let connection = inner.platform.recognise(socket)?;
         inner.event(|runner, platform, now| runner.receive(platform, connection, text.as_deref(), now));
         let waits = !inner.platform.tokens.is_empty() || !inner.platform.promises.is_empty();
@@ -184,13 +203,20 @@ impl RoomObject {
 }
 
 impl RoomObject {
+    /// The room, with all done that came before.
+    fn room(&self) -> RefMut<'_, Inner> {
+        let mut inner = self.inner.borrow_mut();
+        inner.take_in();
+        inner
+    }
+
     async fn enter(&self, request: &Request, entry: Entry) -> Result<Response> {
-        let alarm = self.inner.borrow().platform.storage().get_alarm()?;
+        let alarm = self.room().platform.storage().get_alarm()?;
         let alarm = JsFuture::from(alarm).await?.as_f64().map(|at| at as Millis);
         let pair = WebSocketPair::new()?;
         let connection = random_id();
         {
-            let mut inner = self.inner.borrow_mut();
+            let mut inner = self.room();
             let Inner { runner, platform } = &mut *inner;
             if let Err(refusal) = runner.admit(platform, &entry, now()) {
                 return refused(&refusal);
@@ -210,7 +236,7 @@ impl RoomObject {
             let Some((connection, token)) = token else { return };
             let grant = door::check(&self.env, &token, Wish::Enter(&self.name)).await;
             let outcome = grant.map(|Grant { user, pass, .. }| (user, pass));
-            self.inner.borrow_mut().event(|runner, platform, now| runner.verified(platform, connection, outcome, now));
+            self.room().event(|runner, platform, now| runner.verified(platform, connection, outcome, now));
         }
     }
 
@@ -230,7 +256,7 @@ impl RoomObject {
 
     /// Ends this life of the room (H6). It is answered once nothing is stored any more.
     async fn delete(&self) -> Result<Response> {
-        let deleted = self.inner.borrow_mut().event(|runner, platform, now| runner.delete(platform, now));
+        let deleted = self.room().event(|runner, platform, now| runner.delete(platform, now));
         self.settle().await?;
         done(deleted)
     }
@@ -238,7 +264,7 @@ impl RoomObject {
     /// Reads the room for somebody without a socket. Tagged with what is versioned: who is online and the time are in
     /// the body and not in the tag (H1).
     fn read(&self, request: &Request, body: impl FnOnce(&Room, i64) -> String) -> Result<Response> {
-        let mut inner = self.inner.borrow_mut();
+        let mut inner = self.room();
         let Inner { runner, platform } = &mut *inner;
         let now = now();
         let room = match runner.read(platform, now) {
@@ -266,7 +292,7 @@ impl RoomObject {
         let members = QUERY_MEMBERS.into_iter().filter_map(|name| Some((name.to_owned(), query.get(name)?)));
         let query = members.collect();
         let key = request.headers().get("idempotency-key")?;
-        let written = self.inner.borrow_mut().event(|runner, platform, now| {
+        let written = self.room().event(|runner, platform, now| {
             let write = write::Request { verb, field: &field, user, body, query: &query, key: key.as_deref() };
             let write = FieldWrite::read(&write, &runner.settings().limits)?;
             runner.write(platform, write, now)
@@ -280,7 +306,7 @@ impl RoomObject {
     }
 
     async fn disconnect(&self, socket: &WebSocket, said_goodbye: bool) -> Result<()> {
-        self.inner.borrow_mut().event(|runner, platform, now| {
+        self.room().event(|runner, platform, now| {
             if let Some(connection) = platform.recognise(raw(socket)) {
                 runner.disconnect(platform, connection, said_goodbye, now);
                 platform.forget(connection);
@@ -309,7 +335,7 @@ impl RoomObject {
             FailCommit,
             Inspect,
         }
-        let mut inner = self.inner.borrow_mut();
+        let mut inner = self.room();
         match serde_json::from_str(text).ok()? {
             Fault::Panic => panic!("a test asked for it"),
             Fault::FailCommit => {

@@ -70,6 +70,14 @@ extern "C" {
     #[wasm_bindgen(js_name = clearTimeout)]
     fn clear_timeout(timer: &JsValue);
 
+    /// An array of frames that wait for the flush timer, each behind its socket's handle and a space. `entry.mjs` adds to
+    /// it while `waits` is set, and whatever happens to the room next takes them out first.
+    #[derive(Clone)]
+    #[wasm_bindgen(extends = Array)]
+    pub type JsQueue;
+    #[wasm_bindgen(method, setter)]
+    fn set_waits(this: &JsQueue, waits: bool);
+
     /// A WebSocket. `send` takes a JavaScript string, so that a broadcast makes one for all.
     #[derive(Clone)]
     pub type JsSocket;
@@ -94,6 +102,9 @@ extern "C" {
 /// How long workerd waits for a handler of a socket's event before it lets the room sleep all the same. A handler takes
 /// milliseconds; one that is stuck for this long has lost its WebAssembly instance to a panic.
 const EVENT_TIMEOUT_MS: f64 = 10_000.0;
+
+/// What no JSON holds. A frame that holds it all the same does not wait.
+pub const QUEUE_SEPARATOR: &str = "\0";
 
 const YEAR: Millis = 365 * 86_400_000;
 
@@ -138,6 +149,7 @@ pub struct Workerd {
     /// Has the object flush. One for all its timers, since to make it costs more than to set one.
     flush: Closure<dyn FnMut()>,
     flush_timer: Option<JsValue>,
+    queue: JsQueue,
     /// Promises of the storage, for the event to wait on when the room has done its part.
     pub promises: Vec<Promise>,
     /// Connections that were closed for reading too slowly, and that the room must be told of.
@@ -165,6 +177,7 @@ impl Workerd {
                 }
             }),
             flush_timer: None,
+            queue: Array::new().unchecked_into(),
             promises: Vec::new(),
             overdue: Vec::new(),
             tokens: Vec::new(),
@@ -176,6 +189,34 @@ impl Workerd {
     /// The timer that was set has rung.
     pub fn timer_rang(&mut self) {
         self.flush_timer = None;
+        self.queue.set_waits(false);
+    }
+
+    /// Where frames wait for the flush timer.
+    pub fn queue(&self) -> &JsQueue {
+        &self.queue
+    }
+
+    /// Takes out the frames that have waited, as one text with [`QUEUE_SEPARATOR`] between them: to hand each of them over
+    /// costs as much as to read it.
+    pub fn take_queued(&mut self) -> String {
+        if self.queue.length() == 0 {
+            return String::new();
+        }
+        let frames = String::from(self.queue.join(QUEUE_SEPARATOR));
+        self.queue.set_length(0);
+        frames
+    }
+
+    /// Whose frame this is that has waited, and what it says. `None` when the room has closed the connection.
+    pub fn queued<'a>(&self, frame: &'a str) -> Option<(ConnectionId, &'a str)> {
+        let (handle, text) = frame.split_once(' ')?;
+        Some((self.with_handle(handle.parse().ok()?)?, text))
+    }
+
+    fn with_handle(&self, handle: u64) -> Option<ConnectionId> {
+        let (connection, _) = self.sockets.range(ConnectionId::first_with(handle)..).next()?;
+        (connection.handle() == handle).then_some(*connection)
     }
 
     /// What the room keeps.
@@ -194,11 +235,7 @@ impl Workerd {
     /// The connection of the socket that an event came from, or `None` when the room has closed it. It can be answered
     /// from then on, although the room may not wake.
     pub fn recognise(&mut self, socket: &JsSocket) -> Option<ConnectionId> {
-        let handle = socket.handle().map(|handle| handle as u64);
-        let known = handle.and_then(|handle| {
-            let (connection, _) = self.sockets.range(ConnectionId::first_with(handle)..).next()?;
-            (connection.handle() == handle).then_some(*connection)
-        });
+        let known = socket.handle().and_then(|handle| self.with_handle(handle as u64));
         known.or_else(|| {
             let attachment = attachment_of(socket)?;
             self.keep(attachment.connection, socket.clone(), Standing::of(&attachment));
@@ -423,6 +460,7 @@ impl Platform for Workerd {
         if let Some(timer) = self.flush_timer.take() {
             clear_timeout(&timer);
         }
+        self.queue.set_waits(at.is_some());
         self.flush_timer = at.map(|at| set_timeout(self.flush.as_ref(), (at - now()).max(0) as f64));
     }
 
