@@ -16,6 +16,9 @@ await packages();
 await rust();
 if (runs("host")) {
 	await tests("the core and the store, on this machine", "cargo", ["test", "--quiet"]);
+	const bench = ["--manifest-path", "bench/Cargo.toml", "--target-dir", "bench/target"];
+	await tests("the load program's accounting", "cargo", ["test", "--quiet", "--locked", ...bench]);
+	await tests("the benchmark's arithmetic", "node", [...node(), ...files("bench/test")]);
 }
 if (runs("worker") || runs("sdk") || runs("browser")) {
 	await bundle();
@@ -52,8 +55,8 @@ function parted(all, holds) {
 }
 
 function files(folder) {
-	const all = readdirSync(join(root, folder)).filter((name) => /\.test\.tsx?$/.test(name));
-	const [names, others] = parted(all, (name) => name.endsWith(".ts"));
+	const all = readdirSync(join(root, folder)).filter((name) => /\.test\.(tsx?|mjs)$/.test(name));
+	const [names, others] = parted(all, (name) => !name.endsWith(".tsx"));
 	// Node takes types out of a file, but no JSX: tests of React say `createElement`.
 	if (others.length > 0) fail(`Node cannot run ${others.join(", ")} in ${folder}.`);
 	return names.sort().map((name) => join(folder, name));

@@ -341,6 +341,26 @@ pub fn write(sql: &mut impl Sql, commit: &[Write]) -> Result<(), StoreError> {
     statements(commit).iter().try_for_each(|statement| sql.execute(statement))
 }
 
+/// Everything that a room keeps, in one statement: what a statement costs a room that wakes is more than what its rows do.
+/// The first column says of which table the others are.
+const EVERYTHING: &str = "SELECT 0, schema, epoch, floor, touched, NULL, NULL, NULL, NULL, NULL FROM room \
+     UNION ALL SELECT 1, name, version, updated_at, user_id, client_id, selection, NULL, NULL, NULL FROM field \
+     UNION ALL SELECT 2, user_id, name, is_ready, joined_at, last_seen, version, profile, NULL, NULL FROM participant \
+     UNION ALL SELECT 3, client_id, user_id, last_seq, seen, outcomes, NULL, NULL, NULL, NULL FROM client \
+     UNION ALL SELECT 4, user_id, name, at, outcome, NULL, NULL, NULL, NULL, NULL FROM idempotency_key \
+     UNION ALL SELECT 5, user_id, request_id, action, detail, created_at, expires_at, version, settled_at, settlement \
+     FROM permission_request \
+     UNION ALL SELECT 6, user_id, action, request_id, granted_by, granted_at, version, ended_at, NULL, NULL \
+     FROM permission";
+
+/// Reads a room that has this build's schema. `None`: there is none, or it has another, or it cannot be read. Then
+/// [`load`] does it or says why not.
+pub fn read(sql: &mut impl Sql) -> Option<Stored> {
+    let rows = sql.run(&(EVERYTHING, Vec::new())).ok()?;
+    let is_current = |row: &Row| matches!(row.as_slice(), [Value::Integer(0), Value::Integer(schema), ..] if *schema == schema_version());
+    rows.iter().any(is_current).then(|| stored(&rows).ok()).flatten()
+}
+
 /// Reads a room, migrating what an older build wrote. `None`: there is no room. Creates nothing.
 ///
 /// # Errors
@@ -363,27 +383,33 @@ pub fn load(sql: &mut impl Sql) -> Result<Option<Stored>, StoreError> {
     if found < known {
         sql.run(&("UPDATE room SET schema = ?", vec![Value::Integer(known)]))?;
     }
-    let rows = sql.run(&("SELECT epoch, floor, touched FROM room", Vec::new()))?;
-    let row = rows.first().ok_or(StoreError::CorruptRow { table: "room" })?;
-    let mut columns = Columns::of("room", row);
+    stored(&sql.run(&(EVERYTHING, Vec::new()))?).map(Some)
+}
+
+/// What the rows of [`EVERYTHING`] say.
+fn stored(rows: &[Row]) -> Result<Stored, StoreError> {
+    let mut of = <[Vec<&[Value]>; 7]>::default();
+    for row in rows {
+        let table = row.split_first().and_then(|(table, columns)| match table {
+            Value::Integer(table) => Some((of.get_mut(usize::try_from(*table).ok()?)?, columns)),
+            Value::Null | Value::Text(_) => None,
+        });
+        let (rows, columns) = table.ok_or(StoreError::CorruptRow { table: "room" })?;
+        rows.push(columns);
+    }
+    let [rooms, fields, people, clients, keys, requests, grants] = of;
+    let mut columns = Columns::of("room", rooms.first().ok_or(StoreError::CorruptRow { table: "room" })?);
+    columns.integer()?;
     let meta = Meta { epoch: columns.text()?, floor: columns.version()?, touched: columns.integer()? };
-    let mut all = |query| sql.run(&(query, Vec::new()));
-    let fields = all("SELECT name, version, updated_at, user_id, client_id, selection FROM field")?;
-    let people = all("SELECT user_id, name, is_ready, joined_at, last_seen, version, profile FROM participant")?;
-    let clients = all("SELECT client_id, user_id, last_seq, seen, outcomes FROM client")?;
-    let keys = all("SELECT user_id, name, at, outcome FROM idempotency_key")?;
-    let requests = all("SELECT user_id, request_id, action, detail, created_at, expires_at, version, settled_at, \
-         settlement FROM permission_request")?;
-    let grants = all("SELECT user_id, action, request_id, granted_by, granted_at, version, ended_at FROM permission")?;
-    Ok(Some(Stored {
+    Ok(Stored {
         meta,
-        fields: fields.iter().map(field).collect::<Result<_, _>>()?,
-        participants: people.iter().map(participant).collect::<Result<_, _>>()?,
-        clients: clients.iter().map(client).collect::<Result<_, _>>()?,
-        keys: keys.iter().map(key).collect::<Result<_, _>>()?,
-        requests: requests.iter().map(request).collect::<Result<_, _>>()?,
-        grants: grants.iter().map(grant).collect::<Result<_, _>>()?,
-    }))
+        fields: fields.into_iter().map(field).collect::<Result<_, _>>()?,
+        participants: people.into_iter().map(participant).collect::<Result<_, _>>()?,
+        clients: clients.into_iter().map(client).collect::<Result<_, _>>()?,
+        keys: keys.into_iter().map(key).collect::<Result<_, _>>()?,
+        requests: requests.into_iter().map(request).collect::<Result<_, _>>()?,
+        grants: grants.into_iter().map(grant).collect::<Result<_, _>>()?,
+    })
 }
 
 fn migrate_from(schema: i64) -> Vec<Statement> {
@@ -391,7 +417,7 @@ fn migrate_from(schema: i64) -> Vec<Statement> {
     MIGRATIONS.iter().skip(done).flat_map(|step| step.iter().map(|sql| (*sql, Vec::new()))).collect()
 }
 
-fn field(row: &Row) -> Result<(String, Field), StoreError> {
+fn field(row: &[Value]) -> Result<(String, Field), StoreError> {
     let mut columns = Columns::of("field", row);
     let name = columns.text()?;
     let field = Field {
@@ -404,7 +430,7 @@ fn field(row: &Row) -> Result<(String, Field), StoreError> {
     Ok((name, field))
 }
 
-fn participant(row: &Row) -> Result<(String, Participant), StoreError> {
+fn participant(row: &[Value]) -> Result<(String, Participant), StoreError> {
     let mut columns = Columns::of("participant", row);
     let user = columns.text()?;
     let participant = Participant {
@@ -418,7 +444,7 @@ fn participant(row: &Row) -> Result<(String, Participant), StoreError> {
     Ok((user, participant))
 }
 
-fn client(row: &Row) -> Result<(String, Client), StoreError> {
+fn client(row: &[Value]) -> Result<(String, Client), StoreError> {
     let mut columns = Columns::of("client", row);
     let id = columns.text()?;
     let client = Client {
@@ -430,13 +456,13 @@ fn client(row: &Row) -> Result<(String, Client), StoreError> {
     Ok((id, client))
 }
 
-fn key(row: &Row) -> Result<((String, String), KeyedWrite), StoreError> {
+fn key(row: &[Value]) -> Result<((String, String), KeyedWrite), StoreError> {
     let mut columns = Columns::of("idempotency_key", row);
     let of = (columns.text()?, columns.text()?);
     Ok((of, KeyedWrite { at: columns.integer()?, outcome: columns.parsed()? }))
 }
 
-fn request(row: &Row) -> Result<(RequestKey, Request), StoreError> {
+fn request(row: &[Value]) -> Result<(RequestKey, Request), StoreError> {
     let mut columns = Columns::of("permission_request", row);
     let key = RequestKey { user_id: columns.text()?, request_id: columns.text()? };
     let asked = Asked {
@@ -453,7 +479,7 @@ fn request(row: &Row) -> Result<(RequestKey, Request), StoreError> {
     Ok((key, request))
 }
 
-fn grant(row: &Row) -> Result<(GrantKey, Grant), StoreError> {
+fn grant(row: &[Value]) -> Result<(GrantKey, Grant), StoreError> {
     let mut columns = Columns::of("permission", row);
     let key = GrantKey { user_id: columns.text()?, action: columns.text()? };
     let grant = Grant {
@@ -481,7 +507,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(table: &'static str, row: &'a Row) -> Self {
+    fn of(table: &'static str, row: &'a [Value]) -> Self {
         Self { table, rest: row.iter() }
     }
 

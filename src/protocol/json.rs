@@ -191,14 +191,26 @@ pub fn bytes(text: &str) -> impl Iterator<Item = (u8, bool)> {
     })
 }
 
-/// Whether more than `limit` arrays and objects stand inside each other somewhere in valid JSON.
-pub fn is_deeper_than(limit: usize, text: &str) -> bool {
-    // To count all brackets, those in strings too, is quicker, and there are few of them in most messages.
-    text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() > limit && depth(text) > limit
+/// What a quick look at JSON tells: most messages have no escapes and few brackets, and need no closer one.
+pub struct Glance {
+    /// Whether there is a backslash.
+    pub has_escapes: bool,
+    /// How many arrays and objects begin, and brackets in strings that look like it.
+    pub brackets: usize,
+}
+
+impl Glance {
+    /// Looks at all bytes once.
+    pub fn at(text: &str) -> Self {
+        text.bytes().fold(Self { has_escapes: false, brackets: 0 }, |glance, byte| Self {
+            has_escapes: glance.has_escapes | (byte == b'\\'),
+            brackets: glance.brackets + usize::from(matches!(byte, b'{' | b'[')),
+        })
+    }
 }
 
 /// How many arrays and objects stand inside each other at the deepest place of valid JSON.
-fn depth(text: &str) -> usize {
+pub fn depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0_usize);
     for (byte, in_string) in bytes(text) {
         match byte {

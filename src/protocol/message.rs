@@ -263,10 +263,11 @@ impl Frame {
 
 fn message(text: &str, reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
     let members = reader.members;
-    if json::has_lone_surrogate(text) {
+    let glance = json::Glance::at(text);
+    if glance.has_escapes && json::has_lone_surrogate(text) {
         return Err(bad("A string holds half of a surrogate pair."));
     }
-    if json::is_deeper_than(NESTING, text) {
+    if glance.brackets > NESTING && json::depth(text) > NESTING {
         return Err(Refusal::new(Code::LimitDepth, format!("The message is nested deeper than {NESTING} levels.")));
     }
     let kind = reader.text("type")?;

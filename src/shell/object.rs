@@ -1,6 +1,6 @@
 //! The Durable Object that is a room. Each callback reads the clock once and hands the event to the runner.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{OnceCell, RefCell, RefMut};
 use std::rc::Rc;
 
 use js_sys::Promise;
@@ -28,6 +28,11 @@ use super::http::{answer, problem, problem_with, status_of, upgraded};
 use super::platform::{JsQueue, JsSocket, JsState, QUEUE_SEPARATOR, Workerd, answer_close, now, random_id};
 use super::route::variable;
 use super::url::{Query, url_of};
+
+thread_local! {
+    /// The Worker's variables are the same for all rooms of an isolate, and to read them takes longer than to read a room.
+    static SETTINGS: OnceCell<Settings> = const { OnceCell::new() };
+}
 
 /// A room in workerd.
 #[durable_object]
@@ -89,10 +94,15 @@ impl DurableObject for RoomObject {
         }
         // The door refuses everyone while a variable is wrong; a room that was open before goes on with the defaults,
         // but lets nobody in that it would not have.
-        let settings = Settings::from_vars(|name| variable(&env, name)).unwrap_or_else(|error| {
-            worker::console_error!("{error}");
-            let requires_tokens = KEY_VARIABLES.into_iter().any(|name| variable(&env, name).is_some());
-            Settings { requires_tokens, ..Settings::default() }
+        let settings = SETTINGS.with(|settings| {
+            let read = || {
+                Settings::from_vars(|name| variable(&env, name)).unwrap_or_else(|error| {
+                    worker::console_error!("{error}");
+                    let requires_tokens = KEY_VARIABLES.into_iter().any(|name| variable(&env, name).is_some());
+                    Settings { requires_tokens, ..Settings::default() }
+                })
+            };
+            settings.get_or_init(read).clone()
         });
         let name = state.id().name().unwrap_or_default();
         let state = JsValue::from(state._inner()).unchecked_into::<JsState>();

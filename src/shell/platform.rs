@@ -367,21 +367,27 @@ fn sql_error(error: &JsValue) -> StoreError {
 
 impl Platform for Workerd {
     fn load(&mut self) -> Result<Option<Stored>, StoreError> {
-        // A migration happens as a whole or not at all.
-        self.storage.transaction(store::load)
+        match store::read(&mut self.storage) {
+            Some(stored) => Ok(Some(stored)),
+            // A migration happens as a whole or not at all.
+            None => self.storage.transaction(store::load),
+        }
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        #[cfg_attr(not(feature = "faults"), expect(unused_mut, reason = "only tests add to it"))]
+        let mut statements = store::statements(writes);
         #[cfg(feature = "faults")]
-        let fails = std::mem::take(&mut self.fail_commit);
-        self.storage.transaction(|storage| {
-            store::write(storage, writes)?;
-            #[cfg(feature = "faults")]
-            if fails {
-                storage.run(&("INSERT INTO no_such_table VALUES (1)", Vec::new()))?;
-            }
-            Ok(())
-        })
+        if std::mem::take(&mut self.fail_commit) {
+            statements.push(("INSERT INTO no_such_table VALUES (1)", Vec::new()));
+        }
+        match statements.as_slice() {
+            // By itself a statement is done as a whole or not at all. A transaction around it costs as much again.
+            [statement] => self.storage.execute(statement),
+            statements => self
+                .storage
+                .transaction(|storage| statements.iter().try_for_each(|statement| storage.execute(statement))),
+        }
     }
 
     fn erase(&mut self) {

@@ -135,7 +135,8 @@ fn run(db: &rusqlite::Connection, (query, parameters): &Statement) -> Result<Vec
 
 impl Platform for Meter {
     fn load(&mut self) -> Result<Option<Stored>, StoreError> {
-        store::load(&mut Outside { db: &self.db, statements: 0 })
+        let mut sql = Outside { db: &self.db, statements: 0 };
+        store::read(&mut sql).map_or_else(|| store::load(&mut sql), |stored| Ok(Some(stored)))
     }
 
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {

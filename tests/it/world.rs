@@ -193,6 +193,10 @@ impl Platform for World {
         self.db.execute_batch("BEGIN").unwrap();
         let outcome = store::load(&mut Failing { sqlite: Sqlite(&self.db), fail_at: &mut self.fail_load_at });
         self.db.execute_batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).unwrap();
+        // The quick way, which the shell tries first, finds the same or nothing.
+        if let Ok(stored) = &outcome {
+            assert_eq!(&store::read(&mut Sqlite(&self.db)), stored);
+        }
         outcome
     }
 
