@@ -14,6 +14,7 @@ use roomkeep::room::{Settings, Stored};
 use roomkeep::runner::{Platform, Runner};
 use roomkeep::store::{self, Row, Sql, Statement, StoreError, Value};
 use roomkeep::token::Denial;
+use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 
 use crate::say;
@@ -26,6 +27,20 @@ pub fn settings() -> Settings {
     settings.limits.messages_per_second = 1_000_000;
     settings.limits.messages_burst = 1_000_000;
     settings
+}
+
+/// An empty database with the limits that the platform sets, as far as statements of ours could meet them.
+pub fn database() -> rusqlite::Connection {
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    for (limit, most) in [
+        (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 5),
+        (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
+        (Limit::SQLITE_LIMIT_COLUMN, 100),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+    ] {
+        db.set_limit(limit, most).unwrap();
+    }
+    db
 }
 
 /// SQLite as the store sees it.
@@ -131,7 +146,7 @@ pub struct World {
 impl World {
     pub fn new() -> Self {
         Self {
-            db: rusqlite::Connection::open_in_memory().unwrap(),
+            db: database(),
             sockets: BTreeMap::new(),
             closed: BTreeMap::new(),
             alarm: None,
@@ -213,7 +228,7 @@ impl Platform for World {
     }
 
     fn erase(&mut self) {
-        self.db = rusqlite::Connection::open_in_memory().unwrap();
+        self.db = database();
         self.alarm = None;
     }
 

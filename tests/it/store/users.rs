@@ -5,6 +5,7 @@ use roomkeep::token::Denial;
 use roomkeep::user::{ROOMS, Revocation, TELL_AGAIN, User};
 
 use super::*;
+use crate::world::database;
 
 /// A user's object: what is in memory is what a new one would read, after each act.
 struct Desk {
@@ -14,7 +15,7 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        Self { db: rusqlite::Connection::open_in_memory().unwrap(), user: User::default() }
+        Self { db: database(), user: User::default() }
     }
 
     fn write(&mut self, statements: &[Statement]) {
