@@ -52,7 +52,14 @@ export async function worker({ faults = false } = {}) {
 		await run(WORKER_BUILD, ["--release", "--out-dir", `build/${name}`, ...features], { env });
 		// The names of functions are a tenth of the size. Cargo's `strip` would take along what wasm-bindgen reads.
 		const wasm = `build/${name}/index_bg.wasm`;
-		await run("wasm-opt", [wasm, "-o", wasm, "-Os", "--strip-debug", ...WASM_FEATURES.map((name) => `--enable-${name}`)]);
+		await run("wasm-opt", [
+			wasm,
+			"-o",
+			wasm,
+			"-Os",
+			"--strip-debug",
+			...WASM_FEATURES.map((name) => `--enable-${name}`),
+		]);
 		const size = gzipSync(readFileSync(join(root, wasm))).length;
 		console.log(`  WebAssembly: ${(size / 1024).toFixed(1)} KiB gzipped`);
 		done();
