@@ -108,7 +108,7 @@ export class Room extends DurableObject {
 	/** The room is new, or comes anew after a trap: what waited for the one that is gone is for this one. */
 	#renew() {
 		const waited = this.#queue ?? [];
-		this.#queue = this.#room.queue;
+		this.#queue = this.#room.queue();
 		this.#traps = traps;
 		this.#queue.push(...waited);
 	}

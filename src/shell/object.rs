@@ -184,8 +184,8 @@ impl DurableObject for RoomObject {
 #[wasm_bindgen]
 impl RoomObject {
     /// Where frames may wait for the flush timer instead of being handed to [`RoomObject::receive`] one by one: in a room
-    /// that is busy they are quicker to read together.
-    #[wasm_bindgen(getter)]
+    /// that is busy they are quicker to read together. No getter, since the glue starts a new instance after a trap only
+    /// where it calls something.
     pub fn queue(&self) -> JsQueue {
         self.inner.borrow().platform.queue().clone()
     }
