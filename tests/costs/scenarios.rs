@@ -41,7 +41,7 @@ pub static SCENARIOS: [Scenario; 12] = [
     },
     Scenario { name: "fan-out-plain", each: "change", times: 1_000, prepare: plain_listeners, act: write_steadily },
     Scenario { name: "fan-out-hello", each: "change", times: 4_096, prepare: listeners, act: write_ahead },
-    Scenario { name: "lone", each: "change", times: 1_000, prepare: lone, act: write_in_turn },
+    Scenario { name: "lone", each: "change", times: 1_000, prepare: lone, act: write_steadily },
     Scenario { name: "quick", each: "change", times: 1_000, prepare: lone, act: write_at_once },
     Scenario { name: "sync-10", each: "answer", times: 10, prepare: || furnished(10), act: sync },
     Scenario { name: "sync-100", each: "answer", times: 10, prepare: || furnished(100), act: sync },
@@ -80,7 +80,7 @@ fn plain_listeners() -> Stage {
     stage
 }
 
-/// A thousand changes a second.
+/// A thousand changes a second, which leaves time for each answer.
 fn write_steadily(stage: &mut Stage, times: usize) {
     for at in 0..times {
         stage.set("writer", at % 20, at);
@@ -129,15 +129,6 @@ fn lone() -> Stage {
     stage.join("writer");
     stage.pass(QUIET);
     stage
-}
-
-/// Waits for each answer.
-fn write_in_turn(stage: &mut Stage, times: usize) {
-    for at in 0..times {
-        stage.set("writer", at % 20, at);
-        stage.pass(1);
-    }
-    stage.pass(QUIET);
 }
 
 /// Sends all in one go, to ten fields.
