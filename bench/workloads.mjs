@@ -117,7 +117,7 @@ export const workloads = {
 	memory: {
 		title: "1,000 rooms of 20 fields: awake, asleep with a socket open, left",
 		program: "memory",
-		options: { rooms: 1000, fields: 20, idle: 14 },
+		options: { rooms: 1000, fields: 20, idle: 18 },
 		contenders: ["relay", "party-put", "plain", "hello"],
 		baseline: "party-put",
 		instrumented: true,

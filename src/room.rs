@@ -164,7 +164,7 @@ pub struct Room {
     /// The version up to which those who have said `hello` were told, or will be by what is staged (Y7).
     told: u64,
     last_flush: Option<Millis>,
-    /// Whether something was committed and the flush timer has not rung since.
+    /// Whether something was committed, or frames that had waited came in, and the flush timer has not rung since.
     is_cooling: bool,
     /// When presence was last told.
     last_presence: Option<Millis>,

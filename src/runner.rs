@@ -182,6 +182,13 @@ impl Runner {
         }
     }
 
+    /// Frames that have waited for the flush timer are about to be received (Y8).
+    pub fn gather(&mut self) {
+        if let Some(room) = self.room.as_mut() {
+            room.gather();
+        }
+    }
+
     /// Has the token of a frame checked, if that decides what becomes of it. Returns whether it does.
     fn check(&mut self, platform: &mut impl Platform, from: ConnectionId, frame: &Frame, is_waiting: bool) -> bool {
         let (token, queue) = match &frame.message {

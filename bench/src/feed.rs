@@ -1,6 +1,7 @@
 //! What comes in on one connection: counted, checked for gaps, and handed on to whoever keeps the accounts.
 
 use crate::dialect::{Dialect, Event, Write};
+use crate::recent;
 use std::collections::BTreeMap;
 
 pub struct Feed {
@@ -69,7 +70,7 @@ impl Feed {
         let Self { dialect, to: stand, traffic } = self;
         traffic.frames += 1;
         traffic.bytes += text.len() as u64;
-        let read = dialect.read(text, |event| match event {
+        let read = recent::read(*dialect, text, |event| match event {
             Event::Step { from, to } => {
                 // Each frame of changes must begin where the one before it ended.
                 if from.is_none() || from != *stand {

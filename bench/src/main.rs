@@ -11,6 +11,7 @@ mod files;
 mod ledger;
 mod memory;
 mod peer;
+mod recent;
 mod report;
 mod schedule;
 mod shared;

@@ -119,6 +119,12 @@ impl Room {
         self.has_staged() || self.is_cooling
     }
 
+    /// Frames have waited for the flush timer and are about to be received. They are flushed together, though a flush may
+    /// be due before the last of them.
+    pub fn gather(&mut self) {
+        self.is_cooling = true;
+    }
+
     /// The flush timer rang.
     pub fn timer(&mut self, now: Millis) -> Turn {
         self.is_cooling = false;

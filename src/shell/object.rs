@@ -65,6 +65,10 @@ impl Inner {
     fn take_in(&mut self) {
         let now = now();
         let frames = self.platform.take_queued();
+        if frames.is_empty() {
+            return;
+        }
+        self.runner.gather();
         for frame in frames.split(QUEUE_SEPARATOR) {
             if let Some((connection, text)) = self.platform.queued(frame) {
                 self.runner.receive(&mut self.platform, connection, Some(text), now);

@@ -57,6 +57,26 @@ fn y8_a_thousand_changes_in_one_go_cost_no_more_in_a_room_of_three() {
 }
 
 #[test]
+fn y8_what_waited_for_a_late_timer_is_told_at_once_and_not_half_of_it_a_pause_later() {
+    let mut site = room_of(100);
+    let set = |seq: u64| say::with_seq(seq, &say::set("ann", &format!("f{seq}"), "1"));
+    site.say("ann", &set(1));
+    site.pass(5);
+    site.say_at_once("ann", &set(2));
+    // The machine is busy, so the timer rings after a flush was due.
+    site.now += 30;
+    site.world.timer = None;
+    site.runner.gather();
+    (3..=6).for_each(|seq| site.say_at_once("ann", &set(seq)));
+    site.runner.flush(&mut site.world, site.now);
+    assert_eq!(site.world.commits.iter().map(Vec::len).collect::<Vec<_>>(), [2, 6]);
+    assert!(site.take("ann").last().unwrap().contains(r#""seq":6"#), "all of them are acked");
+    site.pass(100);
+    assert_eq!(site.world.timer, None, "the room may sleep");
+    assert_stored(&mut site);
+}
+
+#[test]
 fn y8_changes_that_come_one_by_one_cost_two_rows_each() {
     let mut site = room_of(3);
     for seq in 1..=100 {
