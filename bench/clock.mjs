@@ -1,5 +1,7 @@
 // How long the rest of a run takes.
 
+import { roundsOf } from "./workloads.mjs";
+
 /** Guesses how long the rest takes: as long as it took before, or as the workload says. */
 export class Clock {
 	#plan;
@@ -9,7 +11,7 @@ export class Clock {
 
 	/**
 	 * @param {{ name: string, workload: import("./workloads.mjs").Workload }[]} plan
-	 * @param {number} turns how often each contender runs
+	 * @param {number} turns how many rounds are asked for
 	 */
 	constructor(plan, turns) {
 		this.#plan = plan;
@@ -29,7 +31,7 @@ export class Clock {
 			for (const contender of workload.contenders) {
 				const taken = this.#taken.get(`${name} ${contender}`) ?? [];
 				const each = taken.length > 0 ? taken.reduce((sum, one) => sum + one, 0) / taken.length : workload.seconds;
-				seconds += each * (this.#turns - taken.length);
+				seconds += each * (roundsOf(workload, this.#turns) - taken.length);
 			}
 		}
 		return `[${Math.floor(seconds / 60)}:${String(Math.round(seconds) % 60).padStart(2, "0")} left]`;

@@ -8,6 +8,7 @@ import { measures } from "./measures.mjs";
 import { lines, picture } from "./plot.mjs";
 import { figures, median, ratios } from "./statistics.mjs";
 import { markdown, remarks, tableRows } from "./table.mjs";
+import { roundsOf } from "./workloads.mjs";
 
 const folder = join(root, "docs");
 /** Columns of the table of bars that are words. */
@@ -36,7 +37,7 @@ export function summary({ time, machine, suite, turns, plan, rounds }, verdicts)
 		const own = rounds.filter((round) => round.workload === name);
 		const of = (contender) => [contender, contenderSummary(workload, own, contender)];
 		const contenders = Object.fromEntries(workload.contenders.map(of));
-		return [name, { title, program, options, baseline, contenders }];
+		return [name, { title, program, options, baseline, rounds: roundsOf(workload, turns), contenders }];
 	});
 	const judged = verdicts.map(({ bar, value, met }) => {
 		const { workload, contender, what, against, atLeast, atMost, unit } = bar;
@@ -75,7 +76,8 @@ export function page({ time, machine, suite, turns, plan, rounds }, verdicts) {
 	const own = (name) => rounds.filter((round) => round.workload === name);
 	const tables = plan.map(({ name, workload }) => {
 		const load = Object.entries(workload.options).map(([option, value]) => `${option} ${value}`);
-		const head = `### \`${name}\`\n\n${sentence(workload.title)} (${load.join(", ")}; baseline: \`${workload.baseline}\`)`;
+		const head = `### \`${name}\`\n\n${sentence(workload.title)} (${load.join(", ")}; rounds: ${roundsOf(workload, turns)};
+baseline: \`${workload.baseline}\`)`;
 		return `${head}\n\n${markdown(tableRows(workload, own(name)))}`;
 	});
 	const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
@@ -92,7 +94,7 @@ contenders are and how to read the figures; [bench.json](bench.json) has all of 
 
 - Machine: ${machine.cores} cores of ${machine.cpu}, ${machine.memoryGib} GiB, Linux ${machine.kernel}, Node ${machine.node}
 - Versions: ${versions.join(", ")}
-- Each contender ran ${turns === 1 ? "once" : `${turns} times`} in each workload, in turns, alone, in a workerd of its own.
+- The contenders of a workload took turns, each alone, in a workerd of its own, as many rounds as its table says.
 
 **Only ratios say something**: the load program has the same cores as workerd, and another machine has other figures. A
 cell is the median of the rounds, ± half of the way from the least to the most, and in brackets the ratio to the

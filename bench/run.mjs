@@ -10,7 +10,7 @@ import { contenders, packages } from "./contenders.mjs";
 import { machine } from "./machine.mjs";
 import { build, measure } from "./measure.mjs";
 import { aligned, remarks, tableRows } from "./table.mjs";
-import { chosen, programs, suites, workloads } from "./workloads.mjs";
+import { chosen, programs, roundsOf, suites, workloads } from "./workloads.mjs";
 
 const here = import.meta.dirname;
 /** Columns of the table of bars that are words. */
@@ -79,7 +79,7 @@ async function measured() {
 	await build();
 	const clock = new Clock(plan, turns);
 	for (const { name, workload } of plan) {
-		await takeTurns(name, workload, turns, clock, result.rounds);
+		await takeTurns(name, workload, roundsOf(workload, turns), clock, result.rounds);
 		console.log(section(name, workload, result.rounds));
 		// A long run that is ended leaves what it has.
 		if (options.json !== undefined) write(options.json, result);
@@ -197,7 +197,8 @@ function help() {
   --workload A,B    these instead of a suite's: ${names(workloads)},
                     or a program, to be given a load: ${names(programs)}
   --only A,B        contenders: ${names(contenders)}
-  --rounds N        how often each contender runs, taking turns (as the suite has it)
+  --rounds N        how often each contender runs, taking turns (as the suite has it); \`lone\` three times as often,
+                    and what no bar is about a third as often
   --dist FOLDER     the build of Roomkeep (dist/)
   --json FILE       all rounds, in bench/results/ unless the path is absolute
   --from FILE       measures nothing, but tells what such a file holds

@@ -337,8 +337,8 @@ fn grant_statement(key: &GrantKey, grant: &Grant) -> Statement {
 ///
 /// # Errors
 /// The first statement that fails.
-pub fn write(sql: &mut impl Sql, commit: &[Write]) -> Result<(), StoreError> {
-    statements(commit).iter().try_for_each(|statement| sql.execute(statement))
+pub fn write(sql: &mut impl Sql, statements: &[Statement]) -> Result<(), StoreError> {
+    statements.iter().try_for_each(|statement| sql.execute(statement))
 }
 
 /// Everything that a room keeps, in as few statements as the platform lets it be: a `UNION` may have five parts. What a

@@ -384,9 +384,7 @@ impl Platform for Workerd {
         match statements.as_slice() {
             // By itself a statement is done as a whole or not at all. A transaction around it costs as much again.
             [statement] => self.storage.execute(statement),
-            statements => self
-                .storage
-                .transaction(|storage| statements.iter().try_for_each(|statement| storage.execute(statement))),
+            statements => self.storage.transaction(|storage| store::write(storage, statements)),
         }
     }
 

@@ -11,7 +11,7 @@ use worker::{
 };
 
 use crate::protocol::Millis;
-use crate::store::{Sql, Statement, StoreError};
+use crate::store::{self, Statement, StoreError};
 use crate::token::Denial;
 use crate::user::{Revocation, User};
 
@@ -44,8 +44,7 @@ impl Inner {
         let (done, statements) = act(&mut user);
         if !statements.is_empty() {
             // What is not written is forgotten, to be read anew.
-            self.storage
-                .transaction(|storage| statements.iter().try_for_each(|statement| storage.run(statement).map(drop)))?;
+            self.storage.transaction(|storage| store::write(storage, &statements))?;
         }
         self.user = Some(user);
         Ok(done)

@@ -142,7 +142,7 @@ impl Platform for Meter {
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
         heap::outside(|| self.db.execute_batch("BEGIN").unwrap());
         let mut sql = Outside { db: &self.db, statements: 0 };
-        let outcome = store::write(&mut sql, writes);
+        let outcome = store::write(&mut sql, &store::statements(writes));
         let statements = sql.statements;
         heap::outside(|| {
             self.db.execute_batch("COMMIT").unwrap();

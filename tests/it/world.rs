@@ -218,7 +218,7 @@ impl Platform for World {
     fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
         self.db.execute_batch("BEGIN").unwrap();
         let mut sql = Failing { sqlite: Sqlite(&self.db), fail_at: &mut self.fail_at };
-        let outcome = store::write(&mut sql, writes).and_then(|()| sql.step());
+        let outcome = store::write(&mut sql, &store::statements(writes)).and_then(|()| sql.step());
         self.db.execute_batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).unwrap();
         match &outcome {
             Ok(()) => self.commits.push(writes.to_vec()),

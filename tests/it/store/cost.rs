@@ -73,7 +73,7 @@ fn y8_what_waited_for_a_late_timer_is_told_at_once_and_not_half_of_it_a_pause_la
     assert!(site.take("ann").last().unwrap().contains(r#""seq":6"#), "all of them are acked");
     site.pass(100);
     assert_eq!(site.world.timer, None, "the room may sleep");
-    assert_stored(&mut site);
+    assert_stored(&site);
 }
 
 #[test]
