@@ -7,7 +7,7 @@
  * @property {import("./statistics.mjs").Figure} of
  * @property {"more" | "less"} [better] its ratio to the baseline says something, and this is the better direction
  * @property {number} [digits] after the point
- * @property {boolean} [fault] left out of a table in which it is 0 throughout
+ * @property {boolean} [fault] left out of a table in which it is 0 throughout: a fault, or what some contenders never do
  */
 
 const KIB = 1024;
@@ -33,6 +33,8 @@ const late = quantile("load late ", "lateness", "p99");
 const closed = { name: "closed", of: (round) => sum(round.closedByServer) };
 /** @type {Measure} */
 const lost = { name: "lost", of: (round) => round.lost };
+/** Changes for which a later one of their field stood. @type {Measure} */
+const coalesced = { name: "coalesced %", of: (round) => (100 * round.coalesced) / round.delivered, fault: true };
 /** @type {Measure[]} */
 const faults = [
 	{ name: "unacked", of: (round) => round.unacked, fault: true },
@@ -81,6 +83,7 @@ export const measures = {
 		...delivering,
 		quantile("ack ", "ackLatency", "p50"),
 		quantile("ack ", "ackLatency", "p99"),
+		coalesced,
 		{ name: "drain s", of: (round) => round.drain, digits: 2 },
 		serverShare,
 		{ name: "MB in", of: (round) => round.bytes / 1e6, digits: 1 },
@@ -97,6 +100,7 @@ export const measures = {
 		quantile("seen ", "latency", "p50"),
 		quantile("seen ", "latency", "p99"),
 		quantile("ack ", "ackLatency", "p50"),
+		coalesced,
 		cpuEach("change", "changes"),
 		serverShare,
 		lost,
@@ -199,6 +203,7 @@ export const figure = {
 	changes: changes.of,
 	lost: lost.of,
 	closed: closed.of,
+	wrong: (round) => (round.lost ?? 0) + (round.unacked ?? 0) + sum(round.closedByServer) + sum(round.errors),
 	drain: (round) => round.drain,
 	replies: (round) => round.repliesPerSecond,
 	rows: (round) => round.rows,

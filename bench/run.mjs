@@ -198,7 +198,7 @@ function help() {
                     or a program, to be given a load: ${names(programs)}
   --only A,B        contenders: ${names(contenders)}
   --rounds N        how often each contender runs, taking turns (as the suite has it); \`lone\` three times as often,
-                    and what no bar is about a third as often
+                    and what no bar is about, \`memory\` and \`rows\` a third as often
   --dist FOLDER     the build of Roomkeep (dist/)
   --json FILE       all rounds, in bench/results/ unless the path is absolute
   --from FILE       measures nothing, but tells what such a file holds

@@ -9,7 +9,7 @@
  * @property {string} baseline what ratios refer to
  * @property {string} [table] the measures that are shown, when they are not those of the program
  * @property {number} [share] rounds of it for each that is asked for, when not one: more of what a disk's mood decides, fewer
- *   of what no bar is about or is much the same each time
+ *   of what no bar is about, or what hardly differs from round to round
  * @property {boolean} [instrumented] the server counts what it stores, which costs it some time
  * @property {number} seconds about how long a contender takes, for the first guess at how long all of it takes
  */
@@ -154,7 +154,7 @@ export const workloads = {
 	},
 };
 
-/** What is seen at once needs no more rounds than this. */
+/** Once for three rounds. */
 const ONCE = 1 / 3;
 
 const barred = [

@@ -53,7 +53,7 @@ function choice() {
 	}
 }
 
-/** Builds `benches/core.rs` as the room is deployed, but with names. Returns the program's path. */
+/** Builds `benches/core.rs` as the room is deployed, but with names and without what is done after compiling. Returns the program's path. */
 async function built() {
 	const done = step("building the program to be profiled");
 	await run("cargo", [...BUILD, "--quiet"]);

@@ -29,16 +29,23 @@ const INTERNAL_PROBLEM = JSON.stringify({
 /** How many traps there have been. The next call of a room starts it anew, in another instance. */
 let traps = 0;
 
+/** The last of them: each event that it ends comes by with it once more. */
+let lastTrap;
+
 /** Ends all events that are under way if this was a trap. */
 function end(error) {
-	if (!(error instanceof WebAssembly.RuntimeError)) return;
+	if (!(error instanceof WebAssembly.RuntimeError) || error === lastTrap) return;
+	lastTrap = error;
 	traps += 1;
 	for (const reject of underWay) reject(error);
 }
 
 addEventListener("error", (event) => end(event.error));
 
-/** A frame could not be handled. Its sender is told so if that is because of a trap. */
+/**
+ * A frame could not be handled. Its sender is told so if that is because of a trap. What the room had gathered until then
+ * is lost with it: nobody was shown it, and nobody has an answer to it.
+ */
 function fail(socket, error) {
 	end(error);
 	if (error instanceof WebAssembly.RuntimeError) socket.send(INTERNAL_ERROR);
@@ -57,14 +64,18 @@ function watched(run) {
 	return promise.finally(() => underWay.delete(reject));
 }
 
-/** So many frames wait for each other at most, and none that is longer than this: 2 MB in all. */
+/** So many frames wait for each other at most, and none that is longer than this: 2 million characters in all. */
 const WAITING = 1024;
 const WAITING_LENGTH = 2048;
 
+/** How frames begin that only change a field, as JSON.stringify writes what pages, the SDK and most others hand to it. */
+const CHANGES_A_FIELD = ['{"type":"field_selected"', '{"type":"field_cleared"'];
+
 /** Whether a frame only changes a field, so that nobody minds if it is read when the room next tells of changes. */
 function mayWait(frame) {
-	const isShort = frame.length <= WAITING_LENGTH && !frame.includes("\0");
-	return isShort && frame.includes('"field_') && !frame.includes('"token"');
+	const [selected, cleared] = CHANGES_A_FIELD;
+	const changesAField = frame.startsWith(selected) || frame.startsWith(cleared);
+	return changesAField && frame.length <= WAITING_LENGTH && !frame.includes("\0");
 }
 
 export class Room extends DurableObject {
@@ -78,39 +89,42 @@ export class Room extends DurableObject {
 		this.#room = new RoomObject(state, env);
 	}
 
+	/** The room, in the instance that works. What waited for one that is gone waits for this one, and is done first. */
+	#current() {
+		if (this.#traps !== traps) {
+			const waited = this.#queue;
+			this.#queue = this.#room.queue();
+			this.#traps = traps;
+			if (waited && waited !== this.#queue) this.#queue.push(...waited);
+		}
+		return this.#room;
+	}
+
 	fetch(request) {
-		return watched(() => this.#room.fetch(request));
+		return watched(() => this.#current().fetch(request));
 	}
 
 	alarm() {
-		return watched(() => this.#room.alarm());
+		return watched(() => this.#current().alarm());
 	}
 
 	// Most frames are done with at once, so no promise and no function is made for them: bundlers give a function its name
 	// by a call that costs as much as reading the frame does.
 	webSocketMessage(socket, message) {
-		const text = typeof message === "string" ? message : undefined;
-		const queue = this.#traps === traps ? this.#queue : undefined;
-		const handle = socket.roomkeepHandle;
-		if (queue?.waits && queue.length < WAITING && handle !== undefined && text !== undefined && mayWait(text)) {
-			queue.push(`${handle} ${text}`);
-			return;
-		}
 		try {
-			if (queue === undefined) this.#renew();
-			const rest = this.#room.receive(socket, text);
+			const room = this.#current();
+			const queue = this.#queue;
+			const text = typeof message === "string" ? message : undefined;
+			const handle = socket.roomkeepHandle;
+			if (queue.waits && queue.length < WAITING && handle !== undefined && text !== undefined && mayWait(text)) {
+				queue.push(`${handle} ${text}`);
+				return;
+			}
+			const rest = room.receive(socket, text);
 			return rest && this.#wait(socket, rest);
 		} catch (error) {
 			return fail(socket, error);
 		}
-	}
-
-	/** The room is new, or comes anew after a trap: what waited for the one that is gone is for this one. */
-	#renew() {
-		const waited = this.#queue ?? [];
-		this.#queue = this.#room.queue();
-		this.#traps = traps;
-		this.#queue.push(...waited);
 	}
 
 	async #wait(socket, rest) {
@@ -122,11 +136,11 @@ export class Room extends DurableObject {
 	}
 
 	webSocketClose(socket, code, reason, wasClean) {
-		return watched(() => this.#room.webSocketClose(socket, code, reason, wasClean));
+		return watched(() => this.#current().webSocketClose(socket, code, reason, wasClean));
 	}
 
 	webSocketError(socket, error) {
-		return watched(() => this.#room.webSocketError(socket, error));
+		return watched(() => this.#current().webSocketError(socket, error));
 	}
 }
 

@@ -164,6 +164,9 @@ pub struct Room {
     /// The version up to which those who have said `hello` were told, or will be by what is staged (Y7).
     told: u64,
     last_flush: Option<Millis>,
+    /// The version as of the last flush, and whether that had several changes.
+    flushed: u64,
+    is_streaming: bool,
     /// Whether something was committed, or frames that had waited came in, and the flush timer has not rung since.
     is_cooling: bool,
     /// When presence was last told.
@@ -198,6 +201,8 @@ impl Room {
             staged: Staged::default(),
             told: 0,
             last_flush: None,
+            flushed: 0,
+            is_streaming: false,
             is_cooling: false,
             last_presence: None,
             armed: None,
@@ -232,6 +237,7 @@ impl Room {
         }
         attachments.into_iter().for_each(|attachment| room.recall_session(attachment));
         room.told = room.version;
+        room.flushed = room.version;
         room.recall_authors();
         room
     }

@@ -53,6 +53,11 @@ pub trait Platform {
     fn set_alarm(&mut self, at: Millis);
     /// Calls [`Runner::flush`] at this time, or `None`: not any more.
     fn set_flush_timer(&mut self, at: Option<Millis>);
+    /// Whether frames wait for the flush timer.
+    fn has_waiting(&self) -> bool;
+    /// The frames that have waited, in the order in which they came. Asked only after [`Platform::attachments`] has told,
+    /// in this waking, which sockets there are.
+    fn take_waiting(&mut self) -> Vec<(ConnectionId, String)>;
     /// A new random epoch.
     fn new_epoch(&mut self) -> String;
     /// Tells the operator.
@@ -182,10 +187,16 @@ impl Runner {
         }
     }
 
-    /// Frames that have waited for the flush timer are about to be received (Y8).
-    pub fn gather(&mut self) {
-        if let Some(room) = self.room.as_mut() {
+    /// Does what frames ask that have waited for the flush timer. It is called before all else that happens to the room.
+    pub fn take_in(&mut self, platform: &mut impl Platform, now: Millis) {
+        if !platform.has_waiting() {
+            return;
+        }
+        if let Ok(room) = self.wake(platform, now) {
             room.gather();
+        }
+        for (from, text) in platform.take_waiting() {
+            self.receive(platform, from, Some(&text), now);
         }
     }
 
@@ -318,6 +329,8 @@ impl Runner {
 
     /// The flush timer rang.
     pub fn flush(&mut self, platform: &mut impl Platform, now: Millis) {
+        // First, while the timer still counts as set, so that none is set for what is flushed at once.
+        self.take_in(platform, now);
         self.timer = None;
         if let Some(room) = self.room.as_mut() {
             let turn = room.timer(now);
@@ -413,9 +426,13 @@ impl Runner {
 
     /// A timer exists only while something waits: one that is set keeps the room from sleeping.
     fn set_timer(&mut self, platform: &mut impl Platform, at: Option<Millis>) {
-        // One that rings sooner is left: when it has rung, the room looks what is due.
-        let is_soon_enough = at.is_some_and(|at| self.timer.is_some_and(|set| set <= at));
-        if self.timer != at && !is_soon_enough {
+        let is_set = match (at, self.timer) {
+            // One that rings sooner is left: when it has rung, the room looks what is due.
+            (Some(at), Some(set)) => set <= at,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if !is_set {
             self.timer = at;
             platform.set_flush_timer(at);
         }

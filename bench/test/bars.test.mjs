@@ -68,6 +68,16 @@ test("memory is counted for each room", () => {
 		[
 			{ value: 10, met: true },
 			{ value: 0, met: true },
+			{ value: 0, met: true },
+		],
+	);
+	const refused = [{ ...rounds[0], errors: { storage: 2 } }];
+	const faults = judged(refused).filter(({ bar }) => bar.what === "lost, closed, refused" && bar.workload === "memory");
+	assert.deepEqual(
+		faults.map(({ bar, met }) => [bar.contender, met]),
+		[
+			["plain", undefined],
+			["hello", false],
 		],
 	);
 	// A server that does not tell its WebAssembly's memory has not met anything.

@@ -45,7 +45,7 @@ pub struct Outcome {
     pub verdict: Verdict,
 }
 
-/// An outcome as JSON, as it lies with idempotency keys, and lay with clients until schema 4.
+/// An outcome as JSON, as it lies with idempotency keys, and lay with clients before schema 4.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum OutcomeRow {

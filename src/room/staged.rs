@@ -142,6 +142,8 @@ impl Room {
         self.tick(now);
         if self.has_staged() {
             self.last_flush = Some(now);
+            self.is_streaming = self.version > self.flushed + 1;
+            self.flushed = self.version;
         }
         self.close_segment();
         self.tell_presence(now);
@@ -168,7 +170,7 @@ impl Room {
     /// When what is staged must be flushed.
     pub(super) fn next_flush(&self, now: Millis) -> Option<Flush> {
         let staged = &self.staged;
-        let pause = self.last_flush.map_or(now, |last| last + pause(self.sessions.len()));
+        let pause = self.last_flush.map_or(now, |last| last + pause(self.sessions.len(), self.is_streaming));
         let at = |due: Millis| if due <= now { Flush::Now } else { Flush::At(due) };
         let presence = self.last_presence.map_or(now, |last| last + PRESENCE_PAUSE).max(pause);
         if staged.is_urgent || (staged.changes_nothing() && !staged.tells_nothing()) {
@@ -306,7 +308,9 @@ impl Room {
 }
 
 /// How long to gather changes between two flushes, in milliseconds, so that sending takes a bounded share of the
-/// processor: about 0.16 ms for each connection, at most 250 (Y8).
-fn pause(connections: usize) -> Millis {
-    Millis::try_from(connections).unwrap_or(Millis::MAX).saturating_mul(16).saturating_div(100).min(250)
+/// processor: about 0.16 ms for each connection, at most 250 (Y8). Whoever had sent several changes at once sends more as
+/// soon as those are answered, so there it is 1 at least: else the first of them would be flushed by itself.
+fn pause(connections: usize, is_streaming: bool) -> Millis {
+    let pause = Millis::try_from(connections).unwrap_or(Millis::MAX).saturating_mul(16).saturating_div(100).min(250);
+    pause.max(Millis::from(is_streaming))
 }

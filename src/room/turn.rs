@@ -14,7 +14,7 @@ use super::session::{Attachment, ConnectionId};
 #[must_use]
 #[derive(Debug, Default, PartialEq)]
 pub struct Turn {
-    /// Written in one transaction.
+    /// Written as a whole or not at all.
     pub commit: Vec<Write>,
     /// Who must be told if the commit fails.
     pub waiting: Vec<Waiting>,

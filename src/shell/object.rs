@@ -6,7 +6,7 @@ use std::rc::Rc;
 use js_sys::Promise;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
+use worker::wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
 use worker::{
     DurableObject, Env, Request, Response, ResponseBuilder, Result, State, WebSocket, WebSocketIncomingMessage,
     WebSocketPair, durable_object, worker_sys,
@@ -25,7 +25,7 @@ use crate::user::Revocation;
 
 use super::door::{self, Wish};
 use super::http::{answer, problem, problem_with, status_of, upgraded};
-use super::platform::{JsQueue, JsSocket, JsState, QUEUE_SEPARATOR, Workerd, answer_close, now, random_id};
+use super::platform::{JsQueue, JsSocket, JsState, Workerd, answer_close, now, random_id};
 use super::route::variable;
 use super::url::{Query, url_of};
 
@@ -56,25 +56,16 @@ impl Inner {
     /// The flush timer rang.
     pub fn flush(&mut self) {
         self.platform.timer_rang();
-        self.take_in();
         self.runner.flush(&mut self.platform, now());
         self.drop_overdue();
-    }
-
-    /// Does what frames ask that have waited for this.
-    fn take_in(&mut self) {
-        let now = now();
-        let frames = self.platform.take_queued();
-        if frames.is_empty() {
-            return;
+        for promise in std::mem::take(&mut self.platform.promises) {
+            // No event waits for it.
+            spawn_local(async move {
+                if let Err(error) = JsFuture::from(promise).await {
+                    worker::console_error!("storage: {error:?}");
+                }
+            });
         }
-        self.runner.gather();
-        for frame in frames.split(QUEUE_SEPARATOR) {
-            if let Some((connection, text)) = self.platform.queued(frame) {
-                self.runner.receive(&mut self.platform, connection, Some(text), now);
-            }
-        }
-        self.drop_overdue();
     }
 
     /// Lets an event act on the room, then tells the room of the connections that broke on the way.
@@ -156,15 +147,8 @@ impl DurableObject for RoomObject {
     }
 
     /// Called by nobody: workerd's event goes to [`RoomObject::receive`]. The trait wants it all the same.
-    async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
-        let text = match message {
-            WebSocketIncomingMessage::String(text) => Some(text),
-            WebSocketIncomingMessage::Binary(_) => None,
-        };
-        match self.receive(raw(&socket), text) {
-            Some(promise) => JsFuture::from(promise).await.map(drop).map_err(worker::Error::from),
-            None => Ok(()),
-        }
+    async fn websocket_message(&self, _socket: WebSocket, _message: WebSocketIncomingMessage) -> Result<()> {
+        Ok(())
     }
 
     async fn websocket_close(&self, socket: WebSocket, code: usize, _reason: String, _was_clean: bool) -> Result<()> {
@@ -220,7 +204,7 @@ impl RoomObject {
     /// The room, with all done that came before.
     fn room(&self) -> RefMut<'_, Inner> {
         let mut inner = self.inner.borrow_mut();
-        inner.take_in();
+        inner.event(Runner::take_in);
         inner
     }
 
@@ -260,10 +244,7 @@ impl RoomObject {
         let Some(revocations) = Revocation::from_lines(body) else {
             return problem(400, "bad_request", "These are no revocations.");
         };
-        let told = self
-            .inner
-            .borrow_mut()
-            .event(|runner, platform, now| runner.revoke_tokens(platform, &user, &revocations, now));
+        let told = self.room().event(|runner, platform, now| runner.revoke_tokens(platform, &user, &revocations, now));
         self.settle().await?;
         done(told)
     }

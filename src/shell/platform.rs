@@ -104,7 +104,7 @@ extern "C" {
 const EVENT_TIMEOUT_MS: f64 = 10_000.0;
 
 /// What no JSON holds. A frame that holds it all the same does not wait.
-pub const QUEUE_SEPARATOR: &str = "\0";
+const QUEUE_SEPARATOR: &str = "\0";
 
 const YEAR: Millis = 365 * 86_400_000;
 
@@ -195,23 +195,6 @@ impl Workerd {
     /// Where frames wait for the flush timer.
     pub fn queue(&self) -> &JsQueue {
         &self.queue
-    }
-
-    /// Takes out the frames that have waited, as one text with [`QUEUE_SEPARATOR`] between them: to hand each of them over
-    /// costs as much as to read it.
-    pub fn take_queued(&mut self) -> String {
-        if self.queue.length() == 0 {
-            return String::new();
-        }
-        let frames = String::from(self.queue.join(QUEUE_SEPARATOR));
-        self.queue.set_length(0);
-        frames
-    }
-
-    /// Whose frame this is that has waited, and what it says. `None` when the room has closed the connection.
-    pub fn queued<'a>(&self, frame: &'a str) -> Option<(ConnectionId, &'a str)> {
-        let (handle, text) = frame.split_once(' ')?;
-        Some((self.with_handle(handle.parse().ok()?)?, text))
     }
 
     fn with_handle(&self, handle: u64) -> Option<ConnectionId> {
@@ -466,6 +449,22 @@ impl Platform for Workerd {
         }
         self.queue.set_waits(at.is_some());
         self.flush_timer = at.map(|at| set_timeout(self.flush.as_ref(), (at - now()).max(0) as f64));
+    }
+
+    fn has_waiting(&self) -> bool {
+        self.queue.length() > 0
+    }
+
+    fn take_waiting(&mut self) -> Vec<(ConnectionId, String)> {
+        // As one text: to hand each of them over costs as much as to read it.
+        let frames = String::from(self.queue.join(QUEUE_SEPARATOR));
+        self.queue.set_length(0);
+        let read = |frame: &str| {
+            let (handle, text) = frame.split_once(' ')?;
+            // The room may have closed it meanwhile.
+            Some((self.with_handle(handle.parse().ok()?)?, text.to_owned()))
+        };
+        frames.split(QUEUE_SEPARATOR).filter_map(read).collect()
     }
 
     fn new_epoch(&mut self) -> String {

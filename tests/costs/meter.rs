@@ -52,6 +52,8 @@ pub struct Meter {
     sockets: BTreeMap<ConnectionId, Socket>,
     pub alarm: Option<Millis>,
     pub timer: Option<Millis>,
+    /// Frames that wait for the timer.
+    pub waiting: Vec<(ConnectionId, String)>,
     pub tally: Tally,
     /// Whose frames are kept.
     pub watched: Option<ConnectionId>,
@@ -61,8 +63,8 @@ pub struct Meter {
 impl Meter {
     pub fn new() -> Self {
         let db = rusqlite::Connection::open_in_memory().unwrap();
-        let (sockets, heard) = (BTreeMap::new(), Vec::new());
-        Self { db, sockets, alarm: None, timer: None, tally: Tally::default(), watched: None, heard }
+        let (sockets, waiting, heard) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { db, sockets, alarm: None, timer: None, waiting, tally: Tally::default(), watched: None, heard }
     }
 
     /// A socket opens.
@@ -202,6 +204,14 @@ impl Platform for Meter {
     fn set_flush_timer(&mut self, at: Option<Millis>) {
         self.timer = at;
         self.tally.timers += u64::from(at.is_some());
+    }
+
+    fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn take_waiting(&mut self) -> Vec<(ConnectionId, String)> {
+        std::mem::take(&mut self.waiting)
     }
 
     fn new_epoch(&mut self) -> String {

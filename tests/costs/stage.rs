@@ -42,15 +42,19 @@ impl Stage {
         self.runner.room().expect("the room is awake").version()
     }
 
+    /// What has waited is done first, as in the runtime.
     fn event<T>(&mut self, happen: impl FnOnce(&mut Runner, &mut Meter, Millis) -> T) -> T {
-        heap::within(|| happen(&mut self.runner, &mut self.meter, self.now))
+        heap::within(|| {
+            self.runner.take_in(&mut self.meter, self.now);
+            happen(&mut self.runner, &mut self.meter, self.now)
+        })
     }
 
     /// The runtime comes round to the flush timer, if that is due.
     pub fn come_round(&mut self) {
         while self.meter.timer.is_some_and(|at| at <= self.now) {
             self.meter.timer = None;
-            self.event(|runner, meter, now| runner.flush(meter, now));
+            heap::within(|| self.runner.flush(&mut self.meter, self.now));
         }
     }
 
@@ -108,7 +112,11 @@ impl Stage {
     /// Says something before the runtime comes round to the timer.
     fn say_at_once(&mut self, name: &str, text: &str) {
         let from = say::connection(name);
-        self.event(|runner, meter, now| runner.receive(meter, from, Some(text), now));
+        if self.meter.timer.is_some() && text.starts_with(r#"{"type":"field_"#) {
+            heap::within(|| self.meter.waiting.push((from, text.to_owned())));
+        } else {
+            self.event(|runner, meter, now| runner.receive(meter, from, Some(text), now));
+        }
     }
 
     /// Sets a field, under a number where the client counts.

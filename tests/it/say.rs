@@ -87,5 +87,6 @@ pub fn with_id(id: &str, message: &str) -> String {
 
 /// The same message under a number.
 pub fn with_seq(seq: u64, message: &str) -> String {
-    format!(r#"{{"seq":{seq},{}"#, &message[1..])
+    let (body, _) = message.rsplit_once('}').unwrap();
+    format!(r#"{body},"seq":{seq}}}"#)
 }

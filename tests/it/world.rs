@@ -136,6 +136,8 @@ pub struct World {
     /// All that was committed.
     pub commits: Vec<Vec<Write>>,
     pub log: Vec<String>,
+    /// Frames that wait for the flush timer.
+    pub waiting: Vec<(ConnectionId, String)>,
     /// Tokens that are being checked.
     pub tokens: Vec<(ConnectionId, String)>,
     epochs: usize,
@@ -156,6 +158,7 @@ impl World {
             failures: 0,
             commits: Vec::new(),
             log: Vec::new(),
+            waiting: Vec::new(),
             tokens: Vec::new(),
             epochs: 0,
             is_listed: false,
@@ -278,6 +281,15 @@ impl Platform for World {
         self.timer = at;
     }
 
+    fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn take_waiting(&mut self) -> Vec<(ConnectionId, String)> {
+        assert!(self.is_listed, "whose the frames are is not known");
+        std::mem::take(&mut self.waiting)
+    }
+
     fn new_epoch(&mut self) -> String {
         self.epochs += 1;
         format!("epoch{}", self.epochs)
@@ -362,8 +374,14 @@ impl Site {
         self.say_at_once(name, text);
     }
 
+    /// Says something that waits for the flush timer.
+    pub fn say_and_wait(&mut self, name: &str, text: &str) {
+        self.world.waiting.push((say::connection(name), text.to_owned()));
+    }
+
     /// Says something in the same moment as what came before.
     pub fn say_at_once(&mut self, name: &str, text: &str) {
+        self.runner.take_in(&mut self.world, self.now);
         self.runner.receive(&mut self.world, say::connection(name), Some(text), self.now);
     }
 
@@ -412,7 +430,8 @@ impl Site {
         self.lose_memory();
     }
 
-    fn lose_memory(&mut self) {
+    /// The room's memory is gone, as after a panic, and its connections are not.
+    pub fn lose_memory(&mut self) {
         self.world.lose_memory();
         self.runner = Runner::new(self.settings.clone());
     }

@@ -1,5 +1,4 @@
-//! What many rooms take of the server's memory while they are used, while they sleep, and when others have come after
-//! them.
+//! What many rooms take of the server's memory while they are used, while they sleep, and when others come beside them.
 
 use super::Target;
 use super::measured::{Common, Meter, fillers, leave};
@@ -40,9 +39,9 @@ pub struct Report {
     awake: Memory,
     /// Nothing was said for a while, so all rooms sleep, and their sockets are open.
     idle: Memory,
-    /// These were left and have ended, and as many other rooms are awake.
+    /// As many other rooms are awake beside those that sleep.
     again: Memory,
-    /// These have ended too.
+    /// All have ended.
     left: Memory,
 }
 
@@ -50,8 +49,7 @@ impl Memories {
     pub async fn run(self) -> Result<Report, String> {
         let Self { target, gauge, rooms, fields, idle } = &self;
         let rooms = *rooms;
-        // Who is left may take a while to be forgotten, so both sets of rooms may have their files open.
-        files::check(target.server_pid, rooms, 2 * rooms)?;
+        files::check(target.server_pid, 2 * rooms, 2 * rooms)?;
         let read = || gauge.read(target.server_pid);
         let meter = Meter::start(target)?;
         let before = read().await?;
@@ -59,12 +57,10 @@ impl Memories {
         let awake = read().await?;
         sleep(*idle).await;
         let asleep = read().await?;
-        leave(peers).await;
-        // Leaving wakes a room once more.
-        sleep(*idle).await;
-        let peers = fillers(target, rooms..2 * rooms, *fields).await?;
+        let others = fillers(target, rooms..2 * rooms, *fields).await?;
         let again = read().await?;
-        leave(peers).await;
+        leave(peers.into_iter().chain(others)).await;
+        // Leaving wakes a room once more.
         sleep(*idle).await;
         let left = read().await?;
         let common = meter.stop("memory", target, Faults::default())?;

@@ -274,6 +274,7 @@ fn y8_what_comes_in_the_same_moment_as_a_commit_is_gathered_in_a_small_room_too(
               to ann: {"type":"ack","seq":3,"version":6}
               to bob: {"type":"ack","seq":1,"version":7}
             = ann @4 sets f 5
+              flush at 2
             = bob syncs
               write field f v8 at 1 by ann: {"field":"f","value":5,"userId":"ann","timestamp":null,"version":8,"updatedAt":1}
               write client a of ann at 4 seen 1 done:4 done:5 done:6 done:8

@@ -215,6 +215,14 @@ impl Platform for Stage {
         }
     }
 
+    fn has_waiting(&self) -> bool {
+        self.world.has_waiting()
+    }
+
+    fn take_waiting(&mut self) -> Vec<(ConnectionId, String)> {
+        self.world.take_waiting()
+    }
+
     fn new_epoch(&mut self) -> String {
         self.world.new_epoch()
     }

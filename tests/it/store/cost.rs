@@ -65,14 +65,25 @@ fn y8_what_waited_for_a_late_timer_is_told_at_once_and_not_half_of_it_a_pause_la
     site.say_at_once("ann", &set(2));
     // The machine is busy, so the timer rings after a flush was due.
     site.now += 30;
-    site.world.timer = None;
-    site.runner.gather();
-    (3..=6).for_each(|seq| site.say_at_once("ann", &set(seq)));
-    site.runner.flush(&mut site.world, site.now);
+    (3..=6).for_each(|seq| site.say_and_wait("ann", &set(seq)));
+    site.come_round();
     assert_eq!(site.world.commits.iter().map(Vec::len).collect::<Vec<_>>(), [2, 6]);
     assert!(site.take("ann").last().unwrap().contains(r#""seq":6"#), "all of them are acked");
     site.pass(100);
     assert_eq!(site.world.timer, None, "the room may sleep");
+    assert_stored(&site);
+}
+
+#[test]
+fn y8_what_waited_when_the_memory_was_lost_is_done_by_the_room_that_wakes() {
+    let mut site = room_of(3);
+    site.say_and_wait("ann", &say::with_seq(1, &say::set("ann", "f", "1")));
+    site.lose_memory();
+    site.say("ann", &say::with_seq(2, &say::set("ann", "g", "2")));
+    site.pass(100);
+    let heard = site.take("ann").join("\n");
+    assert!(heard.contains(r#""field":"f""#) && heard.contains(r#""field":"g""#), "{heard}");
+    assert!(heard.contains(r#""seq":2"#), "{heard}");
     assert_stored(&site);
 }
 
