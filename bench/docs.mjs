@@ -32,12 +32,12 @@ export function writeDocs(result, verdicts) {
 
 /** Medians and their ranges, without the rounds. @param {import("./run.mjs").Result} result @param {import("./bars.mjs").Verdict[]} verdicts */
 export function summary({ time, machine, suite, turns, plan, rounds }, verdicts) {
-	const told = plan.map(({ name, workload }) => {
+	const told = plan.map(({ name, workload, commit = machine.commit }) => {
 		const { title, program, options, baseline } = workload;
 		const own = rounds.filter((round) => round.workload === name);
 		const of = (contender) => [contender, contenderSummary(workload, own, contender)];
 		const contenders = Object.fromEntries(workload.contenders.map(of));
-		return [name, { title, program, options, baseline, rounds: roundsOf(workload, turns), contenders }];
+		return [name, { title, program, options, baseline, rounds: roundsOf(workload, turns), commit, contenders }];
 	});
 	const judged = verdicts.map(({ bar, value, met }) => {
 		const { workload, contender, what, against, atLeast, atMost, unit } = bar;
@@ -88,8 +88,8 @@ baseline: \`${workload.baseline}\`)`;
 
 # What was measured
 
-\`npm run bench -- ${what} --rounds ${turns} --docs\` wrote this page on ${time.slice(0, 10)}, from commit
-${machine.commit ?? "unknown"}, and writes it anew. [bench/README.md](../bench/README.md) says what the workloads and the
+\`npm run bench -- ${what} --rounds ${turns} --docs\` wrote this page on ${time.slice(0, 10)}, from
+${commits({ machine, plan })}, and writes it anew. [bench/README.md](../bench/README.md) says what the workloads and the
 contenders are and how to read the figures; [bench.json](bench.json) has all of them.
 
 - Machine: ${machine.cores} cores of ${machine.cpu}, ${machine.memoryGib} GiB, Linux ${machine.kernel}, Node ${machine.node}
@@ -113,6 +113,15 @@ ${tables.join("\n")}
 ${noted.length === 0 ? "" : `## Remarks\n\n${noted.join("")}`}`
 		.trimEnd()
 		.concat("\n");
+}
+
+/** What was measured of what: a run that was put together of several may have more than one. */
+function commits({ machine, plan }) {
+	/** @type {Map<string, string[]>} */
+	const of = new Map();
+	for (const { name, commit = machine.commit ?? "unknown" } of plan) of.set(commit, [...(of.get(commit) ?? []), name]);
+	if (of.size < 2) return `commit ${[...of.keys()].join("")}`;
+	return [...of].map(([commit, names]) => `commit ${commit} (${names.join(", ")})`).join(" and\n");
 }
 
 /** A title as a sentence of its own. */

@@ -57,7 +57,7 @@ if (options.strict && verdicts.some(({ met }) => met !== true)) process.exit(1);
  * @property {string} suite
  * @property {number} turns how many rounds were asked for
  * @property {boolean} own whether the load was not the workloads' own
- * @property {{ name: string, workload: import("./workloads.mjs").Workload }[]} plan
+ * @property {{ name: string, workload: import("./workloads.mjs").Workload, commit?: string }[]} plan
  * @property {import("./statistics.mjs").Round[]} rounds
  */
 
@@ -175,8 +175,33 @@ function resultsFile(name) {
 	return resolve(here, "results", name);
 }
 
+/**
+ * What these files hold as one run. Where several have a workload, the last one's is taken.
+ * @returns {Result}
+ */
+function read(names) {
+	const results = names.split(",").map(readOne);
+	/** @type {Map<string, { entry: Result["plan"][0], rounds: Result["rounds"] }>} */
+	const measured = new Map();
+	for (const { machine, plan, rounds } of results) {
+		for (const { name, workload } of plan) {
+			const own = rounds.filter((round) => round.workload === name);
+			// A run that was ended has planned what it has not measured.
+			if (own.length > 0) measured.set(name, { entry: { name, workload, commit: machine.commit }, rounds: own });
+		}
+	}
+	const order = Object.keys(workloads).filter((name) => measured.has(name));
+	const isFull = suites.full.workloads.every((name) => measured.has(name));
+	return {
+		...results.at(-1),
+		suite: results.length === 1 ? results[0].suite : isFull ? "full" : "",
+		plan: order.map((name) => measured.get(name).entry),
+		rounds: order.flatMap((name) => measured.get(name).rounds),
+	};
+}
+
 /** @returns {Result} */
-function read(name) {
+function readOne(name) {
 	try {
 		return JSON.parse(readFileSync(resultsFile(name), "utf8"));
 	} catch (error) {
@@ -197,11 +222,11 @@ function help() {
   --workload A,B    these instead of a suite's: ${names(workloads)},
                     or a program, to be given a load: ${names(programs)}
   --only A,B        contenders: ${names(contenders)}
-  --rounds N        how often each contender runs, taking turns (as the suite has it); \`lone\` three times as often,
+  --rounds N        how often each contender runs, taking turns (as the suite has it); \`lone\` three times as often, two receivers twice,
                     and what no bar is about, \`memory\` and \`rows\` a third as often
   --dist FOLDER     the build of Roomkeep (dist/)
   --json FILE       all rounds, in bench/results/ unless the path is absolute
-  --from FILE       measures nothing, but tells what such a file holds
+  --from A,B        measures nothing, but tells what such files hold, the later one where both have a workload
   --docs            writes docs/bench.md, docs/bench.json and docs/bench.svg
   --strict          fails when a bar is not met
 The load, in place of the workload's own (then no bars are judged):
