@@ -121,7 +121,8 @@ function commits({ machine, plan }) {
 	const of = new Map();
 	for (const { name, commit = machine.commit ?? "unknown" } of plan) of.set(commit, [...(of.get(commit) ?? []), name]);
 	if (of.size < 2) return `commit ${[...of.keys()].join("")}`;
-	return [...of].map(([commit, names]) => `commit ${commit} (${names.join(", ")})`).join(" and\n");
+	const each = [...of].map(([commit, names]) => `commit ${commit} (${names.join(", ")})`);
+	return `several runs, of ${each.join(",\n")}`;
 }
 
 /** A title as a sentence of its own. */
