@@ -7,7 +7,7 @@
  * @property {import("./statistics.mjs").Figure} of
  * @property {"more" | "less"} [better] its ratio to the baseline says something, and this is the better direction
  * @property {number} [digits] after the point
- * @property {boolean} [fault] left out of a table in which it is 0 throughout: a fault, or what some contenders never do
+ * @property {boolean} [ifAny] left out of a table in which it is 0 throughout
  */
 
 const KIB = 1024;
@@ -34,14 +34,14 @@ const closed = { name: "closed", of: (round) => sum(round.closedByServer) };
 /** @type {Measure} */
 const lost = { name: "lost", of: (round) => round.lost };
 /** Changes for which a later one of their field stood. @type {Measure} */
-const coalesced = { name: "coalesced %", of: (round) => (100 * round.coalesced) / round.delivered, fault: true };
+const coalesced = { name: "coalesced %", of: (round) => (100 * round.coalesced) / round.delivered, ifAny: true };
 /** @type {Measure[]} */
 const faults = [
-	{ name: "unacked", of: (round) => round.unacked, fault: true },
-	{ name: "gaps", of: (round) => round.gaps, fault: true },
-	{ name: "resyncs", of: (round) => round.resyncs, fault: true },
-	{ name: "repeated", of: (round) => round.repeated, fault: true },
-	{ name: "errors", of: (round) => sum(round.errors) + (round.unreadable ?? 0), fault: true },
+	{ name: "unacked", of: (round) => round.unacked, ifAny: true },
+	{ name: "gaps", of: (round) => round.gaps, ifAny: true },
+	{ name: "resyncs", of: (round) => round.resyncs, ifAny: true },
+	{ name: "repeated", of: (round) => round.repeated, ifAny: true },
+	{ name: "errors", of: (round) => sum(round.errors) + (round.unreadable ?? 0), ifAny: true },
 ];
 
 /** CPU time of workerd for each of something that a round counts. */

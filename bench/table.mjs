@@ -22,10 +22,10 @@ export function tableRows(workload, rounds) {
 	return [["", ...shown.map(({ name }) => name)], ...rows];
 }
 
-/** A fault that did not happen needs no column, nor does what nobody of them has. */
-function isWorthShowing({ of, fault }, rounds) {
+/** What did not happen to anybody, a fault most often, needs no column, nor does what nobody of them has. */
+function isWorthShowing({ of, ifAny }, rounds) {
 	const values = rounds.filter(({ failed }) => !failed).map(of);
-	return values.some((value) => Number.isFinite(value) && (!fault || value !== 0));
+	return values.some((value) => Number.isFinite(value) && (!ifAny || value !== 0));
 }
 
 /** The median, how far the rounds are apart, and the ratio to the baseline. */

@@ -69,12 +69,12 @@ const WAITING = 1024;
 const WAITING_LENGTH = 2048;
 
 /** How frames begin that only change a field, as JSON.stringify writes what pages, the SDK and most others hand to it. */
-const CHANGES_A_FIELD = ['{"type":"field_selected"', '{"type":"field_cleared"'];
+const SELECTED = '{"type":"field_selected"';
+const CLEARED = '{"type":"field_cleared"';
 
 /** Whether a frame only changes a field, so that nobody minds if it is read when the room next tells of changes. */
 function mayWait(frame) {
-	const [selected, cleared] = CHANGES_A_FIELD;
-	const changesAField = frame.startsWith(selected) || frame.startsWith(cleared);
+	const changesAField = frame.startsWith(SELECTED) || frame.startsWith(CLEARED);
 	return changesAField && frame.length <= WAITING_LENGTH && !frame.includes("\0");
 }
 
