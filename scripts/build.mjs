@@ -2,7 +2,7 @@
 //   --faults    the build with which the tests break rooms, in build/faults
 //   --dry-run   what `npm run build` does: what a deploy would upload, in dist/
 
-import { copyFileSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { fingerprint, once, root, run, step } from "./lib.mjs";
@@ -20,23 +20,22 @@ const WASM_FEATURES = [
 	"exception-handling",
 ];
 const SOURCES = ["Cargo.toml", "Cargo.lock", ".cargo", "src"];
-const DEMO_SOURCES = ["demo/src", "sdk/src", "package-lock.json"];
+const DEMO_SOURCES = ["examples/demo/src", "packages/sdk/src", "package-lock.json"];
 
 /** The page at `/`. */
 export async function demo() {
 	await sdk();
-	await once("demo", "demo/dist/index.html", fingerprint(DEMO_SOURCES), async () => {
+	await once("demo", "examples/demo/dist/index.html", fingerprint(DEMO_SOURCES), async () => {
 		const done = step("building the demo");
-		rmSync(join(root, "demo/dist"), { recursive: true, force: true });
-		const main = ["demo/src/main.tsx", "demo/src/main.ts"].find((path) => existsSync(join(root, path)));
-		const esbuild = [main, "demo/src/style.css", "demo/src/index.html", "demo/src/icon.svg"];
-		const flags = ["--bundle", "--minify", "--sourcemap", "--target=es2022", "--format=esm", "--outdir=demo/dist"];
+		rmSync(join(root, "examples/demo/dist"), { recursive: true, force: true });
+		const sources = ["main.tsx", "style.css", "index.html", "icon.svg"].map((name) => `examples/demo/src/${name}`);
+		const output = ["--bundle", "--minify", "--sourcemap", "--target=es2022", "--format=esm"];
 		// React asks which of its two builds is wanted.
 		const react = ["--jsx=automatic", '--define:process.env.NODE_ENV="production"'];
 		const copied = ["--loader:.html=copy", "--loader:.svg=copy", "--log-level=warning"];
-		await run("esbuild", [...esbuild, ...flags, ...react, ...copied]);
+		await run("esbuild", [...sources, ...output, "--outdir=examples/demo/dist", ...react, ...copied]);
 		// With which headers the platform serves it.
-		copyFileSync(join(root, "demo/src/_headers"), join(root, "demo/dist/_headers"));
+		copyFileSync(join(root, "examples/demo/src/_headers"), join(root, "examples/demo/dist/_headers"));
 		done();
 	});
 }

@@ -27,7 +27,7 @@ const checks = [
 	["cargo", [...wasm, "--features", "faults", "--", "-D", "warnings"]],
 	["biome", fix ? ["check", "--write"] : ["check"]],
 	["tsc", ["--noEmit"]],
-	["tsc", ["--noEmit", "--project", "sdk"]],
+	["tsc", ["--noEmit", "--project", "packages/sdk"]],
 ];
 for (const [command, args, env] of checks) {
 	const done = step([command, ...args].join(" "));

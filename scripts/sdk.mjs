@@ -1,5 +1,5 @@
-// Builds the npm package `roomkeep` into sdk/dist. Does nothing that is done already. `npm pack` and `npm publish` in
-// sdk/ run it first.
+// Builds the npm package `roomkeep` into packages/sdk/dist. Does nothing that is done already. `npm pack -w roomkeep` and
+// `npm publish -w roomkeep` run it first.
 
 import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,19 +8,26 @@ import { packages } from "./setup.mjs";
 
 /** The package as it is published: a module for each source, with its types. */
 export async function sdk() {
-	const sources = ["sdk/src", "sdk/tsconfig.json", "tsconfig.json", "scripts/sdk.mjs", "LICENSE", "package-lock.json"];
-	await once("sdk", "sdk/dist/index.js", fingerprint(sources), async () => {
+	const sources = [
+		"packages/sdk/src",
+		"packages/sdk/tsconfig.json",
+		"tsconfig.json",
+		"scripts/sdk.mjs",
+		"LICENSE",
+		"package-lock.json",
+	];
+	await once("sdk", "packages/sdk/dist/index.js", fingerprint(sources), async () => {
 		const done = step("building the SDK");
 		// Elsewhere first, so that an error in a source leaves the last build where it is in use.
 		const made = join(root, "build/sdk");
 		rmSync(made, { recursive: true, force: true });
-		await run("tsc", ["--project", "sdk", "--outDir", made]);
+		await run("tsc", ["--project", "packages/sdk", "--outDir", made]);
 		for (const name of readdirSync(made, { recursive: true })) {
 			if (name.endsWith(".d.ts")) importJavaScript(join(made, name));
 		}
-		rmSync(join(root, "sdk/dist"), { recursive: true, force: true });
-		renameSync(made, join(root, "sdk/dist"));
-		copyFileSync(join(root, "LICENSE"), join(root, "sdk/LICENSE"));
+		rmSync(join(root, "packages/sdk/dist"), { recursive: true, force: true });
+		renameSync(made, join(root, "packages/sdk/dist"));
+		copyFileSync(join(root, "LICENSE"), join(root, "packages/sdk/LICENSE"));
 		done();
 	});
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressOf } from "../../sdk/src/address.ts";
+import { addressOf } from "../../packages/sdk/src/address.ts";
 
 /** Where a host is reached over HTTP. */
 const origin = (host: string) => addressOf(host, "p", "r").http.replace("/parties/p/r", "");

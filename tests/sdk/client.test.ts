@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RoomClient } from "../../sdk/src/client.ts";
-import { memoryStorage } from "../../sdk/src/storage.ts";
+import { RoomClient } from "../../packages/sdk/src/client.ts";
+import { memoryStorage } from "../../packages/sdk/src/storage.ts";
 import { clock, onVirtualTime, page, pass, Stage } from "./scripted.ts";
 
 onVirtualTime();

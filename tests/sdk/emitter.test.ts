@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Emitter } from "../../sdk/src/emitter.ts";
+import { Emitter } from "../../packages/sdk/src/emitter.ts";
 
 type Events = { said: (word: string, count: number) => void; other: () => void };
 

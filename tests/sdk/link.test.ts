@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Link } from "../../sdk/src/link.ts";
+import { Link } from "../../packages/sdk/src/link.ts";
 import { clock, Network, onVirtualTime, pass } from "./scripted.ts";
 
 onVirtualTime();

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as soon } from "node:timers/promises";
-import * as box from "../../sdk/src/outbox.ts";
-import { memoryStorage } from "../../sdk/src/storage.ts";
+import * as box from "../../packages/sdk/src/outbox.ts";
+import { memoryStorage } from "../../packages/sdk/src/storage.ts";
 
 const set = (field: string, value: any, baseVersion = 0): box.FieldMessage => {
 	return { type: "field_selected", selection: { field, value, userId: "ann" }, baseVersion };

@@ -26,7 +26,7 @@ before(async () => {
 	await run("tar", ["-xzf", archive, "-C", folder], folder);
 	symlinkSync(join(folder, "package"), join(app, "node_modules/roomkeep"));
 	// The package finds its dependencies beside itself, as it would if npm had put it there.
-	const { dependencies } = JSON.parse(readFileSync(join(root, "sdk/package.json"), "utf8"));
+	const { dependencies } = JSON.parse(readFileSync(join(root, "packages/sdk/package.json"), "utf8"));
 	for (const name of [...Object.keys(dependencies), "react", "@types/react"]) {
 		const path = join(folder, "node_modules", name);
 		mkdirSync(dirname(path), { recursive: true });
@@ -37,7 +37,7 @@ before(async () => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 test("the archive has a module and its types for each source, and nothing else", async () => {
-	const sources = readdirSync(join(root, "sdk/src"), { recursive: true, encoding: "utf8" });
+	const sources = readdirSync(join(root, "packages/sdk/src"), { recursive: true, encoding: "utf8" });
 	const modules = sources.filter((name) => /\.tsx?$/.test(name)).map((name) => name.replace(/\.tsx?$/, ""));
 	const expected = [
 		"LICENSE",

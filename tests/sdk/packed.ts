@@ -27,6 +27,8 @@ export function emptyFolder(): string {
 
 /** Packs the package as `npm publish` would. Gives the path of the archive. */
 export async function pack(folder: string): Promise<string> {
-	const [packed] = JSON.parse(await run("npm", ["pack", "--json", "--pack-destination", folder], join(root, "sdk")));
+	const [packed] = JSON.parse(
+		await run("npm", ["pack", "--json", "--pack-destination", folder], join(root, "packages/sdk")),
+	);
 	return join(folder, packed.filename);
 }

@@ -14,8 +14,8 @@ import {
 	useSelection,
 	useSharedConflictResolution,
 	useStatus,
-} from "../../sdk/src/react.ts";
-import type { Message } from "../../sdk/src/types.ts";
+} from "../../packages/sdk/src/react.ts";
+import type { Message } from "../../packages/sdk/src/types.ts";
 import { newRoom, sleep } from "../worker/harness.ts";
 import { found, until } from "./react-page.ts";
 import { enter, newClient, now, options, renderIn, server, synced } from "./react-room.ts";

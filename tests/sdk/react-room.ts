@@ -7,9 +7,9 @@ import assert from "node:assert/strict";
 import { after, afterEach, before } from "node:test";
 import { act, cleanup, renderHook } from "@testing-library/react";
 import { createElement as h, type ReactNode } from "react";
-import { RoomClient } from "../../sdk/src/client.ts";
-import { RoomProvider, useRoom } from "../../sdk/src/react.ts";
-import type { RoomClientOptions } from "../../sdk/src/types.ts";
+import { RoomClient } from "../../packages/sdk/src/client.ts";
+import { RoomProvider, useRoom } from "../../packages/sdk/src/react.ts";
+import type { RoomClientOptions } from "../../packages/sdk/src/types.ts";
 import { type Served, serve } from "../worker/harness.ts";
 import { complaints, found, until } from "./react-page.ts";
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createElement as h } from "react";
 import { renderToString } from "react-dom/server";
-import { RoomProvider, useSelection, useSharedConflictResolution, useStatus } from "../../sdk/src/react.ts";
+import { RoomProvider, useSelection, useSharedConflictResolution, useStatus } from "../../packages/sdk/src/react.ts";
 
 const selection = { field: "price", value: "45000", userId: "bob", timestamp: 1, version: 2, updatedAt: 3 };
 const initial = {

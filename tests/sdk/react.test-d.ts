@@ -1,7 +1,7 @@
 // What the types of the hooks promise. It is not run: the type checker reads it.
 
 import { createElement as h } from "react";
-import type { RoomClient } from "../../sdk/src/client.ts";
+import type { RoomClient } from "../../packages/sdk/src/client.ts";
 import {
 	type Permissions,
 	RoomProvider,
@@ -17,7 +17,7 @@ import {
 	useSharedConflictResolution,
 	useSnapshot,
 	useStatus,
-} from "../../sdk/src/react.ts";
+} from "../../packages/sdk/src/react.ts";
 import type {
 	Conflict,
 	Json,
@@ -27,7 +27,7 @@ import type {
 	Presence,
 	Selection,
 	Status,
-} from "../../sdk/src/types.ts";
+} from "../../packages/sdk/src/types.ts";
 
 /** Whether two types are the same one. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;

@@ -8,7 +8,7 @@ import { cleanup, render, renderHook } from "@testing-library/react";
 import { createElement as h, StrictMode, useEffect, version } from "react";
 import { version as domVersion } from "react-dom";
 import { renderToString } from "react-dom/server";
-import type { RoomClient } from "../../sdk/src/client.ts";
+import type { RoomClient } from "../../packages/sdk/src/client.ts";
 import {
 	isShallowEqual,
 	RoomProvider,
@@ -22,8 +22,8 @@ import {
 	useSelection,
 	useSnapshot,
 	useStatus,
-} from "../../sdk/src/react.ts";
-import type { Json, RoomClientOptions } from "../../sdk/src/types.ts";
+} from "../../packages/sdk/src/react.ts";
+import type { Json, RoomClientOptions } from "../../packages/sdk/src/types.ts";
 import { newRoom, sleep } from "../worker/harness.ts";
 import { found, until } from "./react-page.ts";
 import { ann, connections, enter, here, newClient, now, options, renderIn, server, synced } from "./react-room.ts";

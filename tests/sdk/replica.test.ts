@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Replica } from "../../sdk/src/replica.ts";
+import { Replica } from "../../packages/sdk/src/replica.ts";
 
 const selection = (field: string, value: unknown, version: number, userId = "ann") => {
 	return { field, value, userId, timestamp: null, version, updatedAt: 1_000 + version } as any;

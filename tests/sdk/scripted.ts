@@ -4,8 +4,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach } from "node:test";
 import { type Clock, install } from "@sinonjs/fake-timers";
-import { RoomClient } from "../../sdk/src/client.ts";
-import type { RoomClientOptions } from "../../sdk/src/types.ts";
+import { RoomClient } from "../../packages/sdk/src/client.ts";
+import type { RoomClientOptions } from "../../packages/sdk/src/types.ts";
 
 export let clock: Clock;
 /** What nobody caught. */

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type * as box from "../../sdk/src/outbox.ts";
-import { Replica } from "../../sdk/src/replica.ts";
-import type { Snapshot } from "../../sdk/src/types.ts";
-import { type Shown, View } from "../../sdk/src/view.ts";
+import type * as box from "../../packages/sdk/src/outbox.ts";
+import { Replica } from "../../packages/sdk/src/replica.ts";
+import type { Snapshot } from "../../packages/sdk/src/types.ts";
+import { type Shown, View } from "../../packages/sdk/src/view.ts";
 
 const set = (field: string, value: any, baseVersion = 0): box.FieldMessage => {
 	return { type: "field_selected", selection: { field, value, userId: "ann", timestamp: 7 }, baseVersion };

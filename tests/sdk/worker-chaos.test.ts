@@ -3,8 +3,8 @@
 import "fake-indexeddb/auto";
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { indexedDbStorage, memoryStorage, type RoomClient } from "../../sdk/src/index.ts";
-import type { Outcome } from "../../sdk/src/types.ts";
+import { indexedDbStorage, memoryStorage, type RoomClient } from "../../packages/sdk/src/index.ts";
+import type { Outcome } from "../../packages/sdk/src/types.ts";
 import { Client, newRoom, type Served, serve, sleep } from "../worker/harness.ts";
 import { closeAll, converged, eventually, isSynced, make, until } from "./worker-client.ts";
 import { Net } from "./worker-net.ts";

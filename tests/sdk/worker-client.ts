@@ -1,8 +1,8 @@
 // Clients of the package, and how to wait for what they show.
 
 import assert from "node:assert/strict";
-import { RoomClient } from "../../sdk/src/index.ts";
-import type { Outcome, RoomClientOptions, Snapshot } from "../../sdk/src/types.ts";
+import { RoomClient } from "../../packages/sdk/src/index.ts";
+import type { Outcome, RoomClientOptions, Snapshot } from "../../packages/sdk/src/types.ts";
 import { Client, type Served, sleep } from "../worker/harness.ts";
 
 const clients = new Set<RoomClient>();

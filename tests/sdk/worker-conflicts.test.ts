@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { Conflict } from "../../sdk/src/types.ts";
+import type { Conflict } from "../../packages/sdk/src/types.ts";
 import { newRoom, type Served, serve } from "../worker/harness.ts";
 import { applied, closeAll, converged, enter, eventually, isSynced, make, until, values } from "./worker-client.ts";
 import { Net } from "./worker-net.ts";

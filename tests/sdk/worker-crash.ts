@@ -1,7 +1,7 @@
 // What a test of a crash needs in both processes.
 
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import type { OutboxStorage } from "../../sdk/src/types.ts";
+import type { OutboxStorage } from "../../packages/sdk/src/types.ts";
 
 export { Net } from "./worker-net.ts";
 

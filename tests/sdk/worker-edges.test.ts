@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { Outcome, Status } from "../../sdk/src/types.ts";
+import type { Outcome, Status } from "../../packages/sdk/src/types.ts";
 import { newRoom, type Served, serve, sleep } from "../worker/harness.ts";
 import { AUTH_KEYS, token } from "../worker/tokens.ts";
 import {

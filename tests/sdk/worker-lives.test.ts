@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { RoomClient } from "../../sdk/src/index.ts";
-import type { Snapshot } from "../../sdk/src/types.ts";
+import { RoomClient } from "../../packages/sdk/src/index.ts";
+import type { Snapshot } from "../../packages/sdk/src/types.ts";
 import { Client, newRoom, type Served, serve, sleep } from "../worker/harness.ts";
 import { AUTH_KEYS, bearer, roomPath, seconds, token } from "../worker/tokens.ts";
 import {

@@ -7,9 +7,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { indexedDbStorage, type RoomClient } from "../../sdk/src/index.ts";
-import { sendOnSync, sendPending } from "../../sdk/src/service-worker.ts";
-import type { Outcome } from "../../sdk/src/types.ts";
+import { indexedDbStorage, type RoomClient } from "../../packages/sdk/src/index.ts";
+import { sendOnSync, sendPending } from "../../packages/sdk/src/service-worker.ts";
+import type { Outcome } from "../../packages/sdk/src/types.ts";
 import { newRoom, type Served, serve } from "../worker/harness.ts";
 import {
 	applied,
@@ -245,7 +245,7 @@ describe("tabs that share an outbox", { concurrency: true }, () => {
 		const log = await witness(server, room);
 		const path = join(folder, `${room}.json`);
 		const { signal } = await script(`
-			const { RoomClient } = await source("sdk/src/index.ts");
+			const { RoomClient } = await source("packages/sdk/src/index.ts");
 			const { fileStorage, Net } = await source("tests/sdk/worker-crash.ts");
 			const net = new Net();
 			const user = { id: "ann", name: "Ann" };
@@ -300,7 +300,7 @@ describe("tabs that share an outbox", { concurrency: true }, () => {
 		const room = newRoom();
 		const { output } = await script(`
 			await source("node_modules/fake-indexeddb/auto/index.mjs");
-			const { RoomClient } = await source("sdk/src/index.ts");
+			const { RoomClient } = await source("packages/sdk/src/index.ts");
 			const refuse = () => {
 				throw new DOMException("Access is denied.", "SecurityError");
 			};
@@ -323,7 +323,7 @@ describe("tabs that share an outbox", { concurrency: true }, () => {
 			const room = newRoom();
 			const { output, ms } = await script(`
 				${storage === "indexeddb" ? `await source("node_modules/fake-indexeddb/auto/index.mjs");` : ""}
-				const { RoomClient } = await source("sdk/src/index.ts");
+				const { RoomClient } = await source("packages/sdk/src/index.ts");
 				const options = { host: "${server.host}", room: "${room}", storage: "${storage}" };
 				const ann = new RoomClient({ ...options, user: { id: "ann", name: "Ann" } });
 				const bob = new RoomClient({ ...options, user: { id: "bob", name: "Bob" } });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import WS from "ws";
-import type { ClientError, Message, Outcome } from "../../sdk/src/types.ts";
+import type { ClientError, Message, Outcome } from "../../packages/sdk/src/types.ts";
 import { newRoom, type Served, serve, sleep } from "../worker/harness.ts";
 import {
 	applied,

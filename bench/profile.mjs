@@ -6,8 +6,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
-import { ask, fail, run, step } from "./lib.mjs";
-import { rust } from "./setup.mjs";
+import { ask, fail, run, step } from "../scripts/lib.mjs";
+import { rust } from "../scripts/setup.mjs";
 
 const BUILD = ["build", "--profile", "profiling", "--bench", "profile"];
 /** Collecting starts and stops at these: the room's own code, and its platform's, which is the test's. */
@@ -53,7 +53,7 @@ function choice() {
 	}
 }
 
-/** Builds `benches/core.rs` as the room is deployed, but with names and without what is done after compiling. Returns the program's path. */
+/** Builds `bench/core.rs` as the room is deployed, but with names and without what is done after compiling. Returns the program's path. */
 async function built() {
 	const done = step("building the program to be profiled");
 	await run("cargo", [...BUILD, "--quiet"]);

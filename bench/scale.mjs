@@ -1,4 +1,4 @@
-// Prints the tables of docs/scale.md from the inputs below: node docs/scale.mjs
+// Prints the tables of docs/scale.md from the inputs below: node bench/scale.mjs
 
 /** The platform's prices in dollars, and what the paid plan includes in a month. The page names the source of each. */
 const price = {
