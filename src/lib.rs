@@ -10,11 +10,12 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic))]
 
+pub mod access;
+pub mod driver;
 pub mod protocol;
 pub mod room;
-pub mod runner;
+pub mod sql;
 pub mod store;
-pub mod token;
 pub mod user;
 
 #[cfg(target_arch = "wasm32")]

@@ -3,6 +3,7 @@
 //! The rules it speaks of (`F1`, `S2`, …) are those of PROTOCOL.md.
 
 pub mod address;
+pub mod connection;
 pub mod feed;
 pub mod json;
 pub mod limits;

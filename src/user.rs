@@ -3,45 +3,15 @@
 //! Every door asks here before it lets a token in, and says which room it opens. So a revocation finds every connection
 //! that may be open. What has passed is forgotten: a token that has expired needs no revoking.
 
+use crate::access::claims::Denial;
+use crate::access::revocations::Revocation;
 use crate::protocol::Millis;
-use crate::store::{Row, Sql, Statement, StoreError, Value};
-use crate::token::Denial;
+use crate::sql::{Row, Sql, Statement, StoreError, Value};
 
 /// In how many rooms one user may have open connections, as far as their tokens have not expired.
 pub const ROOMS: usize = 1_000;
 /// After this long a room that could not be told is told again, in milliseconds.
 pub const TELL_AGAIN: Millis = 1_000;
-
-/// A token, or all of a user's tokens, that count no more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revocation {
-    /// The token's id, or `None` for all of them.
-    pub token_id: Option<String>,
-    /// Until when.
-    pub until: Millis,
-}
-
-impl Revocation {
-    /// Whether a token is revoked by this.
-    pub fn is_of(&self, token_id: &str, now: Millis) -> bool {
-        self.until > now && self.token_id.as_deref().is_none_or(|id| id == token_id)
-    }
-
-    /// The revocations as a text for a room: a line for each, of a time and, where it is about one, the token.
-    pub fn to_lines(revocations: &[Self]) -> String {
-        let line = |Self { token_id, until }: &Self| format!("{until} {}\n", token_id.as_deref().unwrap_or_default());
-        revocations.iter().map(line).collect()
-    }
-
-    /// Reads what [`Revocation::to_lines`] wrote. `None` for anything else.
-    pub fn from_lines(text: &str) -> Option<Vec<Self>> {
-        let line = |line: &str| {
-            let (until, id) = line.split_once(' ')?;
-            Some(Self { token_id: Some(id.to_owned()).filter(|id| !id.is_empty()), until: until.parse().ok()? })
-        };
-        text.split_terminator('\n').map(line).collect()
-    }
-}
 
 /// A room that the user may have a connection to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,10 +9,12 @@ use roomkeep::protocol::Millis;
 use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::message::{ClientMessage, Frame, Tag};
 use roomkeep::protocol::write::Verb;
-use roomkeep::room::read::Since;
-use roomkeep::room::request::Written;
-use roomkeep::room::{Room, Settings, Stored};
-use roomkeep::runner::Runner;
+use roomkeep::room::views::Since;
+use roomkeep::room::turn::Written;
+use roomkeep::room::Room;
+use roomkeep::room::settings::Settings;
+use roomkeep::room::records::Stored;
+use roomkeep::driver::Driver;
 use roomkeep::store;
 
 use crate::json;
@@ -113,12 +115,12 @@ impl Session {
             9 => self.disconnect(bytes.below(SLOTS), bytes.flag()),
             10 => self.pass(bytes),
             11 => match bytes.below(3) {
-                0 => self.site.runner.alarm(&mut self.site.world, self.site.now),
+                0 => self.site.driver.alarm(&mut self.site.world, self.site.now),
                 1 => self.site.come_round(),
                 // A flush timer that rings early.
                 _ => {
                     self.site.world.timer = None;
-                    self.site.runner.flush(&mut self.site.world, self.site.now);
+                    self.site.driver.flush(&mut self.site.world, self.site.now);
                 }
             },
             12 => self.lose_memory(bytes.below(4)),
@@ -140,7 +142,7 @@ impl Session {
 
     /// What a message can refer to.
     fn scene(&self, slot: usize) -> Scene {
-        let room = self.site.runner.room();
+        let room = self.site.driver.room();
         let listener = self.slots[slot].as_ref();
         Scene {
             user: slot,
@@ -202,7 +204,7 @@ impl Session {
         self.site.come_round();
         if self.site.world.alarm.is_some_and(|at| at <= self.site.now) {
             self.site.world.alarm = None;
-            self.site.runner.alarm(&mut self.site.world, self.site.now);
+            self.site.driver.alarm(&mut self.site.world, self.site.now);
         }
     }
 
@@ -217,7 +219,7 @@ impl Session {
             }
             2 => {
                 self.site.world.lose_memory();
-                self.site.runner = Runner::new(self.settings.clone());
+                self.site.driver = Driver::new(self.settings.clone());
                 self.slots.iter_mut().flatten().for_each(Listener::miss);
             }
             _ => {
@@ -241,7 +243,7 @@ impl Session {
     fn read(&mut self, bytes: &mut Bytes<'_>) {
         let scene = self.scene(0);
         let (now, durable) = (self.site.now, self.durable().0.version);
-        let Ok(room) = self.site.runner.read(&mut self.site.world, now) else { return };
+        let Ok(room) = self.site.driver.read(&mut self.site.world, now) else { return };
         let since = match bytes.below(4) {
             0 => Since::Time(now - bytes.one_of(&[0, 1, 1_000, DAY])),
             at => Since::Version(scene.version.saturating_sub(at as u64 - 1), bytes.flag().then_some(scene.epoch)),
@@ -280,7 +282,7 @@ impl Session {
         }
         assert!(stored.is_none() || self.version <= durable.version, "S2: versions never go back");
         self.hear(&durable);
-        if let Some(room) = self.site.runner.room().filter(|room| !room.has_staged()) {
+        if let Some(room) = self.site.driver.room().filter(|room| !room.has_staged()) {
             assert_eq!(room.stored(), stored, "S7: memory is what is stored");
             if stored.is_some() {
                 self.compare(room, restored);
@@ -321,7 +323,7 @@ impl Session {
         (self.site.world.fail_at, self.site.world.fail_load_at) = (None, None);
         self.site.pass(1_000);
         self.check();
-        if let Ok(room) = self.site.runner.read(&mut self.site.world, self.site.now) {
+        if let Ok(room) = self.site.driver.read(&mut self.site.world, self.site.now) {
             let state = room.state(false, self.site.now);
             self.slots.iter().flatten().for_each(|listener| listener.has_heard_all(&state));
         }

@@ -2,8 +2,8 @@
 
 use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::origin::Origins;
-use roomkeep::token::{CLOCK_SKEW, Grant};
-use roomkeep::user::Revocation;
+use roomkeep::access::claims::{CLOCK_SKEW, Claims};
+use roomkeep::access::revocations::Revocation;
 use serde_json::Value;
 
 /// The input is the claims of a token, and a room in its last line.

@@ -1,49 +1,69 @@
-//! What the room wants done: plain data that the runner carries out, so that a test can look at a whole turn.
+//! What the room wants done: plain data that the driver carries out, so that a test can look at a whole turn.
 
+use crate::access::claims::Denial;
+use crate::access::pass::Pass;
 use crate::protocol::Millis;
-use crate::protocol::json::Json;
+use crate::protocol::connection::ConnectionId;
 use crate::protocol::message::{Extra, Tag};
 use crate::protocol::refusal::CloseCode;
+use crate::sql::{Row, TableSql};
 
-use super::clients::{Client, KeyedWrite};
-use super::requests::state::{Grant, GrantKey, Request, RequestKey};
-use super::session::{Attachment, ConnectionId};
+use super::audience::Audience;
+use super::connections::session::Attachment;
 
-/// The effects of one event, in the order in which they are carried out. If the commit fails, no attachment is made
-/// and of the frames only those go out that are true then ([`When`]).
+/// What is to be done, in the order in which it is carried out. If the commit fails, no attachment is made and of the
+/// frames only those go out that are true then ([`When`]).
 #[must_use]
 #[derive(Debug, Default, PartialEq)]
 pub struct Turn {
     /// Written as a whole or not at all.
     pub commit: Vec<Write>,
-    /// Who must be told if the commit fails.
-    pub waiting: Vec<Waiting>,
+    /// The writers of what is in the commit, who must be told if it fails.
+    pub writers: Vec<PendingWriter>,
     /// What sockets shall remember while the room sleeps.
     pub attach: Vec<(ConnectionId, Attachment)>,
     /// Frames, in order.
     pub outbox: Vec<Outgoing>,
+    /// What takes time outside. Each comes back as a [`Completion`].
+    pub effects: Vec<Effect>,
+    /// Whether the room's life has ended: all that it stored goes.
+    pub erase: bool,
     /// Connections to close.
     pub close: Vec<Closing>,
     /// When the room must be woken, if that changed.
     pub alarm: Option<Millis>,
-    /// When what is staged must be flushed.
-    pub flush: Option<Flush>,
-    /// Whether the room's life has ended: all that it stored goes.
-    pub erase: bool,
+    /// The answer to a write over HTTP. It holds once the commit is made.
+    pub written: Option<Written>,
 }
 
-/// When a flush is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flush {
-    /// In this event.
-    Now,
-    /// At this time, unless something flushes earlier.
-    At(Millis),
-}
-
-/// A writer whose change is in the commit.
+/// One row to be written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Waiting {
+pub enum Write {
+    /// Creates the tables of a room that has none.
+    Create,
+    /// The room's own row.
+    Meta(Meta),
+    /// Puts a row into a table, in place of the one with its key.
+    Put(&'static TableSql, Row),
+    /// Deletes the row with this key from a table.
+    Delete(&'static TableSql, Row),
+}
+
+/// What the room keeps of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// Which life of the room this is (U8).
+    pub epoch: String,
+    /// What was cleared or settled at or before this version may be forgotten.
+    pub floor: u64,
+    /// When the room was last used. Written at most thirty times in the room's time to live, so it lags by up to a
+    /// thirtieth of that.
+    pub touched: Millis,
+}
+
+/// A writer whose change waits for its commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PendingWriter {
     /// Its connection.
     pub connection: ConnectionId,
     /// By what it knows the answer.
@@ -84,20 +104,28 @@ impl Outgoing {
     }
 }
 
-/// Who receives a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
-    /// This connection.
-    One(ConnectionId),
-    /// All connections but this one, as for the rest without those whose token is still to come.
-    Others(ConnectionId),
-    /// All connections that never said `hello`, but this one.
-    Plain {
-        /// The author of what they hear.
-        but: Option<ConnectionId>,
+/// Something that takes time outside of the room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Has a token checked for this room.
+    VerifyToken {
+        /// The connection in whose frame it came.
+        connection: ConnectionId,
+        /// The token.
+        token: String,
     },
-    /// All connections that have said `hello`.
-    Greeted,
+}
+
+/// What came of an [`Effect`].
+#[derive(Debug)]
+pub enum Completion {
+    /// A token was checked.
+    TokenVerified {
+        /// The connection in whose frame it came.
+        connection: ConnectionId,
+        /// Whose it is, or why it does not count.
+        outcome: Result<(String, Pass), Denial>,
+    },
 }
 
 /// A connection to be closed by the room.
@@ -109,79 +137,18 @@ pub struct Closing {
     pub code: CloseCode,
 }
 
-/// One row to be written.
+/// The answer to a write over HTTP (H3).
 #[derive(Debug, Clone, PartialEq)]
-pub enum Write {
-    /// Creates the tables of a room that has none.
-    Create,
-    /// The room's own row.
-    Meta(Meta),
-    /// A field or its tombstone.
-    Field(String, Field),
-    /// A tombstone that is forgotten.
-    ForgetField(String),
-    /// A participant.
-    Participant(String, Participant),
-    /// A participant who gave way.
-    ForgetParticipant(String),
-    /// A client and its last answers, by its `clientId`.
-    Client(String, Client),
-    /// A client whose very name is forgotten.
-    ForgetClient(String),
-    /// The answer to a request with an idempotency key, by user and key.
-    Key(String, String, KeyedWrite),
-    /// A key that has served its time.
-    ForgetKey(String, String),
-    /// A permission request.
-    Request(RequestKey, Request),
-    /// A permission request that nobody must be told of any more.
-    ForgetRequest(RequestKey),
-    /// A permission.
-    Grant(GrantKey, Grant),
-    /// A permission that was ended, of which nobody must be told any more.
-    ForgetGrant(GrantKey),
-}
-
-/// What the room keeps of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Meta {
-    /// Which life of the room this is (U8).
-    pub epoch: String,
-    /// What was cleared or settled at or before this version may be forgotten.
-    pub floor: u64,
-    /// When the room was last used. Written at most thirty times in the room's time to live, so it lags by up to a
-    /// thirtieth of that.
-    pub touched: Millis,
-}
-
-/// A field of the document.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Field {
-    /// The version of its last change.
-    pub version: u64,
-    /// When that was.
-    pub updated_at: Millis,
-    /// Who made it.
-    pub user_id: String,
-    /// The `clientId` with which it came, if it had one (S4).
-    pub client_id: Option<String>,
-    /// The stored selection, or `None` for a tombstone.
-    pub selection: Option<Json>,
-}
-
-/// A participant on record.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Participant {
-    /// For people.
-    pub name: String,
-    /// What the user last said of it.
-    pub is_ready: bool,
-    /// When the user first joined in this life of the room.
-    pub joined_at: Millis,
-    /// When the user was last heard of on a connection that is closed by now.
-    pub last_seen: Millis,
-    /// The version of the last change.
-    pub version: u64,
-    /// Further members of the user's own message.
-    pub profile: Extra,
+pub enum Written {
+    /// It is done: the body `{version, selection, duplicate?}`.
+    Done(String),
+    /// It is not: a problem with the members of a conflict (S4) or an error (F4).
+    Problem {
+        /// Stable, for programs.
+        code: &'static str,
+        /// For people.
+        detail: String,
+        /// What else there is to know.
+        members: Extra,
+    },
 }

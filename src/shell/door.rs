@@ -6,11 +6,13 @@ use wasm_bindgen::prelude::*;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Env, Method, Request, RequestInit, Response, Result};
 
+use crate::access::claims::{Claims, Denial};
+use crate::access::roles;
 use crate::protocol::Millis;
 use crate::protocol::limits::Limits;
 use crate::protocol::role::Role;
-use crate::room::{KEY_VARIABLES, access};
-use crate::token::{Denial, Grant, TOKEN_BYTES};
+use crate::room::settings::KEY_VARIABLES;
+use crate::token::TOKEN_BYTES;
 
 use super::route::variable;
 use super::url::url_to;

@@ -14,12 +14,12 @@ use futures::stream::{self, Stream, StreamExt};
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Delay, Env, Request, Response, ResponseBuilder, Result, WebSocket, WebsocketEvent};
 
+use crate::access::pass::Entry;
 use crate::protocol::Millis;
 use crate::protocol::feed::{Feed, Position, Step};
 use crate::protocol::limits::UNSENT_BYTES;
 use crate::protocol::message::Extra;
-use crate::room::Settings;
-use crate::room::session::Entry;
+use crate::room::settings::Settings;
 
 use super::http::{headers, problem, problem_text, status_of};
 use super::platform::{now, random_id};

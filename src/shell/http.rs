@@ -3,11 +3,11 @@
 use serde::Serialize;
 use worker::{Headers, Request, Response, ResponseBuilder, Result, WebSocketPair};
 
+use crate::access::claims::Denial;
 use crate::protocol::json::encode;
 use crate::protocol::message::Extra;
 use crate::protocol::origin::Origins;
 use crate::protocol::refusal::CloseCode;
-use crate::token::Denial;
 
 /// An RFC 9457 problem (H5).
 #[derive(Serialize)]

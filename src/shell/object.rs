@@ -12,16 +12,17 @@ use worker::{
     WebSocketPair, durable_object, worker_sys,
 };
 
+use crate::access::claims::Claims;
+use crate::access::pass::Entry;
+use crate::access::revocations::Revocation;
+use crate::driver::Driver;
 use crate::protocol::Millis;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::write::{self, FieldWrite, QUERY_MEMBERS, Verb};
-use crate::room::read::Since;
-use crate::room::request::Written;
-use crate::room::session::Entry;
-use crate::room::{KEY_VARIABLES, Room, Settings};
-use crate::runner::Runner;
-use crate::token::Grant;
-use crate::user::Revocation;
+use crate::room::Room;
+use crate::room::settings::{KEY_VARIABLES, Settings};
+use crate::room::turn::Written;
+use crate::room::views::Since;
 
 use super::door::{self, Wish};
 use super::http::{answer, problem, problem_with, status_of, upgraded};

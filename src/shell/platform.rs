@@ -8,15 +8,18 @@ use std::rc::Weak;
 use js_sys::{Array, Date, JSON, JsString, Promise};
 use wasm_bindgen::prelude::*;
 
+use crate::driver::Platform;
 use crate::protocol::Millis;
+use crate::protocol::connection::ConnectionId;
 use crate::protocol::json::encode;
 use crate::protocol::limits::UNSENT_BYTES;
 use crate::protocol::refusal::CloseCode;
-use crate::room::Stored;
-use crate::room::session::{Attachment, ConnectionId};
-use crate::room::turn::{Audience, Write};
-use crate::runner::Platform;
-use crate::store::{self, Row, Sql, Statement, StoreError};
+use crate::room::audience::Audience;
+use crate::room::connections::session::Attachment;
+use crate::room::records::Stored;
+use crate::room::turn::Write;
+use crate::sql::{Row, Sql, Statement, StoreError};
+use crate::store;
 
 use super::object::Inner;
 

@@ -4,6 +4,9 @@ use futures::StreamExt;
 use wasm_bindgen::JsValue;
 use worker::{Env, Headers, Method, Request, RequestInit, Response, Result};
 
+use crate::access::claims::{Claims, Denial};
+use crate::access::pass::{Entry, Pass};
+use crate::access::roles;
 use crate::protocol::Millis;
 use crate::protocol::address::{Address, AddressError, Resource};
 use crate::protocol::json::{self, encode};
@@ -11,9 +14,8 @@ use crate::protocol::limits::ID_SEARCH_BYTES;
 use crate::protocol::origin::Origins;
 use crate::protocol::refusal::CloseCode;
 use crate::protocol::write::QUERY_MEMBERS;
-use crate::room::session::{Entry, Pass};
-use crate::room::{Settings, access};
-use crate::token::{Denial, Grant, TOKEN_ID_BYTES};
+use crate::room::settings::Settings;
+use crate::token::TOKEN_ID_BYTES;
 
 use super::door::{self, Door, Wish};
 use super::events;

@@ -10,10 +10,12 @@ use worker::{
     DurableObject, Env, Method, Request, RequestInit, Response, ResponseBuilder, Result, State, durable_object,
 };
 
+use crate::access::claims::Denial;
+use crate::access::revocations::Revocation;
 use crate::protocol::Millis;
-use crate::store::{self, Statement, StoreError};
-use crate::token::Denial;
-use crate::user::{Revocation, User};
+use crate::sql::{Statement, StoreError};
+use crate::store;
+use crate::user::User;
 
 use super::platform::{JsState, Storage, now};
 use super::route::ROOMS;

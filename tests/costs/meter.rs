@@ -3,13 +3,16 @@
 
 use std::collections::BTreeMap;
 
+use roomkeep::driver::Platform;
 use roomkeep::protocol::Millis;
+use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::refusal::CloseCode;
-use roomkeep::room::Stored;
-use roomkeep::room::session::{Attachment, ConnectionId};
-use roomkeep::room::turn::{Audience, Write};
-use roomkeep::runner::Platform;
-use roomkeep::store::{self, Row, Sql, Statement, StoreError, Value};
+use roomkeep::room::audience::{Audience, Standing};
+use roomkeep::room::connections::session::Attachment;
+use roomkeep::room::records::Stored;
+use roomkeep::room::turn::{Effect, Write};
+use roomkeep::sql::{Row, Sql, Statement, StoreError, Value};
+use roomkeep::store;
 use rusqlite::types::ValueRef;
 
 use crate::heap;
@@ -42,8 +45,7 @@ pub struct Tally {
 struct Socket {
     /// As the runtime has it: text.
     attachment: Option<String>,
-    is_in: bool,
-    is_greeted: bool,
+    standing: Option<Standing>,
 }
 
 /// The platform.
@@ -52,8 +54,8 @@ pub struct Meter {
     sockets: BTreeMap<ConnectionId, Socket>,
     pub alarm: Option<Millis>,
     pub timer: Option<Millis>,
-    /// Frames that wait for the timer.
-    pub waiting: Vec<(ConnectionId, String)>,
+    /// Frames that are held until the timer rings.
+    pub held: Vec<(ConnectionId, String)>,
     pub tally: Tally,
     /// Whose frames are kept.
     pub watched: Option<ConnectionId>,
@@ -63,8 +65,8 @@ pub struct Meter {
 impl Meter {
     pub fn new() -> Self {
         let db = rusqlite::Connection::open_in_memory().unwrap();
-        let (sockets, waiting, heard) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { db, sockets, alarm: None, timer: None, waiting, tally: Tally::default(), watched: None, heard }
+        let (sockets, held, heard) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { db, sockets, alarm: None, timer: None, held, tally: Tally::default(), watched: None, heard }
     }
 
     /// A socket opens.
@@ -78,13 +80,11 @@ impl Meter {
     }
 
     fn send_to(&mut self, audience: Audience, text: &str) {
-        let is_meant = |connection: &ConnectionId, socket: &Socket| match audience {
-            Audience::One(one) => one == *connection,
-            Audience::Others(sender) => socket.is_in && sender != *connection,
-            Audience::Plain { but } => socket.is_in && !socket.is_greeted && but != Some(*connection),
-            Audience::Greeted => socket.is_greeted,
+        let is_meant = |connection: ConnectionId, socket: &Socket| {
+            // One that has no attachment yet is not let in yet.
+            audience.includes(connection, socket.standing.unwrap_or(Standing::Unauthenticated))
         };
-        let meant = self.sockets.iter().filter(|(connection, socket)| is_meant(connection, socket));
+        let meant = self.sockets.iter().filter(|(connection, socket)| is_meant(**connection, socket));
         let meant = meant.map(|(connection, _)| *connection).collect::<Vec<_>>();
         self.tally.broadcasts += u64::from(!matches!(audience, Audience::One(_)));
         self.tally.frames += meant.len() as u64;
@@ -141,8 +141,9 @@ impl Platform for Meter {
         store::read(&mut sql).map_or_else(|| store::load(&mut sql), |stored| Ok(Some(stored)))
     }
 
-    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+    fn commit(&mut self, writes: Vec<Write>) -> Result<(), StoreError> {
         heap::outside(|| self.db.execute_batch("BEGIN").unwrap());
+        let rows = writes.iter().filter(|write| **write != Write::Create).count() as u64;
         let mut sql = Outside { db: &self.db, statements: 0 };
         let outcome = store::write(&mut sql, &store::statements(writes));
         let statements = sql.statements;
@@ -150,7 +151,7 @@ impl Platform for Meter {
             self.db.execute_batch("COMMIT").unwrap();
             self.tally.commits += 1;
             self.tally.statements += statements;
-            self.tally.rows += writes.iter().filter(|write| **write != Write::Create).count() as u64;
+            self.tally.rows += rows;
         });
         outcome
     }
@@ -170,7 +171,7 @@ impl Platform for Meter {
         Some(serde_json::from_str(text).unwrap())
     }
 
-    fn pings(&mut self) -> Vec<(ConnectionId, Millis)> {
+    fn pings(&self) -> Vec<(ConnectionId, Millis)> {
         Vec::new()
     }
 
@@ -178,8 +179,7 @@ impl Platform for Meter {
         heap::outside(|| {
             self.tally.attachments += 1;
             let Some(socket) = self.sockets.get_mut(&connection) else { return };
-            socket.is_in = !attachment.is_waiting;
-            socket.is_greeted = attachment.client.is_some();
+            socket.standing = Some(Standing::of(attachment));
             socket.attachment = Some(serde_json::to_string(attachment).unwrap());
         });
     }
@@ -188,8 +188,8 @@ impl Platform for Meter {
         heap::outside(|| self.send_to(audience, text));
     }
 
-    fn verify(&mut self, _: ConnectionId, _: &str) {
-        panic!("nobody has a token here");
+    fn start(&mut self, effect: Effect) {
+        panic!("nobody has a token here: {effect:?}");
     }
 
     fn close(&mut self, connection: ConnectionId, _: CloseCode) {
@@ -206,12 +206,12 @@ impl Platform for Meter {
         self.tally.timers += u64::from(at.is_some());
     }
 
-    fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+    fn has_held(&self) -> bool {
+        !self.held.is_empty()
     }
 
-    fn take_waiting(&mut self) -> Vec<(ConnectionId, String)> {
-        std::mem::take(&mut self.waiting)
+    fn take_held(&mut self) -> Vec<(ConnectionId, String)> {
+        std::mem::take(&mut self.held)
     }
 
     fn new_epoch(&mut self) -> String {

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use roomkeep::access::pass::Entry;
+use roomkeep::driver::Driver;
 use roomkeep::protocol::Millis;
-use roomkeep::room::Settings;
-use roomkeep::room::session::{ConnectionId, Entry};
-use roomkeep::runner::Runner;
+use roomkeep::protocol::connection::ConnectionId;
+use roomkeep::room::settings::Settings;
 
 use crate::meter::Meter;
 use crate::{heap, say};
 
 /// A room, and the time.
 pub struct Stage {
-    runner: Runner,
+    driver: Driver,
     pub meter: Meter,
     pub now: Millis,
     /// The last number of each client that said `hello`.
@@ -29,24 +30,24 @@ fn settings() -> Settings {
 
 impl Stage {
     pub fn new() -> Self {
-        Self { runner: Runner::new(settings()), meter: Meter::new(), now: 1_000_000, numbers: BTreeMap::new() }
+        Self { driver: Driver::new(settings()), meter: Meter::new(), now: 1_000_000, numbers: BTreeMap::new() }
     }
 
     /// Whether the room holds anything in memory.
     pub fn is_awake(&self) -> bool {
-        self.runner.room().is_some()
+        self.driver.room().is_some()
     }
 
     /// The room's version.
     pub fn version(&self) -> u64 {
-        self.runner.room().expect("the room is awake").version()
+        self.driver.room().expect("the room is awake").version()
     }
 
     /// What has waited is done first, as in the runtime.
-    fn event<T>(&mut self, happen: impl FnOnce(&mut Runner, &mut Meter, Millis) -> T) -> T {
+    fn event<T>(&mut self, happen: impl FnOnce(&mut Driver, &mut Meter, Millis) -> T) -> T {
         heap::within(|| {
-            self.runner.take_in(&mut self.meter, self.now);
-            happen(&mut self.runner, &mut self.meter, self.now)
+            self.driver.take_in(&mut self.meter, self.now);
+            happen(&mut self.driver, &mut self.meter, self.now)
         })
     }
 
@@ -54,7 +55,7 @@ impl Stage {
     pub fn come_round(&mut self) {
         while self.meter.timer.is_some_and(|at| at <= self.now) {
             self.meter.timer = None;
-            heap::within(|| self.runner.flush(&mut self.meter, self.now));
+            heap::within(|| self.driver.flush(&mut self.meter, self.now));
         }
     }
 
@@ -66,7 +67,7 @@ impl Stage {
                 self.come_round();
             } else {
                 self.meter.alarm = None;
-                self.event(|runner, meter, now| runner.alarm(meter, now));
+                self.event(|driver, meter, now| driver.alarm(meter, now));
             }
         }
         self.now = end;
@@ -82,9 +83,9 @@ impl Stage {
         self.come_round();
         let (connection, alarm) = (say::connection(name), self.meter.alarm);
         self.meter.open(connection);
-        self.event(|runner, meter, now| {
-            runner.admit(meter, &Entry::Anonymous, now).unwrap();
-            runner.connect(meter, connection, Entry::Anonymous, alarm, now);
+        self.event(|driver, meter, now| {
+            driver.admit(meter, &Entry::Anonymous, now).unwrap();
+            driver.connect(meter, connection, Entry::Anonymous, alarm, now);
         });
         connection
     }
@@ -113,9 +114,9 @@ impl Stage {
     fn say_at_once(&mut self, name: &str, text: &str) {
         let from = say::connection(name);
         if self.meter.timer.is_some() && text.starts_with(r#"{"type":"field_"#) {
-            heap::within(|| self.meter.waiting.push((from, text.to_owned())));
+            heap::within(|| self.meter.held.push((from, text.to_owned())));
         } else {
-            self.event(|runner, meter, now| runner.receive(meter, from, Some(text), now));
+            self.event(|driver, meter, now| driver.receive(meter, from, Some(text), now));
         }
     }
 
@@ -146,7 +147,7 @@ impl Stage {
     /// A page is closed.
     pub fn leave(&mut self, name: &str) {
         let connection = say::connection(name);
-        self.event(|runner, meter, now| runner.disconnect(meter, connection, true, now));
+        self.event(|driver, meter, now| driver.disconnect(meter, connection, true, now));
         self.meter.forget(connection);
     }
 
@@ -155,7 +156,7 @@ impl Stage {
         self.come_round();
         assert_eq!(self.meter.timer, None, "a room with a timer does not sleep");
         let before = heap::live();
-        drop(std::mem::replace(&mut self.runner, Runner::new(settings())));
+        drop(std::mem::replace(&mut self.driver, Driver::new(settings())));
         before - heap::live()
     }
 }

@@ -476,7 +476,7 @@ impl Both {
     fn settle(&mut self) {
         let has_failed = self.site.world.failures > self.failures;
         self.failures = self.site.world.failures;
-        let is_waiting = self.site.runner.room().is_some_and(|room| room.has_staged());
+        let is_waiting = self.site.driver.room().is_some_and(|room| room.has_staged());
         assert!(!(has_failed && is_waiting));
         if !is_waiting {
             for told in self.model.flushed(has_failed) {
@@ -489,7 +489,7 @@ impl Both {
                     }
                 }
             }
-            if self.site.runner.room().is_some() {
+            if self.site.driver.room().is_some() {
                 assert_stored(&self.site);
             }
         }
@@ -532,12 +532,8 @@ fn assert_rows_are_distinct(commit: &[Write]) {
     let rows = commit.iter().map(|write| match write {
         Write::Create => "tables".to_owned(),
         Write::Meta(_) => "room".to_owned(),
-        Write::Field(name, _) | Write::ForgetField(name) => format!("field {name}"),
-        Write::Participant(user, _) | Write::ForgetParticipant(user) => format!("participant {user}"),
-        Write::Client(id, _) | Write::ForgetClient(id) => format!("client {id}"),
-        Write::Key(user, key, _) | Write::ForgetKey(user, key) => format!("key {user} {key}"),
-        Write::Request(of, _) | Write::ForgetRequest(of) => format!("request {of:?}"),
-        Write::Grant(of, _) | Write::ForgetGrant(of) => format!("permission {of:?}"),
+        Write::Put(table, row) => format!("{} {:?}", table.name, &row[..table.key]),
+        Write::Delete(table, key) => format!("{} {key:?}", table.name),
     });
     assert_eq!(rows.collect::<BTreeSet<_>>().len(), commit.len(), "{commit:?}");
 }

@@ -2,8 +2,8 @@
 
 use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::write::Verb;
-use roomkeep::room::Settings;
-use roomkeep::room::request::Written;
+use roomkeep::room::settings::Settings;
+use roomkeep::room::turn::Written;
 use serde_json::{Value, json};
 
 use crate::say;
@@ -226,13 +226,13 @@ fn h3_and_x1_a_room_remembers_only_so_many_keys() {
 fn h3_and_x3_a_write_creates_a_room_that_nobody_is_in_and_lets_go_of_it() {
     let mut site = Site::new();
     assert_eq!(put(&mut site, "f", json!({"value": 1, "userId": "bob"})).1["version"], 1);
-    assert!(site.runner.room().is_none(), "it costs no memory");
+    assert!(site.driver.room().is_none(), "it costs no memory");
     site.come_round();
     assert_eq!((site.world.alarm, site.world.timer), (Some(site.now + settings().time_to_live), None));
     site.pass(HOUR);
     let alarm = site.world.alarm;
     assert_eq!(put(&mut site, "f", json!({"value": 2, "userId": "bob"})).1["version"], 2);
-    assert_eq!((site.world.alarm, site.runner.room().is_none()), (alarm, true), "an alarm is set once");
+    assert_eq!((site.world.alarm, site.driver.room().is_none()), (alarm, true), "an alarm is set once");
     site.connect("ann");
     assert_eq!(site.sync("ann")["selections"]["f"]["value"], 2);
     site.leave("ann");
@@ -246,7 +246,7 @@ fn h3_and_f1_a_write_that_is_refused_creates_no_room() {
     for body in [json!({"userId": "bob"}), json!({"value": 1, "userId": "bob", "baseVersion": 1})] {
         assert_ne!(put(&mut site, "f", body).0, "done");
         site.come_round();
-        assert_eq!((site.world.dump(), site.world.alarm, site.runner.room().is_none()), (Vec::new(), None, true));
+        assert_eq!((site.world.dump(), site.world.alarm, site.driver.room().is_none()), (Vec::new(), None, true));
     }
     // One with a number is kept, and with it the room.
     let late = json!({"value": 1, "userId": "bob", "baseVersion": 1, "clientId": "b", "seq": 1});
@@ -275,7 +275,7 @@ fn h3_and_f6_what_came_before_is_flushed_before_it() {
     site.say("pat", &say::set("pat", "f", "0"));
     site.say_at_once("pat", &say::with_id("1", &say::set("pat", "f", "1")));
     ["ann", "pat"].into_iter().for_each(|name| drop(site.take(name)));
-    assert!(site.runner.room().unwrap().has_staged(), "the second change waits");
+    assert!(site.driver.room().unwrap().has_staged(), "the second change waits");
     // Without coming round to any timer first.
     let lost = told(write_at_once(&mut site, "f", &json!({"value": 2, "userId": "bob", "baseVersion": 1})));
     assert_eq!(
@@ -297,7 +297,7 @@ fn write_at_once(site: &mut Site, field: &str, body: &Value) -> Written {
     let (body, query) = (body.to_string(), std::collections::BTreeMap::new());
     let request = Request { verb: Verb::Put, field, user: None, body: &body, query: &query, key: None };
     let request = FieldWrite::read(&request, &Limits::default()).unwrap();
-    site.runner.write(&mut site.world, request, site.now).unwrap()
+    site.driver.write(&mut site.world, request, site.now).unwrap()
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn h3_and_s7_a_room_that_cannot_be_created_is_none() {
         if site.write(Verb::Put, "f", &body, Some("k")).is_ok() {
             break;
         }
-        assert_eq!((site.world.dump(), site.runner.room().is_none()), (Vec::new(), true), "{failures}");
+        assert_eq!((site.world.dump(), site.driver.room().is_none()), (Vec::new(), true), "{failures}");
         failures += 1;
     }
     assert!(failures > 8, "five tables, three rows and the COMMIT: {failures}");

@@ -10,19 +10,31 @@ mod rates;
 mod state;
 mod together;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
+use roomkeep::access::pass::{Access, Entry};
 use roomkeep::protocol::Millis;
+use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::message::Frame;
-use roomkeep::room::clients::Client;
-use roomkeep::room::outcomes::{Outcome, Verdict};
-use roomkeep::room::read::Since;
-use roomkeep::room::requests::state::Request;
-use roomkeep::room::session::{Access, ConnectionId, Entry, Identity};
-use roomkeep::room::turn::{Audience, Flush, Turn, Write};
-use roomkeep::room::{Room, Settings};
+use roomkeep::protocol::message::MessageId;
+use roomkeep::room::Room;
+use roomkeep::room::audience::Audience;
+use roomkeep::room::connections::session::Identity;
+use roomkeep::room::event::{Event, Pings};
+use roomkeep::room::gate::Gate;
+use roomkeep::room::records::clients::outcomes::{Outcome, RecordedOutcome};
+use roomkeep::room::records::clients::record::Client;
+use roomkeep::room::records::fields::record::Field;
+use roomkeep::room::records::people::record::Participant;
+use roomkeep::room::records::permissions::grant::{Grant, GrantKey};
+use roomkeep::room::records::permissions::request::{PermissionRequest, RequestKey};
+use roomkeep::room::settings::Settings;
+use roomkeep::room::table::Record;
+use roomkeep::room::turn::{Effect, Turn, When, Write};
+use roomkeep::room::views::Since;
+use roomkeep::sql::{Columns, Value};
 
 use crate::say;
 use crate::world::{DAY, settings};
@@ -41,12 +53,24 @@ fn check(setup: &str, script: &str, expected: Expect) {
 
 fn check_with(settings: Settings, setup: &str, script: &str, expected: Expect) {
     let mut told = String::new();
-    let mut room = Room::restore(settings, None, "epoch1".to_owned(), Vec::new(), 0);
-    let mut alarm = None;
-    run_with(&mut room, &mut alarm, setup, &mut told);
+    let mut room = new_room(settings, "epoch1");
+    let mut outside = Outside::default();
+    run_with(&mut room, &mut outside, setup, &mut told);
     told.clear();
-    run_with(&mut room, &mut alarm, script, &mut told);
+    run_with(&mut room, &mut outside, script, &mut told);
     expected.assert_eq(&told);
+}
+
+/// What the platform knows: the alarm that was set last, which rings here when the test says so, and the pings.
+#[derive(Default)]
+struct Outside {
+    alarm: Option<Millis>,
+    pings: BTreeMap<ConnectionId, Millis>,
+}
+
+/// A room of which storage knows nothing, in this life.
+fn new_room(settings: Settings, epoch: &str) -> Room {
+    Room::restore(settings, None, epoch.to_owned(), Vec::new(), Gate::default(), 0)
 }
 
 /// The defaults with other limits.
@@ -57,35 +81,41 @@ fn limited(change: impl FnOnce(&mut Limits)) -> Settings {
 }
 
 fn run(room: &mut Room, script: &str, told: &mut String) {
-    run_with(room, &mut None, script, told);
+    run_with(room, &mut Outside::default(), script, told);
 }
 
-/// `alarm` is the one that was set last: here it rings when the test says so.
-fn run_with(room: &mut Room, alarm: &mut Option<Millis>, script: &str, told: &mut String) {
+fn run_with(room: &mut Room, outside: &mut Outside, script: &str, told: &mut String) {
     let mut now = room.time(0);
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (time, event) = line.split_once(' ').unwrap();
         if time != "=" {
             // The cool-down after a commit is over long before the next line.
             if !room.has_staged() {
-                assert!(room.timer(now).commit.is_empty());
+                room.handle(Event::Timer, now);
+                assert_eq!(room.poll(now), None);
             }
             now = time.parse::<Millis>().unwrap();
         }
-        let mut turns = vec![step(room, event, *alarm, now)];
-        if turns[0].flush == Some(Flush::Now) {
-            turns.push(room.flush(now));
-        }
+        step(room, event, outside, now);
         writeln!(told, "{}", short(line)).unwrap();
-        turns.iter().for_each(|turn| tell(turn, now, told));
-        *alarm = turns.iter().filter_map(|turn| turn.alarm).next_back().or(*alarm);
+        while let Some(turn) = room.poll(now) {
+            tell(&turn, told);
+            outside.alarm = turn.alarm.or(outside.alarm);
+        }
+        // Each commit is followed by a cool-down of no time.
+        if let Some(at) = room.timer(now).filter(|at| *at != now) {
+            writeln!(told, "  flush at {}", self::time(at)).unwrap();
+        }
     }
 }
 
-fn step(room: &mut Room, event: &str, alarm: Option<Millis>, now: Millis) -> Turn {
+fn step(room: &mut Room, event: &str, outside: &mut Outside, now: Millis) {
     let (who, what) = event.split_once(' ').unwrap();
+    let known = outside.pings.clone();
+    let known = || known.iter().map(|(of, at)| (*of, *at)).collect();
+    let pings = Pings(&known);
     if who == "*" {
-        return if what == "alarm" { room.alarm(&[], now) } else { room.timer(now) };
+        return room.handle(if what == "alarm" { Event::Alarm { pings } } else { Event::Timer }, now);
     }
     let (mut what, mut members) = (what, String::new());
     while let Some((mark, rest)) = what.split_once(' ').filter(|(mark, _)| mark.starts_with(['#', '@', '^'])) {
@@ -101,14 +131,17 @@ fn step(room: &mut Room, event: &str, alarm: Option<Millis>, now: Millis) -> Tur
     let (verb, rest) = what.split_once(' ').unwrap_or((what, ""));
     let words = what.splitn(4, ' ').collect::<Vec<_>>();
     let text = match verb {
-        "connects" => return room.connect(connection, Entry::Anonymous, alarm, now),
-        "enters" => return room.connect(connection, say::pass(user, rest), alarm, now),
-        "waits" => return room.connect(connection, Entry::Waiting, alarm, now),
-        "leaves" => return room.disconnect(connection, Some(now), now),
-        "breaks" => return room.disconnect(connection, None, now),
+        "connects" => return connect(room, connection, Entry::Anonymous, outside, now),
+        "enters" => return connect(room, connection, say::pass(user, rest), outside, now),
+        "waits" => return connect(room, connection, Entry::Unauthenticated, outside, now),
+        "leaves" => return room.handle(Event::Disconnected { connection, heard: Some(now) }, now),
+        "breaks" => {
+            let heard = outside.pings.remove(&connection);
+            return room.handle(Event::Disconnected { connection, heard }, now);
+        }
         "pings" => {
-            room.heard(&[(connection, now)]);
-            return Turn::default();
+            outside.pings.insert(connection, now);
+            return;
         }
         "joins" if rest.is_empty() => say::join(user),
         "joins" => say::join_as(user, rest),
@@ -132,13 +165,25 @@ fn step(room: &mut Room, event: &str, alarm: Option<Millis>, now: Millis) -> Tur
         _ => what.to_owned(),
     };
     let text = format!("{{{members}{}", &text[1..]);
-    let frame = Frame::decode(&text, &room.settings().limits);
-    room.receive(connection, &text, frame, now)
+    room.handle(Event::Frame { from: connection, text: Some(&text), pings }, now);
 }
 
-fn tell(turn: &Turn, now: Millis, told: &mut String) {
+fn connect(room: &mut Room, connection: ConnectionId, entry: Entry, outside: &Outside, now: Millis) {
+    room.handle(Event::Connected { connection, entry, alarm: outside.alarm }, now);
+}
+
+fn tell(turn: &Turn, told: &mut String) {
     for write in &turn.commit {
         writeln!(told, "  write {}", short(&row(write))).unwrap();
+    }
+    for writer in &turn.writers {
+        let id = writer.tag.id.as_ref().map(|id| match id {
+            MessageId::Number(number) => format!(" #{number}"),
+            MessageId::Text(text) => format!(" #{text}"),
+        });
+        let seq = writer.tag.number.map(|number| format!(" @{}", number.seq));
+        let mark = format!("{}{}", id.unwrap_or_default(), seq.unwrap_or_default());
+        writeln!(told, "  writer {}{mark}", name(writer.connection)).unwrap();
     }
     for (_, attachment) in &turn.attach {
         let identity = match &attachment.identity {
@@ -149,7 +194,7 @@ fn tell(turn: &Turn, now: Millis, told: &mut String) {
         let client = attachment.client.as_ref().map_or(String::new(), |client| format!(", client {client}"));
         let shows = attachment.presence.as_ref().map_or(String::new(), |data| format!(", shows {}", data.text()));
         let access = match &attachment.access {
-            Access::Anonymous if attachment.is_waiting => ", waiting".to_owned(),
+            Access::Anonymous if attachment.is_unauthenticated => ", waiting".to_owned(),
             Access::Anonymous => String::new(),
             Access::Pass(pass) => format!(", {} until {}", pass.role.as_str(), pass.expires),
         };
@@ -168,7 +213,18 @@ fn tell(turn: &Turn, now: Millis, told: &mut String) {
         if let Some((before, limits)) = text.split_once(r#""limits":{"#) {
             text = format!("{before}\"limits\":{{…{}", &limits[limits.find('}').unwrap()..]);
         }
-        writeln!(told, "  to {audience}: {}", short(&text)).unwrap();
+        let when = match frame.when {
+            When::Committed => "",
+            When::Always => ", in any case",
+            When::Lost => ", if the commit fails",
+        };
+        writeln!(told, "  to {audience}{when}: {}", short(&text)).unwrap();
+    }
+    for Effect::VerifyToken { connection, token } in &turn.effects {
+        writeln!(told, "  verify the token {token} of {}", name(*connection)).unwrap();
+    }
+    if turn.erase {
+        writeln!(told, "  erase").unwrap();
     }
     for closing in &turn.close {
         writeln!(told, "  close {}: {}", name(closing.connection), closing.code.number()).unwrap();
@@ -176,68 +232,86 @@ fn tell(turn: &Turn, now: Millis, told: &mut String) {
     if let Some(at) = turn.alarm {
         writeln!(told, "  alarm at {}", time(at)).unwrap();
     }
-    // Each commit is followed by a cool-down of no time.
-    if let Some(Flush::At(at)) = turn.flush.filter(|flush| *flush != Flush::At(now)) {
-        writeln!(told, "  flush at {}", time(at)).unwrap();
-    }
-    if turn.erase {
-        writeln!(told, "  erase").unwrap();
-    }
 }
 
 fn row(write: &Write) -> String {
     match write {
         Write::Create => "tables".to_owned(),
         Write::Meta(meta) => format!("room {} floor {} touched {}", meta.epoch, meta.floor, time(meta.touched)),
-        Write::Field(name, field) => {
-            let value = field.selection.as_ref().map_or("cleared", |selection| selection.text());
-            format!("field {name} v{} at {} by {}: {value}", field.version, field.updated_at, field.user_id)
-        }
-        Write::ForgetField(name) => format!("no field {name}"),
-        Write::Participant(user, person) => format!(
-            "participant {user} v{} {:?} ready {} joined {} seen {} {:?}",
-            person.version, person.name, person.is_ready, person.joined_at, person.last_seen, person.profile
-        ),
-        Write::ForgetParticipant(user) => format!("no participant {user}"),
-        Write::Client(id, client) => format!(
-            "client {id} of {} at {} seen {} {}",
-            client.user_id.as_deref().unwrap_or("nobody"),
-            client.last_seq.map_or("forgotten".to_owned(), |seq| seq.to_string()),
-            time(client.seen),
-            verdicts(client)
-        ),
-        Write::ForgetClient(id) => format!("no client {id}"),
-        Write::Key(user, key, write) => format!("key {user} {key} at {}: {}", write.at, verdict(&write.outcome)),
-        Write::ForgetKey(user, key) => format!("no key {user} {key}"),
-        Write::Request(of, request) => format!(
-            "request {} of {} v{} at {}: {}",
-            of.request_id,
-            of.user_id,
-            request.version(),
-            time(request.changed_at()),
-            match request {
-                Request::Pending(_) => "pending".to_owned(),
-                Request::Settled(settled) => serde_json::to_string(&settled.settlement).unwrap(),
+        Write::Put(table, values) => {
+            let mut columns = Columns::of(table.name, values);
+            match table.name {
+                "field" => field(Field::read(&mut columns).unwrap()),
+                "participant" => participant(Participant::read(&mut columns).unwrap()),
+                "client" => client(Client::read(&mut columns).unwrap()),
+                "permission_request" => request(PermissionRequest::read(&mut columns).unwrap()),
+                "permission" => permission(Grant::read(&mut columns).unwrap()),
+                other => panic!("{other} is not written by these tests"),
             }
-        ),
-        Write::ForgetRequest(of) => format!("no request {} of {}", of.request_id, of.user_id),
-        Write::Grant(of, grant) => {
-            let ended = grant.ended_at.map_or(String::new(), |at| format!(", ended at {}", time(at)));
-            format!("permission {} of {} v{} by {}{ended}", of.action, of.user_id, grant.version, grant.granted_by)
         }
-        Write::ForgetGrant(of) => format!("no permission {} of {}", of.action, of.user_id),
+        Write::Delete(table, key) => {
+            let key = key.iter().map(|value| match value {
+                Value::Text(text) => text.clone(),
+                other => panic!("{other:?} is no key"),
+            });
+            let key = key.collect::<Vec<_>>();
+            match (table.name, key.as_slice()) {
+                ("permission_request", [user, request]) => format!("no request {request} of {user}"),
+                ("permission", [user, action]) => format!("no permission {action} of {user}"),
+                (name, key) => format!("no {name} {}", key.join(" ")),
+            }
+        }
     }
 }
 
-fn verdicts(client: &Client) -> String {
-    client.outcomes.iter().map(|outcome| verdict(&outcome)).collect::<Vec<_>>().join(" ")
+fn field((name, field): (String, Field)) -> String {
+    let value = field.selection.as_ref().map_or("cleared", |selection| selection.text());
+    format!("field {name} v{} at {} by {}: {value}", field.version, field.updated_at, field.user_id)
 }
 
-fn verdict(outcome: &Outcome) -> String {
-    match &outcome.verdict {
-        Verdict::Done { version } => format!("done:{version}"),
-        Verdict::Conflict { field, client_version } => format!("conflict:{field}:{client_version}"),
-        Verdict::Refused(code) => code.as_str().to_owned(),
+fn participant((user, person): (String, Participant)) -> String {
+    format!(
+        "participant {user} v{} {:?} ready {} joined {} seen {} {:?}",
+        person.version, person.name, person.is_ready, person.joined_at, person.last_seen, person.profile
+    )
+}
+
+fn client((id, client): (String, Client)) -> String {
+    format!(
+        "client {id} of {} at {} seen {} {}",
+        client.user_id.as_deref().unwrap_or("nobody"),
+        client.last_seq.map_or("forgotten".to_owned(), |seq| seq.to_string()),
+        time(client.seen),
+        outcomes(&client)
+    )
+}
+
+fn request((of, request): (RequestKey, PermissionRequest)) -> String {
+    let settlement = request.settlement().map(|settlement| serde_json::to_string(settlement).unwrap());
+    format!(
+        "request {} of {} v{} at {}: {}",
+        of.request_id,
+        of.user_id,
+        request.version(),
+        time(request.newest_time()),
+        settlement.unwrap_or("pending".to_owned())
+    )
+}
+
+fn permission((of, grant): (GrantKey, Grant)) -> String {
+    let ended = grant.ended_at.map_or(String::new(), |at| format!(", ended at {}", time(at)));
+    format!("permission {} of {} v{} by {}{ended}", of.action, of.user_id, grant.version, grant.granted_by)
+}
+
+fn outcomes(client: &Client) -> String {
+    client.outcomes.iter().map(|recorded| outcome(&recorded)).collect::<Vec<_>>().join(" ")
+}
+
+fn outcome(recorded: &RecordedOutcome) -> String {
+    match &recorded.outcome {
+        Outcome::Done { version } => format!("done:{version}"),
+        Outcome::Conflict { field, client_version } => format!("conflict:{field}:{client_version}"),
+        Outcome::Refused(code) => code.as_str().to_owned(),
     }
 }
 

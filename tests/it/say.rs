@@ -1,8 +1,9 @@
 //! What clients say, and the names by which the tests call connections.
 
+use roomkeep::access::pass::{Entry, Pass};
 use roomkeep::protocol::Millis;
+use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::role::Role;
-use roomkeep::room::session::{ConnectionId, Entry, Pass};
 use serde_json::json;
 
 /// The connection of this name: at most 16 bytes of ASCII.

@@ -8,12 +8,17 @@ mod users;
 
 use std::collections::BTreeMap;
 
+use roomkeep::access::pass::Entry;
+use roomkeep::driver::Platform;
 use roomkeep::protocol::write::Verb;
-use roomkeep::room::session::Entry;
+use roomkeep::room::records::Stored;
+use roomkeep::room::records::people::record::Participant;
+use roomkeep::room::settings::Settings;
+use roomkeep::room::table::Record;
 use roomkeep::room::turn::Write;
-use roomkeep::room::{Settings, Stored};
-use roomkeep::runner::Platform;
-use roomkeep::store::{self, StoreError};
+use roomkeep::sql;
+use roomkeep::sql::StoreError;
+use roomkeep::store;
 use serde_json::{Value, json};
 
 use crate::say;
@@ -48,14 +53,19 @@ fn load(site: &Site) -> Result<Option<Stored>, StoreError> {
 /// Nothing is staged, and storage holds all that the room keeps.
 #[track_caller]
 pub fn assert_stored(site: &Site) {
-    let room = site.runner.room().expect("the room is awake");
+    let room = site.driver.room().expect("the room is awake");
     assert!(!room.has_staged());
     let (mut kept, stored) = (room.stored(), load(site).unwrap());
     // A room that woke takes a change for a sign of its author, so it may know a later one than the author's own row.
-    for (at, (_, person)) in kept.iter_mut().flat_map(|kept| kept.participants.iter_mut().enumerate()) {
-        let row = stored.iter().flat_map(|stored| &stored.participants).nth(at).expect("a row for each participant");
-        assert!(person.last_seen >= row.1.last_seen);
-        person.last_seen = row.1.last_seen;
+    if let Some(kept) = &mut kept {
+        for user in kept.records.people.iter().map(|(user, _)| user.clone()).collect::<Vec<_>>() {
+            let row = stored.as_ref().and_then(|stored| stored.records.people.get(&user));
+            let stored = row.expect("a row for each participant").last_seen;
+            kept.records.people.edit(&user, |person| {
+                assert!(person.last_seen >= stored);
+                person.last_seen = stored;
+            });
+        }
     }
     assert_eq!(kept, stored);
 }
@@ -68,7 +78,7 @@ fn parsed(frames: &[String]) -> Vec<Value> {
 fn a_fresh_storage_holds_no_room_and_reading_it_creates_none() {
     let mut site = Site::new();
     assert_eq!(load(&site), Ok(None));
-    let room = site.runner.read(&mut site.world, 5).unwrap();
+    let room = site.driver.read(&mut site.world, 5).unwrap();
     let (state, version) = (room.state(false, 5), room.version());
     assert_eq!(version, 0, "{state}");
     site.say("nobody", &say::sync());
@@ -149,7 +159,7 @@ fn a_row_that_cannot_be_read_is_refused_until_it_is_mended() {
         site.world.db.execute_batch(harm).unwrap();
         site.sleep();
         assert_eq!(load(&site), Err(StoreError::CorruptRow { table }), "{harm}");
-        let refusal = site.runner.admit(&mut site.world, &Entry::Anonymous, site.now).unwrap_err();
+        let refusal = site.driver.admit(&mut site.world, &Entry::Anonymous, site.now).unwrap_err();
         assert!(refusal.code.may_pass(), "{harm}");
         site.world.db.execute_batch(mend).unwrap();
         assert_eq!(site.sync("bob")["version"], 5, "{harm}");
@@ -204,10 +214,11 @@ fn a_commit_has_one_row_for_each_thing_that_changed() {
     site.say("bob", &say::clear("bob", "g"));
     site.pass(20);
     let rows = site.world.commits.last().unwrap().iter().map(|write| {
-        let (Write::Field(name, _) | Write::Participant(name, _)) = write else { panic!("{write:?}") };
-        name.as_str()
+        let Write::Put(table, row) = write else { panic!("{write:?}") };
+        let sql::Value::Text(key) = &row[0] else { panic!("{row:?}") };
+        format!("{} {key}", table.name)
     });
-    assert_eq!(rows.collect::<Vec<_>>(), ["f", "g", "bob"]);
+    assert_eq!(rows.collect::<Vec<_>>(), ["field f", "field g", "participant bob"]);
     assert_stored(&site);
 }
 
@@ -295,14 +306,14 @@ fn a_reading_of_the_state_stores_first_what_waits() {
     let mut site = crowded(98);
     site.say("ann", &say::set("ann", "f", "0"));
     site.say("ann", &say::set("ann", "f", "1"));
-    let room = site.runner.read(&mut site.world, site.now).unwrap();
+    let room = site.driver.read(&mut site.world, site.now).unwrap();
     let (state, version) = (room.state(false, site.now), room.version());
     assert!(state.contains(r#""value":1"#), "{state}");
-    assert_eq!((version, load(&site).unwrap().unwrap().fields[0].1.version), (4, 4));
+    assert_eq!((version, load(&site).unwrap().unwrap().records.fields.get("f").unwrap().version), (4, 4));
     site.say("ann", &say::set("ann", "f", "2"));
     site.world.fail_at = Some(0);
-    site.runner.read(&mut site.world, site.now).unwrap_err();
-    let room = site.runner.read(&mut site.world, site.now).unwrap();
+    site.driver.read(&mut site.world, site.now).unwrap_err();
+    let room = site.driver.read(&mut site.world, site.now).unwrap();
     assert!(room.state(false, site.now).contains(r#""value":1"#));
 }
 
@@ -381,7 +392,7 @@ fn x3_and_u8_an_unused_room_is_erased_and_its_next_life_is_another() {
     let epoch = site.sync("ann")["epoch"].clone();
     site.leave("ann");
     site.leave("bob");
-    assert!(site.runner.room().is_none(), "an empty room costs no memory");
+    assert!(site.driver.room().is_none(), "an empty room costs no memory");
     site.pass(29 * DAY);
     assert_ne!(site.world.dump(), Vec::<String>::new());
     site.pass(DAY);
@@ -421,7 +432,7 @@ fn x3_what_counts_after_a_crash_is_the_last_time_that_somebody_was_there() {
 #[test]
 fn f1_a_binary_frame_is_refused_and_f7_one_after_the_rooms_close_is_dropped() {
     let mut site = site();
-    site.runner.receive(&mut site.world, say::connection("ann"), None, site.now);
+    site.driver.receive(&mut site.world, say::connection("ann"), None, site.now);
     let told = parsed(&site.take("ann"));
     assert_eq!((told.len(), &told[0]["code"]), (1, &json!("bad_message")));
     assert_eq!(site.take("bob"), Vec::<String>::new());
@@ -439,7 +450,7 @@ fn x1_a_connection_too_many_is_refused_before_it_opens() {
     let mut site = Site::with(settings);
     ["ann", "bob", "cid"].into_iter().for_each(|name| site.connect(name));
     assert_eq!(site.world.sockets.len(), 2);
-    let refusal = site.runner.admit(&mut site.world, &Entry::Anonymous, site.now).unwrap_err();
+    let refusal = site.driver.admit(&mut site.world, &Entry::Anonymous, site.now).unwrap_err();
     assert_eq!((refusal.code.as_str(), refusal.code.may_pass()), ("limit_connections", true));
     site.leave("ann");
     site.connect("cid");
@@ -451,10 +462,11 @@ fn a_commit_is_all_or_nothing_in_this_world_too() {
     let mut site = site();
     let before = site.world.dump();
     site.world.fail_at = Some(1);
-    let writes = ["f", "g"].map(|name| Write::ForgetParticipant(name.to_owned()));
-    site.world.commit(&writes).unwrap_err();
+    let writes =
+        ["f", "g"].map(|name| Write::Delete(Participant::TABLE, vec![sql::Value::Text(name.to_owned())])).to_vec();
+    site.world.commit(writes.clone()).unwrap_err();
     assert_eq!(site.world.dump(), before);
-    site.world.commit(&writes).unwrap();
+    site.world.commit(writes).unwrap();
 }
 
 #[test]

@@ -61,9 +61,9 @@ fn heard(vector: &Vector) -> Heard {
     }
     site.say("ann", &say::set("ann", "f", "0"));
     ["ann", "bob"].into_iter().for_each(|name| drop(site.take(name)));
-    let before = site.runner.room().unwrap().version();
+    let before = site.driver.room().unwrap().version();
     site.say("ann", &vector.frame);
-    let after = site.runner.room().unwrap().version();
+    let after = site.driver.room().unwrap().version();
     let closed = site.world.closed.values().next().map(|(code, _)| code.number());
     Heard { to_ann: site.take("ann"), to_bob: site.take("bob"), steps: after - before, closed }
 }

@@ -3,17 +3,22 @@
 
 use std::collections::BTreeMap;
 
+use roomkeep::access::claims::Denial;
+use roomkeep::access::pass::{Access, Entry, Pass};
+use roomkeep::driver::{Driver, Platform};
 use roomkeep::protocol::Millis;
+use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::refusal::{CloseCode, Refusal};
 use roomkeep::protocol::role::Role;
 use roomkeep::protocol::write::{FieldWrite, Request, Verb};
-use roomkeep::room::request::Written;
-use roomkeep::room::session::{Access, Attachment, ConnectionId, Entry, Pass};
-use roomkeep::room::turn::{Audience, Write};
-use roomkeep::room::{Settings, Stored};
-use roomkeep::runner::{Platform, Runner};
-use roomkeep::store::{self, Row, Sql, Statement, StoreError, Value};
-use roomkeep::token::Denial;
+use roomkeep::room::audience::{Audience, Standing};
+use roomkeep::room::connections::session::Attachment;
+use roomkeep::room::records::Stored;
+use roomkeep::room::settings::Settings;
+use roomkeep::room::turn::Written;
+use roomkeep::room::turn::{Completion, Effect, Write};
+use roomkeep::sql::{Row, Sql, Statement, StoreError, Value};
+use roomkeep::store;
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 
@@ -136,8 +141,8 @@ pub struct World {
     /// All that was committed.
     pub commits: Vec<Vec<Write>>,
     pub log: Vec<String>,
-    /// Frames that wait for the flush timer.
-    pub waiting: Vec<(ConnectionId, String)>,
+    /// Frames that are held until the flush timer rings.
+    pub held: Vec<(ConnectionId, String)>,
     /// Tokens that are being checked.
     pub tokens: Vec<(ConnectionId, String)>,
     epochs: usize,
@@ -158,7 +163,7 @@ impl World {
             failures: 0,
             commits: Vec::new(),
             log: Vec::new(),
-            waiting: Vec::new(),
+            held: Vec::new(),
             tokens: Vec::new(),
             epochs: 0,
             is_listed: false,
@@ -168,16 +173,9 @@ impl World {
     /// Who of those that are connected is meant.
     pub fn reached(&self, audience: Audience) -> Vec<ConnectionId> {
         let meant = self.sockets.iter().filter(|(connection, socket)| {
-            let attachment = socket.attachment.as_ref();
-            let is_greeted = attachment.is_some_and(|attachment| attachment.client.is_some());
             // One that has no attachment yet is not let in yet.
-            let is_in = attachment.is_some_and(|attachment| !attachment.is_waiting);
-            match audience {
-                Audience::One(one) => one == **connection,
-                Audience::Others(sender) => is_in && sender != **connection,
-                Audience::Plain { but } => is_in && !is_greeted && but != Some(**connection),
-                Audience::Greeted => is_greeted,
-            }
+            let standing = socket.attachment.as_ref().map_or(Standing::Unauthenticated, Standing::of);
+            audience.includes(**connection, standing)
         });
         meant.map(|(connection, _)| *connection).collect()
     }
@@ -218,13 +216,13 @@ impl Platform for World {
         outcome
     }
 
-    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+    fn commit(&mut self, writes: Vec<Write>) -> Result<(), StoreError> {
         self.db.execute_batch("BEGIN").unwrap();
         let mut sql = Failing { sqlite: Sqlite(&self.db), fail_at: &mut self.fail_at };
-        let outcome = store::write(&mut sql, &store::statements(writes)).and_then(|()| sql.step());
+        let outcome = store::write(&mut sql, &store::statements(writes.clone())).and_then(|()| sql.step());
         self.db.execute_batch(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).unwrap();
         match &outcome {
-            Ok(()) => self.commits.push(writes.to_vec()),
+            Ok(()) => self.commits.push(writes),
             Err(_) => self.failures += 1,
         }
         outcome
@@ -244,7 +242,7 @@ impl Platform for World {
         self.sockets.get(&connection)?.attachment.clone()
     }
 
-    fn pings(&mut self) -> Vec<(ConnectionId, Millis)> {
+    fn pings(&self) -> Vec<(ConnectionId, Millis)> {
         assert!(self.is_listed, "the platform knows no sockets before it has listed them");
         self.sockets.iter().filter_map(|(connection, socket)| Some((*connection, socket.pinged?))).collect()
     }
@@ -263,8 +261,9 @@ impl Platform for World {
         }
     }
 
-    fn verify(&mut self, connection: ConnectionId, token: &str) {
-        self.tokens.push((connection, token.to_owned()));
+    fn start(&mut self, effect: Effect) {
+        let Effect::VerifyToken { connection, token } = effect;
+        self.tokens.push((connection, token));
     }
 
     fn close(&mut self, connection: ConnectionId, code: CloseCode) {
@@ -281,13 +280,13 @@ impl Platform for World {
         self.timer = at;
     }
 
-    fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+    fn has_held(&self) -> bool {
+        !self.held.is_empty()
     }
 
-    fn take_waiting(&mut self) -> Vec<(ConnectionId, String)> {
+    fn take_held(&mut self) -> Vec<(ConnectionId, String)> {
         assert!(self.is_listed, "whose the frames are is not known");
-        std::mem::take(&mut self.waiting)
+        std::mem::take(&mut self.held)
     }
 
     fn new_epoch(&mut self) -> String {
@@ -303,7 +302,7 @@ impl Platform for World {
 /// A room in its world.
 pub struct Site {
     pub world: World,
-    pub runner: Runner,
+    pub driver: Driver,
     pub now: Millis,
     settings: Settings,
 }
@@ -314,7 +313,7 @@ impl Site {
     }
 
     pub fn with(settings: Settings) -> Self {
-        Self { world: World::new(), runner: Runner::new(settings.clone()), now: 1_000, settings }
+        Self { world: World::new(), driver: Driver::new(settings.clone()), now: 1_000, settings }
     }
 
     /// Lets time pass. Timers and alarms ring on their way.
@@ -327,10 +326,10 @@ impl Site {
             self.now = self.now.max(next);
             if timer == Some(next) {
                 self.world.timer = None;
-                self.runner.flush(&mut self.world, self.now);
+                self.driver.flush(&mut self.world, self.now);
             } else {
                 self.world.alarm = None;
-                self.runner.alarm(&mut self.world, self.now);
+                self.driver.alarm(&mut self.world, self.now);
             }
         }
         self.now = end;
@@ -340,7 +339,7 @@ impl Site {
     pub fn come_round(&mut self) {
         while self.world.timer.is_some_and(|at| at <= self.now) {
             self.world.timer = None;
-            self.runner.flush(&mut self.world, self.now);
+            self.driver.flush(&mut self.world, self.now);
         }
     }
 
@@ -354,10 +353,10 @@ impl Site {
     pub fn enter(&mut self, name: &str, entry: Entry) -> Result<(), Refusal> {
         self.come_round();
         let connection = say::connection(name);
-        self.runner.admit(&mut self.world, &entry, self.now)?;
+        self.driver.admit(&mut self.world, &entry, self.now)?;
         self.world.sockets.insert(connection, Socket::default());
         let alarm = self.world.alarm;
-        self.runner.connect(&mut self.world, connection, entry, alarm, self.now);
+        self.driver.connect(&mut self.world, connection, entry, alarm, self.now);
         Ok(())
     }
 
@@ -366,7 +365,8 @@ impl Site {
         self.come_round();
         let connection = say::connection(name);
         self.world.tokens.retain(|(of, _)| *of != connection);
-        self.runner.verified(&mut self.world, connection, outcome, self.now);
+        let completion = Completion::TokenVerified { connection, outcome };
+        self.driver.complete(&mut self.world, completion, self.now);
     }
 
     pub fn say(&mut self, name: &str, text: &str) {
@@ -376,13 +376,13 @@ impl Site {
 
     /// Says something that waits for the flush timer.
     pub fn say_and_wait(&mut self, name: &str, text: &str) {
-        self.world.waiting.push((say::connection(name), text.to_owned()));
+        self.world.held.push((say::connection(name), text.to_owned()));
     }
 
     /// Says something in the same moment as what came before.
     pub fn say_at_once(&mut self, name: &str, text: &str) {
-        self.runner.take_in(&mut self.world, self.now);
-        self.runner.receive(&mut self.world, say::connection(name), Some(text), self.now);
+        self.driver.take_in(&mut self.world, self.now);
+        self.driver.receive(&mut self.world, say::connection(name), Some(text), self.now);
     }
 
     /// Writes a field over HTTP. `body` is JSON.
@@ -391,7 +391,7 @@ impl Site {
         let query = BTreeMap::new();
         let request =
             FieldWrite::read(&Request { verb, field, user: None, body, query: &query, key }, &self.settings.limits)?;
-        self.runner.write(&mut self.world, request, self.now)
+        self.driver.write(&mut self.world, request, self.now)
     }
 
     /// The runtime answers a ping without the room.
@@ -413,7 +413,7 @@ impl Site {
 
     fn go(&mut self, name: &str, said_goodbye: bool) {
         let connection = say::connection(name);
-        self.runner.disconnect(&mut self.world, connection, said_goodbye, self.now);
+        self.driver.disconnect(&mut self.world, connection, said_goodbye, self.now);
         self.world.sockets.remove(&connection);
     }
 
@@ -433,7 +433,7 @@ impl Site {
     /// The room's memory is gone, as after a panic, and its connections are not.
     pub fn lose_memory(&mut self) {
         self.world.lose_memory();
-        self.runner = Runner::new(self.settings.clone());
+        self.driver = Driver::new(self.settings.clone());
     }
 
     /// From here on a connection is here by a token with this role.

@@ -1,12 +1,14 @@
 //! Who may do what, for how long, and how much of it.
 
+use roomkeep::access::claims::{Claims, Denial};
+use roomkeep::access::pass::Pass;
+use roomkeep::access::revocations::Revocation;
 use roomkeep::protocol::message::Frame;
 use roomkeep::protocol::refusal::{CloseCode, Code};
 use roomkeep::protocol::role::Role;
-use roomkeep::room::session::{Pass, TOKEN_WAIT};
-use roomkeep::room::{Settings, WAITING};
-use roomkeep::token::{Denial, Grant};
-use roomkeep::user::Revocation;
+use roomkeep::room::admission::UNAUTHENTICATED;
+use roomkeep::room::connections::sessions::TOKEN_WAIT;
+use roomkeep::room::settings::Settings;
 use serde_json::Value;
 
 use super::*;
@@ -71,7 +73,7 @@ fn a4_and_f5_each_role_may_say_what_the_table_says() {
             site.say("ann", &say::join("ann"));
             site.take("ann");
             match kind {
-                "binary" => site.runner.receive(&mut site.world, say::connection("ann"), None, site.now),
+                "binary" => site.driver.receive(&mut site.world, say::connection("ann"), None, site.now),
                 _ => site.say("ann", text),
             }
             site.come_round();
@@ -115,17 +117,19 @@ fn a4_a_refusal_for_the_role_may_pass_and_is_not_recorded() {
         "0 ann enters viewer\n0 ann hellos c",
         "1 ann @1 sets f 1\n2 ann @1 joins",
         expect![[r#"
-        1 ann @1 sets f 1
-          attach ann: bound to ann, viewer until 4611686018427387903, client c, heard 1
-          to ann: {"type":"error","code":"forbidden","message":"This takes the role editor; yours is viewer.","seq":1,"retry":true}
-        2 ann @1 joins
-          write participant ann v1 "ANN" ready false joined 2 seen 2 {}
-          write client c of ann at 1 seen 2 done:1
-          attach ann: joined as ann, viewer until 4611686018427387903, client c, heard 2
-          to all greeted: {"type":"changes","from":0,"to":1,"epoch":"epoch1","changes":[{"kind":"participant","version":1,"participant":{"id":"ann","name":"ANN","isReady":false,"joinedAt":2}}]}
-          to all but ann: {"type":"user_joined","userId":"ann","userName":"ANN","joinedAt":2}
-          to ann: {"type":"ack","seq":1,"version":1}
-    "#]],
+            1 ann @1 sets f 1
+              writer ann @1
+              attach ann: bound to ann, viewer until 4611686018427387903, client c, heard 1
+              to ann: {"type":"error","code":"forbidden","message":"This takes the role editor; yours is viewer.","seq":1,"retry":true}
+            2 ann @1 joins
+              write participant ann v1 "ANN" ready false joined 2 seen 2 {}
+              write client c of ann at 1 seen 2 done:1
+              writer ann @1
+              attach ann: joined as ann, viewer until 4611686018427387903, client c, heard 2
+              to all greeted: {"type":"changes","from":0,"to":1,"epoch":"epoch1","changes":[{"kind":"participant","version":1,"participant":{"id":"ann","name":"ANN","isReady":false,"joinedAt":2}}]}
+              to all but ann: {"type":"user_joined","userId":"ann","userName":"ANN","joinedAt":2}
+              to ann: {"type":"ack","seq":1,"version":1}
+        "#]],
     );
 }
 
@@ -142,9 +146,10 @@ fn a3_with_a_token_the_user_and_the_name_are_the_tokens() {
               alarm at 900
             2 ann {"type":"user_joined","userId":"bob","userName":"Bob"}
               attach ann: bound to ann, editor until 900, heard 2
-              to ann: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user."}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user."}
             3 ann joins Queen
               write participant ann v1 "Annabel" ready false joined 3 seen 3 {}
+              writer ann
               attach ann: joined as ann, editor until 900, heard 3
               to all but ann: {"type":"user_joined","userId":"ann","userName":"Annabel","joinedAt":3}
         "#]],
@@ -159,13 +164,15 @@ fn a4_a_kick_closes_all_of_a_users_connections() {
         expect![[r#"
             1 ann #1 {"type":"kick","userId":"bob"}
               write participant bob v1 "BOB" ready false joined 0 seen 0 {}
+              writer ann #1
               attach ann: bound to ann, moderator until 4611686018427387903, heard 1
-              to all but bob: {"type":"user_left","userId":"bob","lastSeen":0}
+              to all but bob, in any case: {"type":"user_left","userId":"bob","lastSeen":0}
               to ann: {"type":"ack","id":"1","version":1}
               close bob: 4403
               close bob2: 4403
             2 bob sets f 1
             3 ann #3 {"type":"kick","userId":"dan"}
+              writer ann #3
               attach ann: bound to ann, moderator until 4611686018427387903, heard 3
               to ann: {"type":"ack","id":"3","version":1}
         "#]],
@@ -245,17 +252,18 @@ fn a5_without_keys_auth_changes_nothing() {
         "0 ann connects",
         "1 ann #1 {\"type\":\"auth\",\"token\":\"t\"}",
         expect![[r#"
-        1 ann #1 {"type":"auth","token":"t"}
-          attach ann: unknown, heard 1
-          to ann: {"type":"ack","id":"1","version":0}
-    "#]],
+            1 ann #1 {"type":"auth","token":"t"}
+              writer ann #1
+              attach ann: unknown, heard 1
+              to ann: {"type":"ack","id":"1","version":0}
+        "#]],
     );
 }
 
 #[test]
 fn a9_who_waits_for_a_token_sees_nothing_and_counts_for_nothing() {
     let mut site = guarded();
-    site.enter("eve", Entry::Waiting).unwrap();
+    site.enter("eve", Entry::Unauthenticated).unwrap();
     assert_eq!(site.world.dump(), [""; 0], "nothing is stored for it");
     site.enter("ann", say::pass("ann", "editor")).unwrap();
     site.enter("bob", say::pass("bob", "editor")).unwrap();
@@ -275,18 +283,18 @@ fn a9_who_waits_for_a_token_sees_nothing_and_counts_for_nothing() {
 #[test]
 fn a9_who_waits_is_closed_in_time_and_there_are_not_many() {
     let mut site = guarded();
-    for n in 0..WAITING {
-        site.enter(&format!("w{n}"), Entry::Waiting).unwrap();
+    for n in 0..UNAUTHENTICATED {
+        site.enter(&format!("w{n}"), Entry::Unauthenticated).unwrap();
     }
-    assert_eq!(site.enter("late", Entry::Waiting).unwrap_err().code, Code::LimitConnections);
+    assert_eq!(site.enter("late", Entry::Unauthenticated).unwrap_err().code, Code::LimitConnections);
     site.enter("ann", say::pass("ann", "editor")).unwrap();
     site.sleep();
     site.pass(TOKEN_WAIT - 1);
     assert_eq!(close_of(&site, "w0"), None);
     site.pass(1);
-    assert!((0..WAITING).all(|n| close_of(&site, &format!("w{n}")) == Some(CloseCode::Unauthorized)));
+    assert!((0..UNAUTHENTICATED).all(|n| close_of(&site, &format!("w{n}")) == Some(CloseCode::Unauthorized)));
     assert_eq!(close_of(&site, "ann"), None);
-    site.enter("late", Entry::Waiting).unwrap();
+    site.enter("late", Entry::Unauthenticated).unwrap();
 }
 
 #[test]
@@ -297,19 +305,19 @@ fn a9_a5_and_x3_who_has_to_go_goes_although_the_room_ends_meanwhile() {
     site.say("ann", &say::set("ann", "f", "1"));
     site.leave("ann");
     site.pass(2_000);
-    site.enter("eve", Entry::Waiting).unwrap();
+    site.enter("eve", Entry::Unauthenticated).unwrap();
     site.pass(5_000);
     assert_eq!((site.world.dump(), close_of(&site, "eve")), (Vec::new(), None), "the room ends without its guest");
     site.pass(TOKEN_WAIT - 5_000);
     assert_eq!((close_of(&site, "eve"), site.world.alarm), (Some(CloseCode::Unauthorized), None));
     // The alarm rings so late that all is due at one time.
-    for entry in [Entry::Waiting, say::pass("ann", "editor 9000")] {
+    for entry in [Entry::Unauthenticated, say::pass("ann", "editor 9000")] {
         let mut site = Site::with(brief.clone());
         site.enter("ann", entry).unwrap();
         site.come_round();
         site.now += DAY;
         site.world.alarm = None;
-        site.runner.alarm(&mut site.world, site.now);
+        site.driver.alarm(&mut site.world, site.now);
         assert_eq!((site.world.dump(), close_of(&site, "ann")), (Vec::new(), Some(CloseCode::Unauthorized)));
     }
 }
@@ -317,7 +325,7 @@ fn a9_a5_and_x3_who_has_to_go_goes_although_the_room_ends_meanwhile() {
 #[test]
 fn a9_a_hello_with_a_token_lets_in_and_what_came_behind_it_follows() {
     let mut site = guarded();
-    site.enter("ann", Entry::Waiting).unwrap();
+    site.enter("ann", Entry::Unauthenticated).unwrap();
     site.say("ann", &hello("c", "good"));
     site.say("ann", &say::with_id("1", &say::join("ann")));
     site.say("ann", &say::with_id("2", &say::set("ann", "f", "1")));
@@ -341,7 +349,7 @@ fn a9_a_hello_whose_token_does_not_count_is_closed() {
         (Err(Denial::Full), CloseCode::Unavailable),
     ] {
         let mut site = guarded();
-        site.enter("ann", Entry::Waiting).unwrap();
+        site.enter("ann", Entry::Unauthenticated).unwrap();
         site.say("ann", &hello("c", "x"));
         site.say("ann", &say::join("ann"));
         site.verified("ann", outcome);
@@ -354,20 +362,20 @@ fn a9_a_hello_whose_token_does_not_count_is_closed() {
 fn a9_what_waits_behind_a_hello_is_bounded_and_goes_with_the_connection() {
     let mut site = guarded();
     let long = say::set("ann", "f", &format!("\"{}\"", "x".repeat(30_000)));
-    site.enter("ann", Entry::Waiting).unwrap();
+    site.enter("ann", Entry::Unauthenticated).unwrap();
     site.say("ann", &hello("c", "x"));
     for _ in 0..9 {
         site.say("ann", &long);
     }
     assert_eq!(close_of(&site, "ann"), Some(CloseCode::Rate));
     // So are frames that have no text.
-    site.enter("dan", Entry::Waiting).unwrap();
+    site.enter("dan", Entry::Unauthenticated).unwrap();
     site.say("dan", &hello("c", "x"));
     for _ in 0..4_200 {
-        site.runner.receive(&mut site.world, say::connection("dan"), None, site.now);
+        site.driver.receive(&mut site.world, say::connection("dan"), None, site.now);
     }
     assert_eq!(close_of(&site, "dan"), Some(CloseCode::Rate));
-    site.enter("bob", Entry::Waiting).unwrap();
+    site.enter("bob", Entry::Unauthenticated).unwrap();
     site.say("bob", &hello("c", "x"));
     site.leave("bob");
     for name in ["ann", "bob"] {
@@ -385,15 +393,15 @@ fn a8_revoked_tokens_close_their_connections_also_those_just_checked() {
     }
     let of_ann = |token: Option<&str>| [Revocation { token_id: token.map(str::to_owned), until: 9_000 }];
     site.sleep();
-    site.runner.revoke_tokens(&mut site.world, "ann", &of_ann(Some("t-other")), site.now).unwrap();
+    site.driver.revoke_tokens(&mut site.world, "ann", &of_ann(Some("t-other")), site.now).unwrap();
     assert_eq!(close_of(&site, "ann"), None);
-    site.runner.revoke_tokens(&mut site.world, "ann", &of_ann(Some("t-ann")), site.now).unwrap();
+    site.driver.revoke_tokens(&mut site.world, "ann", &of_ann(Some("t-ann")), site.now).unwrap();
     assert_eq!((close_of(&site, "ann"), close_of(&site, "ann2")), (Some(CloseCode::Revoked), Some(CloseCode::Revoked)));
     assert_eq!(close_of(&site, "bob"), None);
     site.leave("bob");
     // These were checked before the revocation and come after it.
     assert_eq!(site.enter("ann3", say::pass("ann", "editor")).unwrap_err().code, Code::Revoked);
-    site.enter("ann4", Entry::Waiting).unwrap();
+    site.enter("ann4", Entry::Unauthenticated).unwrap();
     site.say("ann4", &hello("c", "x"));
     let Entry::Pass { user, pass } = say::pass("ann", "editor") else { panic!("a pass is one") };
     site.verified("ann4", Ok((user, pass)));
@@ -408,7 +416,7 @@ fn a1_a_connection_from_before_there_were_keys_has_to_come_again() {
     site.connect("ann");
     site.come_round();
     site.take("ann");
-    site.runner = roomkeep::runner::Runner::new(Settings { requires_tokens: true, ..settings() });
+    site.driver = roomkeep::driver::Driver::new(Settings { requires_tokens: true, ..settings() });
     site.say("ann", &say::sync());
     assert_eq!((site.take("ann"), close_of(&site, "ann")), (Vec::new(), Some(CloseCode::Unauthorized)));
 }
@@ -417,14 +425,14 @@ fn a1_a_connection_from_before_there_were_keys_has_to_come_again() {
 fn h6_deleting_a_room_ends_its_life() {
     let mut site = guarded();
     site.enter("ann", say::pass("ann", "editor")).unwrap();
-    site.enter("eve", Entry::Waiting).unwrap();
+    site.enter("eve", Entry::Unauthenticated).unwrap();
     site.say("ann", &say::set("ann", "f", "1"));
     site.come_round();
     // A change that waits goes with the room.
     site.say_at_once("ann", &say::with_id("1", &say::set("ann", "f", "2")));
     site.say_at_once("ann", &say::with_id("2", &say::set("ann", "f", "3")));
     site.take("ann");
-    site.runner.delete(&mut site.world, site.now).unwrap();
+    site.driver.delete(&mut site.world, site.now).unwrap();
     assert_eq!((close_of(&site, "ann"), close_of(&site, "eve")), (Some(CloseCode::Deleted), Some(CloseCode::Deleted)));
     assert_eq!(site.world.dump(), [""; 0]);
     assert_eq!((site.world.alarm, site.world.timer), (None, None));
@@ -446,17 +454,18 @@ fn j2_and_f1_what_is_passed_on_names_its_author_once_wherever_it_does() {
         expect![[r#"
             1 ann {"type":"chat","userId":"ann","selection":{"userId":"bob"}}
               attach ann: bound to ann, editor until 4611686018427387903, heard 1
-              to ann: {"type":"error","code":"identity_mismatch","message":"`userId` of the message is another than that of its selection."}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"`userId` of the message is another than that of its selection."}
             2 ann {"type":"chat","selection":{"userId":"bob"}}
               attach ann: bound to ann, editor until 4611686018427387903, heard 2
-              to ann: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user."}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user."}
             3 ann {"type":"chat","selection":{"userId":"ann","userId":"bob"}}
               attach ann: bound to ann, editor until 4611686018427387903, heard 3
-              to ann: {"type":"error","code":"bad_message","message":"The key `userId` stands there twice."}
+              to ann, in any case: {"type":"error","code":"bad_message","message":"The key `userId` stands there twice."}
             4 ann {"type":"chat","selection":{"userId":"ann","\u0075serId":"bob"}}
               attach ann: bound to ann, editor until 4611686018427387903, heard 4
-              to ann: {"type":"error","code":"bad_message","message":"The key `userId` stands there twice."}
+              to ann, in any case: {"type":"error","code":"bad_message","message":"The key `userId` stands there twice."}
             5 ann {"type":"chat","userId":"ann","selection":{"userId":"ann"}}
+              writer ann
               attach ann: bound to ann, editor until 4611686018427387903, heard 5
               to all but ann: {"type":"chat","userId":"ann","selection":{"userId":"ann"}}
         "#]],
@@ -471,8 +480,9 @@ fn e6_and_a3_nobody_takes_the_place_of_another_users_client() {
         expect![[r#"
             1 bob #1 hellos c
               attach bob: bound to bob, editor until 4611686018427387903, heard 1
-              to bob: {"type":"error","code":"identity_mismatch","message":"This `clientId` is another user's. Take a new one, at random.","id":"1"}
+              to bob, in any case: {"type":"error","code":"identity_mismatch","message":"This `clientId` is another user's. Take a new one, at random.","id":"1"}
             2 ann2 #2 hellos c
+              writer ann2 #2
               attach ann2: bound to ann, editor until 4611686018427387903, client c, heard 2
               to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":"ann","role":"editor","version":0,"epoch":"epoch1","lastSeq":0,"time":2,"limits":{…}}
               to ann2: {"type":"sync_response","version":0,"epoch":"epoch1","time":2,"selections":{},"participants":[],"presence":[],"requests":[],"permissions":[]}
@@ -489,5 +499,5 @@ fn f1_and_f3_a_key_that_stands_there_three_times_between_others_is_none() {
     assert_eq!(frame.message.map_err(|refusal| refusal.code), Err(Code::BadMessage));
     assert_eq!(frame.tag.id, None);
     let claims = r#"{"sub":"a","jti":"t","jti":"t","expires":1,"role":"viewer","y":1,"y":2,"jti":"t"}"#;
-    assert_eq!(Grant::from_claims(claims, &settings().limits).map_err(|denial| denial.code()), Err("unauthorized"));
+    assert_eq!(Claims::from_claims(claims, &settings().limits).map_err(|denial| denial.code()), Err("unauthorized"));
 }

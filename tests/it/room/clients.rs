@@ -16,22 +16,26 @@ fn e1_and_e3_a_numbered_message_is_stored_with_its_number_and_acked_after_its_ch
             1 ann @1 sets f 1
               write field f v3 at 1 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}
               write client a of ann at 1 seen 1 done:3
+              writer ann @1
               attach ann: joined as ann, client a, heard 1
               to all greeted: {"type":"changes","from":2,"to":3,"epoch":"epoch1","changes":[{"kind":"field","version":3,"field":"f","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1},"userId":"ann","updatedAt":1}]}
               to ann: {"type":"ack","seq":1,"version":3}
             2 ann @2 #x clears f
               write field f v4 at 2 by ann: cleared
               write client a of ann at 2 seen 2 done:3 done:4
+              writer ann #x @2
               attach ann: joined as ann, client a, heard 2
               to all greeted: {"type":"changes","from":3,"to":4,"epoch":"epoch1","changes":[{"kind":"field","version":4,"field":"f","selection":null,"userId":"ann","updatedAt":2}]}
               to ann: {"type":"ack","id":"x","seq":2,"version":4}
             3 ann @3 clears f
               write client a of ann at 3 seen 3 done:3 done:4 done:4
+              writer ann @3
               attach ann: joined as ann, client a, heard 3
               to ann: {"type":"ack","seq":3,"version":4}
             4 ann @4 ready true
               write participant ann v5 "ANN" ready true joined 0 seen 0 {}
               write client a of ann at 4 seen 4 done:3 done:4 done:4 done:5
+              writer ann @4
               attach ann: joined as ann, client a, heard 4
               to all greeted: {"type":"changes","from":4,"to":5,"epoch":"epoch1","changes":[{"kind":"participant","version":5,"participant":{"id":"ann","name":"ANN","isReady":true,"joinedAt":0}}]}
               to ann: {"type":"ack","seq":4,"version":5}
@@ -48,18 +52,21 @@ fn e2_a_number_that_was_answered_is_not_done_again() {
         expect![[r#"
             4 ann @1 ^0 sets f 1
               attach ann: joined as ann, client a, heard 4
-              to ann: {"type":"ack","seq":1,"version":3,"duplicate":true}
+              to ann, in any case: {"type":"ack","seq":1,"version":3,"duplicate":true}
             5 ann @2 #y ^9 sets g 1
               attach ann: joined as ann, client a, heard 5
               to ann: {"type":"conflict","id":"y","seq":2,"code":"E_CONFLICT","field":"g","clientVersion":9,"serverVersion":0,"current":null,"duplicate":true}
-              to ann: {"type":"conflict","id":"y","seq":2,"code":"E_CONFLICT","field":"g","clientVersion":9,"serverVersion":0,"current":null,"duplicate":true}
+              to ann, if the commit fails: {"type":"conflict","id":"y","seq":2,"code":"E_CONFLICT","field":"g","clientVersion":9,"serverVersion":0,"current":null,"duplicate":true}
             6 ann @1 ^0 sets f 3
+              writer ann @1
               attach ann: joined as ann, client a, heard 6
               to ann: {"type":"error","code":"seq_reused","message":"The `seq` 1 was used for another message. Number each message anew.","seq":1}
             7 ann @4 sets f 4
+              writer ann @4
               attach ann: joined as ann, client a, heard 7
               to ann: {"type":"error","code":"out_of_order","message":"The room waits for the message with the `seq` 3. Send from there again.","seq":4,"retry":true,"expected":3}
             8 bob syncs
+              writer bob
               attach bob: joined as bob, client b, heard 8
               to bob: {"type":"sync_response","version":4,"epoch":"epoch1","time":8,"selections":{"f":{"field":"f","value":2,"userId":"bob","timestamp":null,"version":4,"updatedAt":2}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":7,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":8,"version":2}],"presence":[],"requests":[],"permissions":[]}
         "#]],
@@ -79,22 +86,26 @@ fn e2_refusals_that_lie_in_the_content_are_recorded() {
         expect![[r#"
             1 ann {"type":"field_selected","seq":1,"selection":{"field":"","value":1,"userId":"ann"}}
               write client a of ann at 1 seen 1 bad_message
+              writer ann @1
               attach ann: joined as ann, client a, heard 1
               to ann: {"type":"error","code":"bad_message","message":"`field` of the selection must not be empty.","seq":1}
             2 ann {"type":"field_selected","seq":1,"selection":{"field":"","value":1,"userId":"ann"}}
               attach ann: joined as ann, client a, heard 2
-              to ann: {"type":"error","code":"bad_message","message":"This was refused before, and stays so. Send another message under the next number.","seq":1,"duplicate":true}
+              to ann, in any case: {"type":"error","code":"bad_message","message":"This was refused before, and stays so. Send another message under the next number.","seq":1,"duplicate":true}
             3 ann @1 sets f 1
+              writer ann @1
               attach ann: joined as ann, client a, heard 3
               to ann: {"type":"error","code":"seq_reused","message":"The `seq` 1 was used for another message. Number each message anew.","seq":1}
             4 ann @2 sets f 1
               write field f v3 at 4 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":4}
               write client a of ann at 2 seen 4 bad_message done:3
+              writer ann @2
               attach ann: joined as ann, client a, heard 4
               to all greeted: {"type":"changes","from":2,"to":3,"epoch":"epoch1","changes":[{"kind":"field","version":3,"field":"f","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":4},"userId":"ann","updatedAt":4}]}
               to ann: {"type":"ack","seq":2,"version":3}
             5 ann @3 sets f "x*40000"
               write client a of ann at 3 seen 5 bad_message done:3 limit_value
+              writer ann @3
               attach ann: joined as ann, client a, heard 5
               to ann: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 40002 bytes; this room takes 32768.","seq":3}
         "#]],
@@ -115,13 +126,15 @@ fn e2_the_same_in_another_layout_is_the_same() {
             1 ann @1 sets f {"a":[1,"x y"]}
               write field f v3 at 1 by ann: {"field":"f","value":{"a":[1,"x y"]},"userId":"ann","timestamp":null,"version":3,"updatedAt":1}
               write client a of ann at 1 seen 1 done:3
+              writer ann @1
               attach ann: joined as ann, client a, heard 1
               to all greeted: {"type":"changes","from":2,"to":3,"epoch":"epoch1","changes":[{"kind":"field","version":3,"field":"f","selection":{"field":"f","value":{"a":[1,"x y"]},"userId":"ann","timestamp":null,"version":3,"updatedAt":1},"userId":"ann","updatedAt":1}]}
               to ann: {"type":"ack","seq":1,"version":3}
             2 ann { "seq": 1, "type": "field_selected", "selection": { "userId": "ann", "value": {"a": [1, "x y"]}, "field": "f" } }
               attach ann: joined as ann, client a, heard 2
-              to ann: {"type":"ack","seq":1,"version":3,"duplicate":true}
+              to ann, in any case: {"type":"ack","seq":1,"version":3,"duplicate":true}
             3 ann @1 sets f {"a":[1,"xy"]}
+              writer ann @1
               attach ann: joined as ann, client a, heard 3
               to ann: {"type":"error","code":"seq_reused","message":"The `seq` 1 was used for another message. Number each message anew.","seq":1}
         "#]],
@@ -138,19 +151,21 @@ fn e4_only_so_many_answers_are_kept() {
         &setup,
         "2 ann @1 sets f 1\n2 ann @2 sets f 2\n2 ann @4 sets f 4",
         expect![[r#"
-        2 ann @1 sets f 1
-          attach ann: joined as ann, client a, heard 2
-          to ann: {"type":"error","code":"outcome_forgotten","message":"How the `seq` 1 was answered is not known any more.","seq":1}
-        2 ann @2 sets f 2
-          attach ann: joined as ann, client a, heard 2
-          to ann: {"type":"ack","seq":2,"version":4,"duplicate":true}
-        2 ann @4 sets f 4
-          write field f v6 at 2 by ann: {"field":"f","value":4,"userId":"ann","timestamp":null,"version":6,"updatedAt":2}
-          write client a of ann at 4 seen 2 done:5 done:6
-          attach ann: joined as ann, client a, heard 2
-          to all greeted: {"type":"changes","from":5,"to":6,"epoch":"epoch1","changes":[{"kind":"field","version":6,"field":"f","selection":{"field":"f","value":4,"userId":"ann","timestamp":null,"version":6,"updatedAt":2},"userId":"ann","updatedAt":2}]}
-          to ann: {"type":"ack","seq":4,"version":6}
-    "#]],
+            2 ann @1 sets f 1
+              writer ann @1
+              attach ann: joined as ann, client a, heard 2
+              to ann: {"type":"error","code":"outcome_forgotten","message":"How the `seq` 1 was answered is not known any more.","seq":1}
+            2 ann @2 sets f 2
+              attach ann: joined as ann, client a, heard 2
+              to ann, in any case: {"type":"ack","seq":2,"version":4,"duplicate":true}
+            2 ann @4 sets f 4
+              write field f v6 at 2 by ann: {"field":"f","value":4,"userId":"ann","timestamp":null,"version":6,"updatedAt":2}
+              write client a of ann at 4 seen 2 done:5 done:6
+              writer ann @4
+              attach ann: joined as ann, client a, heard 2
+              to all greeted: {"type":"changes","from":5,"to":6,"epoch":"epoch1","changes":[{"kind":"field","version":6,"field":"f","selection":{"field":"f","value":4,"userId":"ann","timestamp":null,"version":6,"updatedAt":2},"userId":"ann","updatedAt":2}]}
+              to ann: {"type":"ack","seq":4,"version":6}
+        "#]],
     );
 }
 
@@ -163,19 +178,22 @@ fn e4_a_client_belongs_to_the_user_who_first_numbered_with_it() {
         expect![[r#"
             2 eve joins
               write participant eve v4 "EVE" ready false joined 2 seen 2 {}
+              writer eve
               attach eve: joined as eve, heard 2
               to all greeted: {"type":"changes","from":3,"to":4,"epoch":"epoch1","changes":[{"kind":"participant","version":4,"participant":{"id":"eve","name":"EVE","isReady":false,"joinedAt":2}}]}
               to all but eve: {"type":"user_joined","userId":"eve","userName":"EVE","joinedAt":2}
             3 eve hellos a
               attach eve: joined as eve, heard 3
-              to eve: {"type":"error","code":"identity_mismatch","message":"This `clientId` is another user's. Take a new one, at random."}
+              to eve, in any case: {"type":"error","code":"identity_mismatch","message":"This `clientId` is another user's. Take a new one, at random."}
             4 eve2 connects
               attach eve2: unknown, heard 4
             5 eve2 hellos a
+              writer eve2
               attach eve2: unknown, client a, heard 5
               to eve2: {"type":"welcome","protocol":1,"connectionId":"657665320*24","userId":null,"role":"moderator","version":4,"epoch":"epoch1","lastSeq":1,"time":5,"limits":{…}}
               to eve2: {"type":"sync_response","version":4,"epoch":"epoch1","time":5,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2},{"id":"eve","name":"EVE","isReady":false,"online":true,"connections":1,"joinedAt":2,"lastSeen":3,"version":4}],"presence":[],"requests":[],"permissions":[]}
             6 eve2 @2 sets f 2
+              writer eve2 @2
               attach eve2: unknown, client a, heard 6
               to eve2: {"type":"error","code":"identity_mismatch","message":"This `clientId` is another user's. Take a new one, at random.","seq":2}
         "#]],
@@ -195,6 +213,7 @@ fn e4_a_client_that_was_away_for_30_days_is_forgotten_and_told_so() {
               attach ann: unknown, heard 2592000000
             2592000000 ann hellos a 3
               write client a of ann at 1 seen 30d+0 done:3
+              writer ann
               attach ann: unknown, client a, heard 2592000000
               to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":1,"time":2592000000,"limits":{…}}
               to ann: {"type":"changes","from":3,"to":3,"epoch":"epoch1","changes":[],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[]}
@@ -213,15 +232,18 @@ fn e4_a_client_that_was_away_for_30_days_is_forgotten_and_told_so() {
               attach ann: unknown, heard 2592000002
             2592000002 ann hellos a 3
               write client a of ann at forgotten seen 1 
+              writer ann
               attach ann: unknown, client a, heard 2592000002
               to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":null,"time":2592000002,"limits":{…}}
               to ann: {"type":"changes","from":3,"to":3,"epoch":"epoch1","changes":[],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[]}
             2592000002 ann @2 sets f 2
+              writer ann @2
               attach ann: unknown, client a, heard 2592000002
               to ann: {"type":"error","code":"outcome_forgotten","message":"The room has forgotten this client. Take a new `clientId` and number from 1.","seq":2}
             2592000002 ann2 connects
               attach ann2: unknown, heard 2592000002
             2592000002 ann2 hellos new
+              writer ann2
               attach ann2: unknown, client new, heard 2592000002
               to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":0,"time":2592000002,"limits":{…}}
               to ann2: {"type":"sync_response","version":3,"epoch":"epoch1","time":2592000002,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[]}
@@ -243,6 +265,7 @@ fn e4_and_x1_the_client_that_was_away_the_longest_gives_way() {
               attach cid: unknown, heard 3
               alarm at 150003
             3 cid hellos c
+              writer cid
               attach cid: unknown, client c, heard 3
               to cid: {"type":"welcome","protocol":1,"connectionId":"6369640*26","userId":null,"role":"moderator","version":2,"epoch":"epoch1","lastSeq":0,"time":3,"limits":{…}}
               to cid: {"type":"sync_response","version":2,"epoch":"epoch1","time":3,"selections":{"f":{"field":"f","value":2,"userId":"bob","timestamp":null,"version":2,"updatedAt":1}},"participants":[],"presence":[],"requests":[],"permissions":[]}
@@ -250,12 +273,14 @@ fn e4_and_x1_the_client_that_was_away_the_longest_gives_way() {
               write field f v3 at 3 by cid: {"field":"f","value":3,"userId":"cid","timestamp":null,"version":3,"updatedAt":3}
               write client b of bob at forgotten seen 1 
               write client c of cid at 1 seen 3 done:3
+              writer cid @1
               attach cid: bound to cid, client c, heard 3
               to all greeted: {"type":"changes","from":2,"to":3,"epoch":"epoch1","changes":[{"kind":"field","version":3,"field":"f","selection":{"field":"f","value":3,"userId":"cid","timestamp":null,"version":3,"updatedAt":3},"userId":"cid","updatedAt":3}]}
               to cid: {"type":"ack","seq":1,"version":3}
             4 bob connects
               attach bob: unknown, heard 4
             4 bob hellos b
+              writer bob
               attach bob: unknown, client b, heard 4
               to bob: {"type":"welcome","protocol":1,"connectionId":"626f620*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":null,"time":4,"limits":{…}}
               to bob: {"type":"sync_response","version":3,"epoch":"epoch1","time":4,"selections":{"f":{"field":"f","value":3,"userId":"cid","timestamp":null,"version":3,"updatedAt":3}},"participants":[],"presence":[],"requests":[],"permissions":[]}
@@ -270,21 +295,23 @@ fn e6_a_newer_connection_closes_the_older_ones_of_its_client() {
         &setup,
         "2 ann2 hellos a\n3 ann @1 sets f 1\n4 ann2 @1 sets f 2",
         expect![[r#"
-        2 ann2 hellos a
-          write participant ann v1 "ANN" ready false joined 0 seen 0 {}
-          attach ann2: unknown, client a, heard 2
-          to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":null,"role":"moderator","version":2,"epoch":"epoch1","lastSeq":0,"time":2,"limits":{…}}
-          to ann2: {"type":"sync_response","version":2,"epoch":"epoch1","time":2,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":0,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[]}
-          to all but ann: {"type":"user_left","userId":"ann","lastSeen":0}
-          close ann: 4410
-        3 ann @1 sets f 1
-        4 ann2 @1 sets f 2
-          write field f v3 at 4 by ann: {"field":"f","value":2,"userId":"ann","timestamp":null,"version":3,"updatedAt":4}
-          write client a of ann at 1 seen 4 done:3
-          attach ann2: bound to ann, client a, heard 4
-          to all greeted: {"type":"changes","from":2,"to":3,"epoch":"epoch1","changes":[{"kind":"field","version":3,"field":"f","selection":{"field":"f","value":2,"userId":"ann","timestamp":null,"version":3,"updatedAt":4},"userId":"ann","updatedAt":4}]}
-          to ann2: {"type":"ack","seq":1,"version":3}
-    "#]],
+            2 ann2 hellos a
+              write participant ann v1 "ANN" ready false joined 0 seen 0 {}
+              writer ann2
+              attach ann2: unknown, client a, heard 2
+              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":null,"role":"moderator","version":2,"epoch":"epoch1","lastSeq":0,"time":2,"limits":{…}}
+              to ann2: {"type":"sync_response","version":2,"epoch":"epoch1","time":2,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":0,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[]}
+              to all but ann, in any case: {"type":"user_left","userId":"ann","lastSeen":0}
+              close ann: 4410
+            3 ann @1 sets f 1
+            4 ann2 @1 sets f 2
+              write field f v3 at 4 by ann: {"field":"f","value":2,"userId":"ann","timestamp":null,"version":3,"updatedAt":4}
+              write client a of ann at 1 seen 4 done:3
+              writer ann2 @1
+              attach ann2: bound to ann, client a, heard 4
+              to all greeted: {"type":"changes","from":2,"to":3,"epoch":"epoch1","changes":[{"kind":"field","version":3,"field":"f","selection":{"field":"f","value":2,"userId":"ann","timestamp":null,"version":3,"updatedAt":4},"userId":"ann","updatedAt":4}]}
+              to ann2: {"type":"ack","seq":1,"version":3}
+        "#]],
     );
 }
 
@@ -298,22 +325,26 @@ fn s4_a_second_edit_of_the_same_client_is_no_conflict() {
             2 ann @2 ^0 sets f 2
               write field f v4 at 2 by ann: {"field":"f","value":2,"userId":"ann","timestamp":null,"version":4,"updatedAt":2}
               write client a of ann at 2 seen 2 done:3 done:4
+              writer ann @2
               attach ann: joined as ann, client a, heard 2
               to all greeted: {"type":"changes","from":3,"to":4,"epoch":"epoch1","changes":[{"kind":"field","version":4,"field":"f","selection":{"field":"f","value":2,"userId":"ann","timestamp":null,"version":4,"updatedAt":2},"userId":"ann","updatedAt":2}]}
               to ann: {"type":"ack","seq":2,"version":4}
             3 bob @1 ^3 sets f 3
               write client b of bob at 1 seen 3 conflict:f:3
+              writer bob @1
               attach bob: joined as bob, client b, heard 3
               to bob: {"type":"conflict","seq":1,"code":"E_CONFLICT","field":"f","clientVersion":3,"serverVersion":4,"current":{"field":"f","value":2,"userId":"ann","timestamp":null,"version":4,"updatedAt":2}}
             4 ann @3 ^0 clears f
               write field f v5 at 4 by ann: cleared
               write client a of ann at 3 seen 4 done:3 done:4 done:5
+              writer ann @3
               attach ann: joined as ann, client a, heard 4
               to all greeted: {"type":"changes","from":4,"to":5,"epoch":"epoch1","changes":[{"kind":"field","version":5,"field":"f","selection":null,"userId":"ann","updatedAt":4}]}
               to ann: {"type":"ack","seq":3,"version":5}
             5 ann @4 ^3 sets f 5
               write field f v6 at 5 by ann: {"field":"f","value":5,"userId":"ann","timestamp":null,"version":6,"updatedAt":5}
               write client a of ann at 4 seen 5 done:3 done:4 done:5 done:6
+              writer ann @4
               attach ann: joined as ann, client a, heard 5
               to all greeted: {"type":"changes","from":5,"to":6,"epoch":"epoch1","changes":[{"kind":"field","version":6,"field":"f","selection":{"field":"f","value":5,"userId":"ann","timestamp":null,"version":6,"updatedAt":5},"userId":"ann","updatedAt":5}]}
               to ann: {"type":"ack","seq":4,"version":6}
@@ -348,26 +379,32 @@ fn s9_a_batch_is_done_as_a_whole_or_not_at_all() {
               write field f v6 at 1 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":6,"updatedAt":1}
               write field g v4 at 1 by ann: {"field":"g","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":1}
               write client a of ann at 1 seen 1 done:6
+              writer ann @1
               attach ann: joined as ann, client a, heard 1
               to all greeted: {"type":"changes","from":2,"to":6,"epoch":"epoch1","changes":[{"kind":"field","version":4,"field":"g","selection":{"field":"g","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":1},"userId":"ann","updatedAt":1},{"kind":"field","version":6,"field":"f","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":6,"updatedAt":1},"userId":"ann","updatedAt":1}]}
               to ann: {"type":"ack","seq":1,"version":6}
             2 ann {"type":"batch","seq":2,"changes":[{"type":"field_cleared","field":"f","userId":"ann"},{"type":"field_selected","selection":{"field":"h","value":1,"userId":"ann"}},{"type":"field_selected","selection":{"field":"i","value":1,"userId":"ann"}}]}
               write client a of ann at 2 seen 2 done:6 limit_fields
+              writer ann @2
               attach ann: joined as ann, client a, heard 2
               to ann: {"type":"error","code":"limit_fields","message":"The room has 2 fields, all it takes. Clear one first.","seq":2}
             2 bob sets g 2
               write field g v7 at 2 by bob: {"field":"g","value":2,"userId":"bob","timestamp":null,"version":7,"updatedAt":2}
+              writer bob
               attach bob: joined as bob, client b, heard 2
               to all greeted: {"type":"changes","from":6,"to":7,"epoch":"epoch1","changes":[{"kind":"field","version":7,"field":"g","selection":{"field":"g","value":2,"userId":"bob","timestamp":null,"version":7,"updatedAt":2},"userId":"bob","updatedAt":2}]}
             3 ann {"type":"batch","seq":3,"changes":[{"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann"}},{"type":"field_selected","baseVersion":1,"selection":{"field":"g","value":1,"userId":"ann"}}]}
               write client a of ann at 3 seen 3 done:6 limit_fields conflict:g:1
+              writer ann @3
               attach ann: joined as ann, client a, heard 3
               to ann: {"type":"conflict","seq":3,"code":"E_CONFLICT","field":"g","clientVersion":1,"serverVersion":7,"current":{"field":"g","value":2,"userId":"bob","timestamp":null,"version":7,"updatedAt":2}}
             3 bob syncs 5
+              writer bob
               attach bob: joined as bob, client b, heard 3
               to bob: {"type":"changes","from":5,"to":7,"epoch":"epoch1","changes":[{"kind":"field","version":6,"field":"f","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":6,"updatedAt":1},"userId":"ann","updatedAt":1},{"kind":"field","version":7,"field":"g","selection":{"field":"g","value":2,"userId":"bob","timestamp":null,"version":7,"updatedAt":2},"userId":"bob","updatedAt":2}],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":3,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":3,"version":2}],"presence":[]}
             4 ann {"type":"batch","seq":4,"changes":[]}
               write client a of ann at 4 seen 4 done:6 limit_fields conflict:g:1 done:7
+              writer ann @4
               attach ann: joined as ann, client a, heard 4
               to ann: {"type":"ack","seq":4,"version":7}
         "#]],
@@ -389,16 +426,18 @@ fn y4_welcome_tells_where_the_client_stands() {
         7 eve @1 sets f 1"#,
         expect![[r#"
             3 ann #h hellos a 2
+              writer ann #h
               attach ann: unknown, client a, heard 3
               to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":1,"time":3,"limits":{…}}
               to ann: {"type":"changes","from":2,"to":3,"epoch":"epoch1","changes":[{"kind":"field","version":3,"field":"f","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1},"userId":"ann","updatedAt":1}],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[]}
               to ann: {"type":"ack","id":"h","version":3}
             4 ann hellos a
               attach ann: unknown, client a, heard 4
-              to ann: {"type":"error","code":"bad_message","message":"This connection has said `hello` before."}
+              to ann, in any case: {"type":"error","code":"bad_message","message":"This connection has said `hello` before."}
             5 cid connects
               attach cid: unknown, heard 5
             5 cid {"type":"hello","protocol":1,"clientId":"c","since":1,"epoch":"other"}
+              writer cid
               attach cid: unknown, client c, heard 5
               to cid: {"type":"welcome","protocol":1,"connectionId":"6369640*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":null,"time":5,"limits":{…}}
               to cid: {"type":"sync_response","version":3,"epoch":"epoch1","time":5,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[],"reset":true}
@@ -409,6 +448,7 @@ fn y4_welcome_tells_where_the_client_stands() {
             7 eve connects
               attach eve: unknown, heard 7
             7 eve @1 sets f 1
+              writer eve @1
               attach eve: unknown, heard 7
               to eve: {"type":"error","code":"bad_message","message":"Say `hello` before the first `seq`.","seq":1,"retry":true}
         "#]],

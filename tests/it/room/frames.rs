@@ -33,6 +33,9 @@ fn f6_a_crowded_room_gathers_changes_and_keeps_their_order() {
             116 * flush
               write field f v5 at 110 by bob: {"field":"f","value":2,"userId":"bob","timestamp":null,"version":5,"updatedAt":110}
               write field g v6 at 111 by ann: {"field":"g","value":3,"userId":"ann","timestamp":null,"version":6,"updatedAt":111}
+              writer ann #1
+              writer bob #2
+              writer ann #3
               attach ann: joined as ann, heard 111
               attach bob: joined as bob, heard 112
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
@@ -41,7 +44,7 @@ fn f6_a_crowded_room_gathers_changes_and_keeps_their_order() {
               to bob: {"type":"ack","id":"2","version":5}
               to all plain but ann: {"type":"field_selected","selection":{"field":"g","value":3,"userId":"ann","timestamp":null,"version":6,"updatedAt":111},"version":6}
               to ann: {"type":"ack","id":"3","version":6}
-              to bob: {"type":"error","code":"bad_message","message":"The frame is no JSON object: key must be a string at line 1 column 2."}
+              to bob, in any case: {"type":"error","code":"bad_message","message":"The frame is no JSON object: key must be a string at line 1 column 2."}
         "#]],
     );
 }
@@ -57,6 +60,8 @@ fn f6_a_read_and_a_relay_take_what_waits_along() {
               flush at 116
             102 bob syncs
               write field f v4 at 101 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}
+              writer ann #1
+              writer bob
               attach ann: joined as ann, heard 101
               attach bob: joined as bob, heard 102
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
@@ -72,6 +77,8 @@ fn f6_a_read_and_a_relay_take_what_waits_along() {
               flush at 116
             102 ann {"type":"wave"}
               write field f v4 at 101 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}
+              writer ann #1
+              writer ann
               attach ann: joined as ann, heard 102
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
               to ann: {"type":"ack","id":"1","version":4}
@@ -87,9 +94,10 @@ fn f6_a_read_and_a_relay_take_what_waits_along() {
             102 ann breaks
               write field f v4 at 101 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}
               write participant ann v1 "ANN" ready false joined 0 seen 101 {}
+              writer ann #1
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
               to ann: {"type":"ack","id":"1","version":4}
-              to all but ann: {"type":"user_left","userId":"ann","lastSeen":101}
+              to all but ann, in any case: {"type":"user_left","userId":"ann","lastSeen":101}
         "#]],
     );
     check(
@@ -100,6 +108,7 @@ fn f6_a_read_and_a_relay_take_what_waits_along() {
               flush at 116
             102 eve connects
               write field f v4 at 101 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}
+              writer ann #1
               attach ann: joined as ann, heard 101
               attach eve: unknown, heard 102
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101},"version":4}
@@ -116,6 +125,7 @@ fn f6_and_y8_a_quiet_or_small_room_does_not_wait() {
         expect![[r#"
             16 ann sets f 1
               write field f v3 at 16 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":16}
+              writer ann
               attach ann: joined as ann, heard 16
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":16},"version":3}
         "#]],
@@ -126,6 +136,7 @@ fn f6_and_y8_a_quiet_or_small_room_does_not_wait() {
         expect![[r#"
             0 ann sets f 1
               write field f v3 at 0 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":0}
+              writer ann
               attach ann: joined as ann, heard 0
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":0},"version":3}
         "#]],
@@ -152,10 +163,12 @@ fn p2_another_type_is_passed_on_as_it_came() {
         "#,
         expect![[r#"
             5 ann {"type":"wave",  "n": 1.0, "id":"w1", "userId":"ann"}
+              writer ann #w1
               attach ann: joined as ann, heard 5
               to all but ann: {"type":"wave",  "n": 1.0, "id":"w1", "userId":"ann"}
               to ann: {"type":"ack","id":"w1","version":2}
             6 ann {"type":"wave","id":{"not":"ours"},"userId":17}
+              writer ann
               attach ann: joined as ann, heard 6
               to all but ann: {"type":"wave","id":{"not":"ours"},"userId":17}
         "#]],
@@ -175,19 +188,21 @@ fn f3_each_id_gets_one_answer_and_without_an_id_only_failures_do() {
         expect![[r#"
             1 ann {"type":"user_ready","userId":"ann","isReady":true,"id":-9007199254740991}
               write participant ann v3 "ANN" ready true joined 0 seen 0 {}
+              writer ann #-9007199254740991
               attach ann: joined as ann, heard 1
               to all plain but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":3}
               to ann: {"type":"ack","id":-9007199254740991,"version":3}
             2 ann {"type":"user_ready","userId":"ann","isReady":1,"id":"x"}
               attach ann: joined as ann, heard 2
-              to ann: {"type":"error","code":"bad_message","message":"`isReady` of the message must be true or false.","id":"x"}
+              to ann, in any case: {"type":"error","code":"bad_message","message":"`isReady` of the message must be true or false.","id":"x"}
             3 ann {"type":"user_ready","userId":"ann","isReady":false}
               write participant ann v4 "ANN" ready false joined 0 seen 0 {}
+              writer ann
               attach ann: joined as ann, heard 3
               to all plain but ann: {"type":"user_ready","userId":"ann","isReady":false,"version":4}
             4 ann {"type":"user_ready","userId":"ann","isReady":1}
               attach ann: joined as ann, heard 4
-              to ann: {"type":"error","code":"bad_message","message":"`isReady` of the message must be true or false."}
+              to ann, in any case: {"type":"error","code":"bad_message","message":"`isReady` of the message must be true or false."}
         "#]],
     );
 }

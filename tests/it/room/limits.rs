@@ -1,6 +1,6 @@
 //! Limits, silence and expiry.
 
-use roomkeep::room::session::Entry;
+use roomkeep::access::pass::Entry;
 
 use super::*;
 
@@ -72,40 +72,44 @@ fn x1_a_message_a_value_and_names_at_their_limits_and_one_past() {
         expect![[r#"
             1 ann #1 sets x*128 1
               write field x*128 v3 at 1 by ann: {"field":"x*128","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}
+              writer ann #1
               attach ann: joined as ann, heard 1
               to all plain but ann: {"type":"field_selected","selection":{"field":"x*128","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1},"version":3}
               to ann: {"type":"ack","id":"1","version":3}
             2 ann #2 sets x*129 1
               attach ann: joined as ann, heard 2
-              to ann: {"type":"error","code":"limit_name","message":"`field` has 129 bytes; this room takes 128.","id":"2"}
+              to ann, in any case: {"type":"error","code":"limit_name","message":"`field` has 129 bytes; this room takes 128.","id":"2"}
             3 ann #3 sets ä*65 1
               attach ann: joined as ann, heard 3
-              to ann: {"type":"error","code":"limit_name","message":"`field` has 130 bytes; this room takes 128.","id":"3"}
+              to ann, in any case: {"type":"error","code":"limit_name","message":"`field` has 130 bytes; this room takes 128.","id":"3"}
             4 ann #4 sets f "x*32766"
               write field f v4 at 4 by ann: {"field":"f","value":"x*32766","userId":"ann","timestamp":null,"version":4,"updatedAt":4}
+              writer ann #4
               attach ann: joined as ann, heard 4
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":"x*32766","userId":"ann","timestamp":null,"version":4,"updatedAt":4},"version":4}
               to ann: {"type":"ack","id":"4","version":4}
             5 ann #5 sets f "x*32767"
               attach ann: joined as ann, heard 5
-              to ann: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 32769 bytes; this room takes 32768.","id":"5"}
+              to ann, in any case: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 32769 bytes; this room takes 32768.","id":"5"}
             6 ann #6 joins x*256
               write participant ann v5 "x*256" ready false joined 0 seen 0 {}
+              writer ann #6
               attach ann: joined as ann, heard 6
               to all but ann: {"type":"user_joined","userId":"ann","userName":"x*256","joinedAt":0}
               to ann: {"type":"ack","id":"6","version":5}
             7 ann #7 joins x*257
               attach ann: joined as ann, heard 7
-              to ann: {"type":"error","code":"limit_name","message":"`userName` has 257 bytes; this room takes 256.","id":"7"}
+              to ann, in any case: {"type":"error","code":"limit_name","message":"`userName` has 257 bytes; this room takes 256.","id":"7"}
             8 ann {"type":"wave","x":"x*65514"}
+              writer ann
               attach ann: joined as ann, heard 8
               to all but ann: {"type":"wave","x":"x*65514"}
             9 ann {"type":"wave","x":"x*65515"}
               attach ann: joined as ann, heard 9
-              to ann: {"type":"error","code":"limit_message","message":"The message has 65537 bytes; this room takes 65536."}
+              to ann, in any case: {"type":"error","code":"limit_message","message":"The message has 65537 bytes; this room takes 65536."}
             10 ann {"id":10,"type":"wave","x":"x*65536"}
               attach ann: joined as ann, heard 10
-              to ann: {"type":"error","code":"limit_message","message":"The message has 65566 bytes; this room takes 65536.","id":10}
+              to ann, in any case: {"type":"error","code":"limit_message","message":"The message has 65566 bytes; this room takes 65536.","id":10}
         "#]],
     );
 }
@@ -125,19 +129,21 @@ fn x1_extra_members_count_as_part_of_the_value() {
         expect![[r#"
             1 ann {"type":"field_selected","id":1,"selection":{"field":"f","value":"12345","userId":"ann","a":10}}
               write field f v2 at 1 by ann: {"field":"f","value":"12345","userId":"ann","timestamp":null,"version":2,"updatedAt":1,"a":10}
+              writer ann #1
               attach ann: joined as ann, heard 1
               to ann: {"type":"ack","id":1,"version":2}
             2 ann {"type":"field_selected","id":2,"selection":{"field":"f","value":"12345","userId":"ann","a":100}}
               attach ann: joined as ann, heard 2
-              to ann: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 11 bytes; this room takes 10.","id":2}
+              to ann, in any case: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 11 bytes; this room takes 10.","id":2}
             3 ann {"type":"user_joined","id":3,"userId":"ann","userName":"Ann","color":"red"}
               write participant ann v3 "Ann" ready false joined 0 seen 0 {"color": Json(RawValue("red"))}
+              writer ann #3
               attach ann: joined as ann, heard 3
               to all but ann: {"type":"user_joined","userId":"ann","userName":"Ann","joinedAt":0,"color":"red"}
               to ann: {"type":"ack","id":3,"version":3}
             4 ann {"type":"user_joined","id":4,"userId":"ann","userName":"Ann","color":"pink"}
               attach ann: joined as ann, heard 4
-              to ann: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 11 bytes; this room takes 10.","id":4}
+              to ann, in any case: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 11 bytes; this room takes 10.","id":4}
         "#]],
     );
 }
@@ -151,25 +157,30 @@ fn x1_a_room_takes_so_many_fields() {
         expect![[r#"
             1 ann #1 sets a 1
               write field a v2 at 1 by ann: {"field":"a","value":1,"userId":"ann","timestamp":null,"version":2,"updatedAt":1}
+              writer ann #1
               attach ann: joined as ann, heard 1
               to ann: {"type":"ack","id":"1","version":2}
             2 ann #2 sets b 1
               write field b v3 at 2 by ann: {"field":"b","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":2}
+              writer ann #2
               attach ann: joined as ann, heard 2
               to ann: {"type":"ack","id":"2","version":3}
             3 ann #3 sets c 1
               attach ann: joined as ann, heard 3
-              to ann: {"type":"error","code":"limit_fields","message":"The room has 2 fields, all it takes. Clear one first.","id":"3"}
+              to ann, in any case: {"type":"error","code":"limit_fields","message":"The room has 2 fields, all it takes. Clear one first.","id":"3"}
             4 ann #4 sets a 2
               write field a v4 at 4 by ann: {"field":"a","value":2,"userId":"ann","timestamp":null,"version":4,"updatedAt":4}
+              writer ann #4
               attach ann: joined as ann, heard 4
               to ann: {"type":"ack","id":"4","version":4}
             5 ann #5 clears a
               write field a v5 at 5 by ann: cleared
+              writer ann #5
               attach ann: joined as ann, heard 5
               to ann: {"type":"ack","id":"5","version":5}
             6 ann #6 sets c 1
               write field c v6 at 6 by ann: {"field":"c","value":1,"userId":"ann","timestamp":null,"version":6,"updatedAt":6}
+              writer ann #6
               attach ann: joined as ann, heard 6
               to ann: {"type":"ack","id":"6","version":6}
         "#]],
@@ -187,9 +198,11 @@ fn x1_the_oldest_tombstone_is_forgotten_and_the_floor_rises() {
               write room epoch1 floor 5 touched 0
               write no field b
               write field c v7 at 5 by ann: cleared
+              writer ann
               attach ann: joined as ann, heard 5
             6 ann sets b 1
               write field b v8 at 6 by ann: {"field":"b","value":1,"userId":"ann","timestamp":null,"version":8,"updatedAt":6}
+              writer ann
               attach ann: joined as ann, heard 6
         "#]],
     );
@@ -208,19 +221,22 @@ fn x1_the_longest_offline_gives_way_and_nobody_who_is_here() {
             8 dan #1 joins
               write no participant bob
               write participant dan v4 "DAN" ready false joined 8 seen 8 {}
+              writer dan #1
               attach dan: joined as dan, heard 8
               to all but dan: {"type":"user_joined","userId":"dan","userName":"DAN","joinedAt":8}
               to dan: {"type":"ack","id":"1","version":4}
             9 eve #2 joins
               write no participant ann
               write participant eve v5 "EVE" ready false joined 9 seen 9 {}
+              writer eve #2
               attach eve: joined as eve, heard 9
               to all but eve: {"type":"user_joined","userId":"eve","userName":"EVE","joinedAt":9}
               to eve: {"type":"ack","id":"2","version":5}
             10 fay #3 joins
               attach fay: unknown, heard 10
-              to fay: {"type":"error","code":"limit_participants","message":"The room has 3 participants, all online.","id":"3"}
+              to fay, in any case: {"type":"error","code":"limit_participants","message":"The room has 3 participants, all online.","id":"3"}
             11 cid syncs
+              writer cid
               attach cid: joined as cid, heard 11
               to cid: {"type":"sync_response","version":5,"epoch":"epoch1","time":11,"selections":{},"participants":[{"id":"cid","name":"CID","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":11,"version":3},{"id":"dan","name":"DAN","isReady":false,"online":true,"connections":1,"joinedAt":8,"lastSeen":8,"version":4},{"id":"eve","name":"EVE","isReady":false,"online":true,"connections":1,"joinedAt":9,"lastSeen":9,"version":5}],"presence":[],"requests":[],"permissions":[]}
         "#]],
@@ -238,23 +254,26 @@ fn x1_a_room_keeps_so_many_bytes() {
         expect![[r#"
             1 ann #1 sets f 11
               write field f v2 at 1 by ann: {"field":"f","value":11,"userId":"ann","timestamp":null,"version":2,"updatedAt":1}
+              writer ann #1
               attach ann: joined as ann, heard 1
               to ann: {"type":"ack","id":"1","version":2}
             2 ann #2 sets f 111
               attach ann: joined as ann, heard 2
-              to ann: {"type":"error","code":"limit_room","message":"The room would keep 93 bytes; it takes 92. Clear a field first.","id":"2"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would keep 93 bytes; it takes 92. Clear a field first.","id":"2"}
             3 ann #3 joins ANNE
               attach ann: joined as ann, heard 3
-              to ann: {"type":"error","code":"limit_room","message":"The room would keep 93 bytes; it takes 92. Clear a field first.","id":"3"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would keep 93 bytes; it takes 92. Clear a field first.","id":"3"}
             4 ann #4 sets g 1
               attach ann: joined as ann, heard 4
-              to ann: {"type":"error","code":"limit_room","message":"The room would keep 177 bytes; it takes 92. Clear a field first.","id":"4"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would keep 177 bytes; it takes 92. Clear a field first.","id":"4"}
             5 ann #5 clears f
               write field f v3 at 5 by ann: cleared
+              writer ann #5
               attach ann: joined as ann, heard 5
               to ann: {"type":"ack","id":"5","version":3}
             6 ann #6 joins ANNE
               write participant ann v4 "ANNE" ready false joined 0 seen 0 {}
+              writer ann #6
               attach ann: joined as ann, heard 6
               to all but ann: {"type":"user_joined","userId":"ann","userName":"ANNE","joinedAt":0}
               to ann: {"type":"ack","id":"6","version":4}
@@ -264,14 +283,14 @@ fn x1_a_room_keeps_so_many_bytes() {
 
 #[test]
 fn x1_a_room_takes_so_many_connections() {
-    let mut room = Room::restore(limited(|limits| limits.connections = 2), None, "e".to_owned(), Vec::new(), 0);
+    let mut room = new_room(limited(|limits| limits.connections = 2), "e");
     run(&mut room, "0 ann connects", &mut String::new());
-    assert_eq!(room.admit(&Entry::Anonymous), Ok(()));
+    assert_eq!(room.admit(&Entry::Anonymous, 0), Ok(()));
     run(&mut room, "0 bob connects", &mut String::new());
     expect![[r#"Err(Refusal { code: LimitConnections, message: "2 connections are in the room: it takes no more. Try again later.", may_pass: true, expected: None })"#]]
-    .assert_eq(&format!("{:?}", room.admit(&Entry::Anonymous)));
+    .assert_eq(&format!("{:?}", room.admit(&Entry::Anonymous, 0)));
     run(&mut room, "0 ann leaves", &mut String::new());
-    assert_eq!(room.admit(&Entry::Anonymous), Ok(()));
+    assert_eq!(room.admit(&Entry::Anonymous, 0), Ok(()));
 }
 
 #[test]
@@ -282,7 +301,7 @@ fn x2_a_connection_found_dead_is_told_to_retry() {
         expect![[r#"
             150000 * alarm
               write participant ann v1 "ANN" ready false joined 0 seen 0 {}
-              to all but ann: {"type":"user_left","userId":"ann","lastSeen":0}
+              to all but ann, in any case: {"type":"user_left","userId":"ann","lastSeen":0}
               close ann: 4408
               alarm at 30d+150000
         "#]],

@@ -10,6 +10,7 @@ fn j1_joining_is_recorded_and_announced_with_the_members_of_the_message() {
         expect![[r#"
             5 ann {"type":"user_joined","id":7,"userId":"ann","userName":"Ann","color":"red","joinedAt":99,"token":"t"}
               write participant ann v1 "Ann" ready false joined 5 seen 5 {"color": Json(RawValue("red"))}
+              writer ann #7
               attach ann: joined as ann, heard 5
               to all but ann: {"type":"user_joined","userId":"ann","userName":"Ann","joinedAt":5,"color":"red"}
               to ann: {"type":"ack","id":7,"version":1}
@@ -24,12 +25,15 @@ fn j1_a_second_tab_and_a_second_joining_are_silent() {
         "5 ann2 #1 joins\n6 ann2 #2 joins\n7 ann #3 joins",
         expect![[r#"
             5 ann2 #1 joins
+              writer ann2 #1
               attach ann2: joined as ann, heard 5
               to ann2: {"type":"ack","id":"1","version":2}
             6 ann2 #2 joins
+              writer ann2 #2
               attach ann2: joined as ann, heard 6
               to ann2: {"type":"ack","id":"2","version":2}
             7 ann #3 joins
+              writer ann #3
               attach ann: joined as ann, heard 7
               to ann: {"type":"ack","id":"3","version":2}
         "#]],
@@ -42,12 +46,13 @@ fn j1_a_new_name_is_announced_and_counted() {
         &here(&["ann", "bob"]),
         "5 ann #1 joins Annie",
         expect![[r#"
-        5 ann #1 joins Annie
-          write participant ann v3 "Annie" ready false joined 0 seen 0 {}
-          attach ann: joined as ann, heard 5
-          to all but ann: {"type":"user_joined","userId":"ann","userName":"Annie","joinedAt":0}
-          to ann: {"type":"ack","id":"1","version":3}
-    "#]],
+            5 ann #1 joins Annie
+              write participant ann v3 "Annie" ready false joined 0 seen 0 {}
+              writer ann #1
+              attach ann: joined as ann, heard 5
+              to all but ann: {"type":"user_joined","userId":"ann","userName":"Annie","joinedAt":0}
+              to ann: {"type":"ack","id":"1","version":3}
+        "#]],
     );
 }
 
@@ -59,10 +64,12 @@ fn j1_who_comes_back_is_announced_and_not_counted() {
         expect![[r#"
             9 ann #1 joins
               write participant ann v3 "ANN" ready true joined 0 seen 9 {}
+              writer ann #1
               attach ann: joined as ann, heard 9
               to all but ann: {"type":"user_joined","userId":"ann","userName":"ANN","joinedAt":0}
               to ann: {"type":"ack","id":"1","version":3}
             10 bob syncs
+              writer bob
               attach bob: joined as bob, heard 10
               to bob: {"type":"sync_response","version":3,"epoch":"epoch1","time":10,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":true,"online":true,"connections":1,"joinedAt":0,"lastSeen":9,"version":3},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":10,"version":2}],"presence":[],"requests":[],"permissions":[]}
         "#]],
@@ -84,22 +91,22 @@ fn j2_a_connection_belongs_to_one_user() {
         expect![[r#"
             1 ann {"type":"user_joined","id":1,"userId":"bob","userName":"Bob"}
               attach ann: joined as ann, heard 1
-              to ann: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":1}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":1}
             2 ann {"type":"field_selected","id":2,"selection":{"field":"f","value":1,"userId":"bob"}}
               attach ann: joined as ann, heard 2
-              to ann: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":2}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":2}
             3 ann {"type":"field_cleared","id":3,"field":"f","userId":"bob"}
               attach ann: joined as ann, heard 3
-              to ann: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":3}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":3}
             4 ann {"type":"user_ready","id":4,"userId":"bob","isReady":true}
               attach ann: joined as ann, heard 4
-              to ann: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":4}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":4}
             5 ann {"type":"wave","id":5,"userId":"bob"}
               attach ann: joined as ann, heard 5
-              to ann: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":5}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":5}
             6 ann {"type":"wave","id":6,"selection":{"userId":"bob"}}
               attach ann: joined as ann, heard 6
-              to ann: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":6}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":6}
         "#]],
     );
 }
@@ -120,27 +127,31 @@ fn j3_a_first_write_binds_the_connection_and_records_nobody() {
         expect![[r#"
             1 ann sets f 1
               write field f v1 at 1 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":1,"updatedAt":1}
+              writer ann
               attach ann: bound to ann, heard 1
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":1,"updatedAt":1},"version":1}
             2 ann {"type":"field_cleared","id":2,"field":"f","userId":"bob"}
               attach ann: bound to ann, heard 2
-              to ann: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":2}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":2}
             3 ann syncs
+              writer ann
               attach ann: bound to ann, heard 3
               to ann: {"type":"sync_response","version":1,"epoch":"epoch1","time":3,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":1,"updatedAt":1}},"participants":[],"presence":[],"requests":[],"permissions":[]}
             4 ann joins
               write participant ann v2 "ANN" ready false joined 4 seen 4 {}
+              writer ann
               attach ann: joined as ann, heard 4
               to all but ann: {"type":"user_joined","userId":"ann","userName":"ANN","joinedAt":4}
             5 ann leaves
               write participant ann v2 "ANN" ready false joined 4 seen 5 {}
-              to all but ann: {"type":"user_left","userId":"ann","lastSeen":5}
+              to all but ann, in any case: {"type":"user_left","userId":"ann","lastSeen":5}
               alarm at 30d+5
             6 bob clears g
+              writer bob
               attach bob: bound to bob, heard 6
             7 bob {"type":"user_joined","id":7,"userId":"eve","userName":"Eve"}
               attach bob: bound to bob, heard 7
-              to bob: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":7}
+              to bob, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":7}
         "#]],
     );
 }
@@ -153,14 +164,16 @@ fn j3_ready_before_joined_is_refused() {
         expect![[r#"
             1 ann #1 ready true
               attach ann: unknown, heard 1
-              to ann: {"type":"error","code":"not_joined","message":"Send `user_joined` before `user_ready`.","id":"1"}
+              to ann, in any case: {"type":"error","code":"not_joined","message":"Send `user_joined` before `user_ready`.","id":"1"}
             2 ann #2 joins
               write participant ann v1 "ANN" ready false joined 2 seen 2 {}
+              writer ann #2
               attach ann: joined as ann, heard 2
               to all but ann: {"type":"user_joined","userId":"ann","userName":"ANN","joinedAt":2}
               to ann: {"type":"ack","id":"2","version":1}
             3 ann #3 ready true
               write participant ann v2 "ANN" ready true joined 2 seen 2 {}
+              writer ann #3
               attach ann: joined as ann, heard 3
               to all plain but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":2}
               to ann: {"type":"ack","id":"3","version":2}
@@ -179,12 +192,13 @@ fn j3_a_known_user_may_be_ready_before_joining_again_and_is_bound_by_it() {
         expect![[r#"
             7 ann #1 ready true
               write participant ann v3 "ANN" ready true joined 0 seen 5 {}
+              writer ann #1
               attach ann: bound to ann, heard 7
               to all plain but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":3}
               to ann: {"type":"ack","id":"1","version":3}
             8 ann {"type":"user_joined","id":2,"userId":"bob","userName":"Bob"}
               attach ann: bound to ann, heard 8
-              to ann: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":2}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":2}
         "#]],
     );
 }
@@ -199,12 +213,12 @@ fn j4_the_last_connection_of_a_participant_tells_the_others() {
               write participant ann v1 "ANN" ready false joined 0 seen 5 {}
             6 ann2 breaks
               write participant ann v1 "ANN" ready false joined 0 seen 5 {}
-              to all but ann2: {"type":"user_left","userId":"ann","lastSeen":5}
+              to all but ann2, in any case: {"type":"user_left","userId":"ann","lastSeen":5}
             7 dan leaves
               alarm at 30d+7
             8 bob leaves
               write participant bob v2 "BOB" ready false joined 0 seen 8 {}
-              to all but bob: {"type":"user_left","userId":"bob","lastSeen":8}
+              to all but bob, in any case: {"type":"user_left","userId":"bob","lastSeen":8}
         "#]],
     );
 }
@@ -216,6 +230,7 @@ fn j5_participants_stay_on_record() {
         "9 bob syncs",
         expect![[r#"
             9 bob syncs
+              writer bob
               attach bob: joined as bob, heard 9
               to bob: {"type":"sync_response","version":3,"epoch":"epoch1","time":9,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":true,"online":false,"connections":0,"joinedAt":0,"lastSeen":5,"version":3},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":2,"joinedAt":0,"lastSeen":9,"version":2}],"presence":[],"requests":[],"permissions":[]}
         "#]],
@@ -229,13 +244,15 @@ fn j6_joined_at_is_the_first_joining_and_last_seen_the_last_sign() {
         "50 bob syncs\n60 ann breaks\n70 bob syncs",
         expect![[r#"
             50 bob syncs
+              writer bob
               attach bob: joined as bob, heard 50
               to bob: {"type":"sync_response","version":2,"epoch":"epoch1","time":50,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":40,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":50,"version":2}],"presence":[],"requests":[],"permissions":[]}
             60 ann breaks
               write participant ann v1 "ANN" ready false joined 0 seen 40 {}
-              to all but ann: {"type":"user_left","userId":"ann","lastSeen":40}
+              to all but ann, in any case: {"type":"user_left","userId":"ann","lastSeen":40}
               alarm at 30d+60
             70 bob syncs
+              writer bob
               attach bob: joined as bob, heard 70
               to bob: {"type":"sync_response","version":2,"epoch":"epoch1","time":70,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":40,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":70,"version":2}],"presence":[],"requests":[],"permissions":[]}
         "#]],
@@ -249,14 +266,17 @@ fn j7_ready_is_stored_and_sent_to_others_when_it_is_news() {
         "1 ann #1 ready false\n2 ann #2 ready true\n3 ann #3 ready true",
         expect![[r#"
             1 ann #1 ready false
+              writer ann #1
               attach ann: joined as ann, heard 1
               to ann: {"type":"ack","id":"1","version":2}
             2 ann #2 ready true
               write participant ann v3 "ANN" ready true joined 0 seen 0 {}
+              writer ann #2
               attach ann: joined as ann, heard 2
               to all plain but ann: {"type":"user_ready","userId":"ann","isReady":true,"version":3}
               to ann: {"type":"ack","id":"2","version":3}
             3 ann #3 ready true
+              writer ann #3
               attach ann: joined as ann, heard 3
               to ann: {"type":"ack","id":"3","version":3}
         "#]],
@@ -273,7 +293,7 @@ fn j8_only_connections_that_pinged_before_are_closed_for_silence() {
               alarm at 150010
             150010 * alarm
               write participant ann v1 "ANN" ready false joined 0 seen 10 {}
-              to all but ann: {"type":"user_left","userId":"ann","lastSeen":10}
+              to all but ann, in any case: {"type":"user_left","userId":"ann","lastSeen":10}
               close ann: 4408
               alarm at 300010
             150011 ann syncs
@@ -295,7 +315,7 @@ fn j8_a_message_is_a_sign_of_life_too() {
               alarm at 150100
             150100 * alarm
               write participant ann v1 "ANN" ready false joined 0 seen 100 {}
-              to all but ann: {"type":"user_left","userId":"ann","lastSeen":100}
+              to all but ann, in any case: {"type":"user_left","userId":"ann","lastSeen":100}
               close ann: 4408
               alarm at 30d+150100
         "#]],
@@ -310,7 +330,7 @@ fn j8_a_room_with_fewer_than_two_connections_looks_for_no_silence() {
         expect![[r#"
             20 bob leaves
               write participant bob v2 "BOB" ready false joined 0 seen 20 {}
-              to all but bob: {"type":"user_left","userId":"bob","lastSeen":20}
+              to all but bob, in any case: {"type":"user_left","userId":"bob","lastSeen":20}
               alarm at 30d+20
             999999 * alarm
               alarm at 30d+999999

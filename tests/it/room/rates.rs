@@ -1,8 +1,9 @@
 //! How much a user may send, and how many streams a user may have.
 
+use roomkeep::access::pass::Pass;
 use roomkeep::protocol::refusal::{CloseCode, Code};
-use roomkeep::room::session::Pass;
-use roomkeep::room::{STREAMS, Settings};
+use roomkeep::room::admission::STREAMS;
+use roomkeep::room::settings::Settings;
 use serde_json::Value;
 
 use super::access::{close_of, codes, guarded};
@@ -35,7 +36,7 @@ fn x1_a_user_may_send_so_many_messages_on_all_connections_together() {
     assert_eq!((&answer["code"], &answer["id"], &answer["retry"]), (&"limit_rate".into(), &"i".into(), &true.into()));
     site.say("ann2", &say::set("ann", "f", "\"nor this\""));
     assert_eq!(codes(&site.take("ann2")), [""; 0], "it is said once a second");
-    assert_eq!(site.runner.check_pace("ann", 0, site.now).unwrap_err().code, Code::LimitRate);
+    assert_eq!(site.driver.check_rate("ann", 0, site.now).unwrap_err().code, Code::LimitRate);
     assert_eq!(site.enter("ann3", say::pass("ann", "editor")).unwrap_err().code, Code::LimitRate);
     assert_eq!(site.sync("bob")["selections"]["f"]["value"], 17);
     site.pass(99);
@@ -111,7 +112,7 @@ fn x1_a_long_message_counts_for_what_it_is_long_and_a_flood_is_not_borne_for_ten
 fn x1_the_room_says_who_is_past_the_rate_although_http_was_told_so_first() {
     let mut site = slow();
     site.enter("ann", say::pass("ann", "editor")).unwrap();
-    while site.runner.check_pace("ann", 0, site.now).is_ok() {}
+    while site.driver.check_rate("ann", 0, site.now).is_ok() {}
     assert_eq!(codes(&[site.ask("ann", &say::sync())]), ["limit_rate"]);
 }
 
@@ -120,7 +121,7 @@ fn h4_and_x1_a_user_has_so_many_streams_of_a_room_at_a_time() {
     let mut site = guarded();
     let stream = |user: &str| match say::pass(user, "viewer") {
         Entry::Pass { user, pass } => Entry::Pass { user, pass: Pass { is_stream: true, ..pass } },
-        Entry::Anonymous | Entry::Waiting => panic!("a pass is one"),
+        Entry::Anonymous | Entry::Unauthenticated => panic!("a pass is one"),
     };
     for n in 0..STREAMS {
         site.enter(&format!("ann{n}"), stream("ann")).unwrap();

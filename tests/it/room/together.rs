@@ -32,6 +32,12 @@ fn y6_and_s8_hello_clients_get_one_frame_for_all_and_plain_ones_one_for_each() {
               write field h v9 at 105 by ann: {"field":"h","value":4,"userId":"ann","timestamp":null,"version":9,"updatedAt":105}
               write client a of ann at 4 seen 105 done:4 done:5 done:8 done:9
               write client b of bob at 1 seen 105 conflict:f:0
+              writer ann @2
+              writer bob
+              writer pat
+              writer ann @3
+              writer ann #x @4
+              writer bob @1
               attach ann: joined as ann, client a, heard 105
               attach bob: joined as bob, client b, heard 105
               attach pat: joined as pat, heard 103
@@ -58,6 +64,8 @@ fn y7_frames_join_up_around_answers_and_what_is_relayed() {
               flush at 116
             102 bob syncs
               write field f v5 at 101 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":5,"updatedAt":101}
+              writer ann
+              writer bob
               attach ann: joined as ann, client a, heard 101
               attach bob: joined as bob, client b, heard 102
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":5,"updatedAt":101},"version":5}
@@ -67,17 +75,21 @@ fn y7_frames_join_up_around_answers_and_what_is_relayed() {
               flush at 118
             118 ann sets f 3
               write field f v7 at 118 by ann: {"field":"f","value":3,"userId":"ann","timestamp":null,"version":7,"updatedAt":118}
+              writer ann
+              writer ann
               attach ann: joined as ann, client a, heard 118
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":2,"userId":"ann","timestamp":null,"version":6,"updatedAt":117},"version":6}
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":3,"userId":"ann","timestamp":null,"version":7,"updatedAt":118},"version":7}
               to all greeted: {"type":"changes","from":5,"to":7,"epoch":"epoch1","changes":[{"kind":"field","version":7,"field":"f","selection":{"field":"f","value":3,"userId":"ann","timestamp":null,"version":7,"updatedAt":118},"userId":"ann","updatedAt":118}]}
             119 bob {"type":"wave"}
+              writer bob
               attach bob: joined as bob, client b, heard 119
               to all but bob: {"type":"wave"}
             120 pat sets f 4
               flush at 135
             121 cid connects
               write field f v8 at 120 by pat: {"field":"f","value":4,"userId":"pat","timestamp":null,"version":8,"updatedAt":120}
+              writer pat
               attach pat: joined as pat, heard 120
               attach cid: unknown, heard 121
               to all plain but pat: {"type":"field_selected","selection":{"field":"f","value":4,"userId":"pat","timestamp":null,"version":8,"updatedAt":120},"version":8}
@@ -86,9 +98,12 @@ fn y7_frames_join_up_around_answers_and_what_is_relayed() {
               flush at 137
             122 cid hellos c
               write field f v9 at 122 by ann: {"field":"f","value":5,"userId":"ann","timestamp":null,"version":9,"updatedAt":122}
+              writer ann
+              writer cid
               attach ann: joined as ann, client a, heard 122
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":5,"userId":"ann","timestamp":null,"version":9,"updatedAt":122},"version":9}
               to all greeted: {"type":"changes","from":8,"to":9,"epoch":"epoch1","changes":[{"kind":"field","version":9,"field":"f","selection":{"field":"f","value":5,"userId":"ann","timestamp":null,"version":9,"updatedAt":122},"userId":"ann","updatedAt":122}]}
+              writer cid
               attach cid: unknown, client c, heard 122
               to cid: {"type":"welcome","protocol":1,"connectionId":"6369640*26","userId":null,"role":"moderator","version":9,"epoch":"epoch1","lastSeq":0,"time":122,"limits":{…}}
               to cid: {"type":"sync_response","version":9,"epoch":"epoch1","time":122,"selections":{"f":{"field":"f","value":5,"userId":"ann","timestamp":null,"version":9,"updatedAt":122}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":122,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":119,"version":2},{"id":"pat","name":"PAT","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":120,"version":3}],"presence":[],"requests":[],"permissions":[]}
@@ -107,24 +122,27 @@ fn y6_a_tombstone_is_told_before_it_is_forgotten() {
         &setup,
         "101 ann clears a\n102 ann clears b\n103 ann clears c\n116 * flush",
         expect![[r#"
-        101 ann clears a
-          flush at 116
-        102 ann clears b
-          flush at 116
-        103 ann clears c
-          flush at 116
-        116 * flush
-          write room epoch1 floor 9 touched 0
-          write no field a
-          write no field b
-          write field c v10 at 103 by ann: cleared
-          attach ann: joined as ann, client a, heard 103
-          to all plain but ann: {"type":"field_cleared","field":"a","userId":"ann","version":8}
-          to all plain but ann: {"type":"field_cleared","field":"b","userId":"ann","version":9}
-          to all greeted: {"type":"changes","from":7,"to":9,"epoch":"epoch1","changes":[{"kind":"field","version":8,"field":"a","selection":null,"userId":"ann","updatedAt":101},{"kind":"field","version":9,"field":"b","selection":null,"userId":"ann","updatedAt":102}]}
-          to all plain but ann: {"type":"field_cleared","field":"c","userId":"ann","version":10}
-          to all greeted: {"type":"changes","from":9,"to":10,"epoch":"epoch1","changes":[{"kind":"field","version":10,"field":"c","selection":null,"userId":"ann","updatedAt":103}]}
-    "#]],
+            101 ann clears a
+              flush at 116
+            102 ann clears b
+              flush at 116
+            103 ann clears c
+              flush at 116
+            116 * flush
+              write room epoch1 floor 9 touched 0
+              write no field a
+              write no field b
+              write field c v10 at 103 by ann: cleared
+              writer ann
+              writer ann
+              writer ann
+              attach ann: joined as ann, client a, heard 103
+              to all plain but ann: {"type":"field_cleared","field":"a","userId":"ann","version":8}
+              to all plain but ann: {"type":"field_cleared","field":"b","userId":"ann","version":9}
+              to all greeted: {"type":"changes","from":7,"to":9,"epoch":"epoch1","changes":[{"kind":"field","version":8,"field":"a","selection":null,"userId":"ann","updatedAt":101},{"kind":"field","version":9,"field":"b","selection":null,"userId":"ann","updatedAt":102}]}
+              to all plain but ann: {"type":"field_cleared","field":"c","userId":"ann","version":10}
+              to all greeted: {"type":"changes","from":9,"to":10,"epoch":"epoch1","changes":[{"kind":"field","version":10,"field":"c","selection":null,"userId":"ann","updatedAt":103}]}
+        "#]],
     );
 }
 
@@ -147,7 +165,7 @@ fn p1_presence_is_told_to_hello_clients_twenty_times_a_second() {
         expect![[r#"
             100 ann shows {"x":1}
               attach ann: joined as ann, client a, shows {"x":1}, heard 100
-              to all greeted: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":{"x":1}}]}
+              to all greeted, in any case: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":{"x":1}}]}
             110 ann shows {"x":2}
               flush at 150
             120 bob shows [3]
@@ -157,10 +175,10 @@ fn p1_presence_is_told_to_hello_clients_twenty_times_a_second() {
             150 * flush
               attach ann: joined as ann, client a, shows {"x":4}, heard 130
               attach bob: joined as bob, client b, shows [3], heard 120
-              to all greeted: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":{"x":4}},{"connectionId":"626f620*26","userId":"bob","data":[3]}]}
+              to all greeted, in any case: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":{"x":4}},{"connectionId":"626f620*26","userId":"bob","data":[3]}]}
             160 pat shows 5
               attach pat: joined as pat, heard 160
-              to pat: {"type":"error","code":"bad_message","message":"Say `hello` before the first `presence`.","retry":true}
+              to pat, in any case: {"type":"error","code":"bad_message","message":"Say `hello` before the first `presence`.","retry":true}
             170 ann shows null
               flush at 200
             180 cid connects
@@ -168,20 +186,22 @@ fn p1_presence_is_told_to_hello_clients_twenty_times_a_second() {
               attach cid: unknown, heard 180
               flush at 200
             180 cid hellos c
+              writer cid
               attach cid: unknown, client c, heard 180
               to cid: {"type":"welcome","protocol":1,"connectionId":"6369640*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":0,"time":180,"limits":{…}}
               to cid: {"type":"sync_response","version":3,"epoch":"epoch1","time":180,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":170,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":120,"version":2},{"id":"pat","name":"PAT","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":160,"version":3}],"presence":[{"connectionId":"626f620*26","userId":"bob","data":[3]}],"requests":[],"permissions":[]}
               flush at 200
             190 bob leaves
               write participant bob v2 "BOB" ready false joined 0 seen 190 {}
-              to all but bob: {"type":"user_left","userId":"bob","lastSeen":190}
+              to all but bob, in any case: {"type":"user_left","userId":"bob","lastSeen":190}
               flush at 200
             200 * flush
-              to all greeted: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":null},{"connectionId":"626f620*26","userId":"bob","data":null}]}
+              to all greeted, in any case: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":null},{"connectionId":"626f620*26","userId":"bob","data":null}]}
             300 ann #p shows 6
+              writer ann #p
               attach ann: joined as ann, client a, shows 6, heard 300
               to ann: {"type":"ack","id":"p","version":3}
-              to all greeted: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":6}]}
+              to all greeted, in any case: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":6}]}
         "#]],
     );
 }
@@ -194,16 +214,17 @@ fn p1_presence_of_somebody_unknown_is_told_again_once_it_is_known_whose_it_is() 
         expect![[r#"
             100 ann shows 1
               attach ann: unknown, client a, shows 1, heard 100
-              to all greeted: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":null,"data":1}]}
+              to all greeted, in any case: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":null,"data":1}]}
             200 ann joins
               write participant ann v1 "ANN" ready false joined 200 seen 200 {}
+              writer ann
               attach ann: joined as ann, client a, shows 1, heard 200
               to all greeted: {"type":"changes","from":0,"to":1,"epoch":"epoch1","changes":[{"kind":"participant","version":1,"participant":{"id":"ann","name":"ANN","isReady":false,"joinedAt":200}}]}
               to all but ann: {"type":"user_joined","userId":"ann","userName":"ANN","joinedAt":200}
-              to all greeted: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":1}]}
+              to all greeted, in any case: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":1}]}
             300 ann shows 2
               attach ann: joined as ann, client a, shows 2, heard 300
-              to all greeted: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":2}]}
+              to all greeted, in any case: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":2}]}
             310 * flush
         "#]],
     );
@@ -216,13 +237,13 @@ fn p1_a_presence_beyond_its_limit_is_refused() {
         &mixed(),
         &format!("1 ann shows {long}\n2 ann #i shows {long}"),
         expect![[r#"
-        1 ann shows "x*4095"
-          attach ann: joined as ann, client a, heard 1
-          to ann: {"type":"error","code":"limit_presence","message":"`data` has 4097 bytes; this room takes 4096."}
-        2 ann #i shows "x*4095"
-          attach ann: joined as ann, client a, heard 2
-          to ann: {"type":"error","code":"limit_presence","message":"`data` has 4097 bytes; this room takes 4096.","id":"i"}
-    "#]],
+            1 ann shows "x*4095"
+              attach ann: joined as ann, client a, heard 1
+              to ann, in any case: {"type":"error","code":"limit_presence","message":"`data` has 4097 bytes; this room takes 4096."}
+            2 ann #i shows "x*4095"
+              attach ann: joined as ann, client a, heard 2
+              to ann, in any case: {"type":"error","code":"limit_presence","message":"`data` has 4097 bytes; this room takes 4096.","id":"i"}
+        "#]],
     );
 }
 
@@ -232,15 +253,15 @@ fn p1_a_clock_that_is_put_back_does_not_hold_presence_up() {
         &mixed(),
         "5000 ann shows 1\n1000 ann shows 2\n1050 * flush",
         expect![[r#"
-        5000 ann shows 1
-          attach ann: joined as ann, client a, shows 1, heard 5000
-          to all greeted: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":1}]}
-        1000 ann shows 2
-          flush at 1050
-        1050 * flush
-          attach ann: joined as ann, client a, shows 2, heard 5000
-          to all greeted: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":2}]}
-    "#]],
+            5000 ann shows 1
+              attach ann: joined as ann, client a, shows 1, heard 5000
+              to all greeted, in any case: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":1}]}
+            1000 ann shows 2
+              flush at 1050
+            1050 * flush
+              attach ann: joined as ann, client a, shows 2, heard 5000
+              to all greeted, in any case: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":2}]}
+        "#]],
     );
 }
 
@@ -253,6 +274,7 @@ fn y8_what_comes_in_the_same_moment_as_a_commit_is_gathered_in_a_small_room_too(
             1 ann @1 sets f 1
               write field f v4 at 1 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":1}
               write client a of ann at 1 seen 1 done:4
+              writer ann @1
               attach ann: joined as ann, client a, heard 1
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":1},"version":4}
               to all greeted: {"type":"changes","from":3,"to":4,"epoch":"epoch1","changes":[{"kind":"field","version":4,"field":"f","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":1},"userId":"ann","updatedAt":1}]}
@@ -265,6 +287,9 @@ fn y8_what_comes_in_the_same_moment_as_a_commit_is_gathered_in_a_small_room_too(
               write field g v6 at 1 by ann: {"field":"g","value":3,"userId":"ann","timestamp":null,"version":6,"updatedAt":1}
               write client a of ann at 3 seen 1 done:4 done:5 done:6
               write client b of bob at 1 seen 1 done:7
+              writer ann @2
+              writer ann @3
+              writer bob @1
               attach ann: joined as ann, client a, heard 1
               attach bob: joined as bob, client b, heard 1
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":2,"userId":"ann","timestamp":null,"version":5,"updatedAt":1},"version":5}
@@ -278,6 +303,8 @@ fn y8_what_comes_in_the_same_moment_as_a_commit_is_gathered_in_a_small_room_too(
             = bob syncs
               write field f v8 at 1 by ann: {"field":"f","value":5,"userId":"ann","timestamp":null,"version":8,"updatedAt":1}
               write client a of ann at 4 seen 1 done:4 done:5 done:6 done:8
+              writer ann @4
+              writer bob
               attach ann: joined as ann, client a, heard 1
               attach bob: joined as bob, client b, heard 1
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":5,"userId":"ann","timestamp":null,"version":8,"updatedAt":1},"version":8}
@@ -288,6 +315,7 @@ fn y8_what_comes_in_the_same_moment_as_a_commit_is_gathered_in_a_small_room_too(
             = ann @5 sets f 6
               write field f v9 at 1 by ann: {"field":"f","value":6,"userId":"ann","timestamp":null,"version":9,"updatedAt":1}
               write client a of ann at 5 seen 1 done:4 done:5 done:6 done:8 done:9
+              writer ann @5
               attach ann: joined as ann, client a, heard 1
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":6,"userId":"ann","timestamp":null,"version":9,"updatedAt":1},"version":9}
               to all greeted: {"type":"changes","from":8,"to":9,"epoch":"epoch1","changes":[{"kind":"field","version":9,"field":"f","selection":{"field":"f","value":6,"userId":"ann","timestamp":null,"version":9,"updatedAt":1},"userId":"ann","updatedAt":1}]}

@@ -3,8 +3,8 @@
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::message::Frame;
 use roomkeep::protocol::write::FieldWrite;
-use roomkeep::room::read::Since;
-use roomkeep::room::request::Written;
+use roomkeep::room::turn::Written;
+use roomkeep::room::views::Since;
 use serde_json::Value;
 
 use super::client::Answered;
@@ -301,12 +301,12 @@ impl Story {
         self.note(|_| format!("over HTTP, client {is_client}, key {key:?}: {}", message.text()));
         let client = is_client.then(|| self.tabs[at].client.clone());
         let limits = self.settings.limits.clone();
-        let (reply, written, is_lost) = self.event(|runner, stage, now| {
-            stage.notice_time(runner, now);
+        let (reply, written, is_lost) = self.event(|driver, stage, now| {
+            stage.notice_time(driver, now);
             let reply = stage.witness.oracle.write(message, client.as_ref(), key.as_ref());
             let frame = Frame::decode(&message.text(), &limits);
             let request = FieldWrite { frame, client_id: client.as_deref().map(str::to_owned), key: key.clone() };
-            let written = runner.write(stage, request, now);
+            let written = driver.write(stage, request, now);
             assert_eq!(written.is_err() && !stage.is_dead, stage.witness.event.has_failed, "S7: {written:?}");
             if let (Ok(written), false) = (&written, stage.is_dead) {
                 check_written(&reply, written, stage, message);
@@ -321,9 +321,9 @@ impl Story {
         let at = self.random.index(self.tabs.len());
         let (since, epoch) = (self.version_or_so(at), self.tabs[at].epoch.clone());
         self.note(|_| format!("over HTTP: since {since} of {epoch:?}"));
-        self.event(|runner, stage, now| {
-            stage.notice_time(runner, now);
-            let Ok(room) = runner.read(stage, now) else {
+        self.event(|driver, stage, now| {
+            stage.notice_time(driver, now);
+            let Ok(room) = driver.read(stage, now) else {
                 assert!(stage.witness.event.has_failed || stage.is_dead, "H2: not to be read");
                 return;
             };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use roomkeep::protocol::Millis;
-use roomkeep::room::session::ConnectionId;
+use roomkeep::protocol::connection::ConnectionId;
 use serde_json::Value;
 
 use super::message::{Content, Message};

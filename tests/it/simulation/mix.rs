@@ -3,7 +3,7 @@
 
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::room::Settings;
+use roomkeep::room::settings::Settings;
 
 use super::message::VALUE_BYTES;
 use super::oracle::Bounds;

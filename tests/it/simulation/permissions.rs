@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use roomkeep::protocol::Millis;
-use roomkeep::room::Stored;
-use roomkeep::room::requests::state::Request;
-use roomkeep::room::session::ConnectionId;
+use roomkeep::protocol::connection::ConnectionId;
+use roomkeep::room::records::Stored;
+use roomkeep::room::records::permissions::request::PermissionRequest;
+use roomkeep::room::table::Record;
 use serde_json::{Value, json};
 
 use super::message::Content;
@@ -283,24 +284,24 @@ pub fn held(rows: &Rows) -> Held {
 
 /// Whether storage or memory holds these requests and permissions.
 pub fn check(stored: &Stored, rows: &Rows, place: &str) {
-    for (key, request) in &stored.requests {
+    for (key, request) in stored.records.requests.iter() {
         let row = rows.requests.iter().find(|((user, name), _)| (*user, *name) == (&*key.user_id, &*key.request_id));
         let (_, row) = row.unwrap_or_else(|| panic!("Q5: {place} has {key:?}"));
         let status = match request {
-            Request::Pending(_) => Status::Pending.json(),
-            Request::Settled(settled) => serde_json::to_value(&settled.settlement).unwrap(),
+            PermissionRequest::Pending(_) => Status::Pending.json(),
+            PermissionRequest::Settled(settled) => serde_json::to_value(&settled.settlement).unwrap(),
         };
         let asked = request.asked();
-        let found = (request.version(), asked.action.as_str(), asked.expires_at, request.changed_at(), status);
+        let found = (request.version(), asked.action.as_str(), asked.expires_at, request.newest_time(), status);
         let expected = (row.version, row.action, row.expires_at, row.at, row.status.json());
         assert_eq!(found, expected, "Q1, Q2, Q3: {key:?} in {place}");
     }
-    assert_eq!(stored.requests.len(), rows.requests.len(), "Q5: requests in {place}");
-    for (key, grant) in &stored.grants {
+    assert_eq!(stored.records.requests.len(), rows.requests.len(), "Q5: requests in {place}");
+    for (key, grant) in stored.records.grants.iter() {
         let row = rows.grants.iter().find(|((user, action), _)| (*user, *action) == (&*key.user_id, &*key.action));
         let (_, row) = row.unwrap_or_else(|| panic!("Q4: {place} has {key:?}"));
         let found = (grant.version, grant.request_id.as_str(), grant.granted_by.as_str(), grant.ended_at);
         assert_eq!(found, (row.version, row.request, row.by, row.ended_at), "Q4: {key:?} in {place}");
     }
-    assert_eq!(stored.grants.len(), rows.grants.len(), "Q4: permissions in {place}");
+    assert_eq!(stored.records.grants.len(), rows.grants.len(), "Q4: permissions in {place}");
 }

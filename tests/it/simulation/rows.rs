@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use roomkeep::room::Stored;
-use roomkeep::room::outcomes;
+use roomkeep::room::records::Stored;
+use roomkeep::room::records::clients::outcomes;
 
 use super::message::user_name;
 use super::oracle::{Rows, Verdict};
@@ -14,7 +14,7 @@ impl Witness {
     /// Takes over what only the room's clocks decide: who gives way to a newcomer, and which clients are forgotten.
     /// `is_stored`: storage knows it already.
     pub fn follow(&mut self, stored: &Stored, is_stored: bool) {
-        let people = stored.participants.iter().map(|(user, _)| user.as_str()).collect::<BTreeSet<_>>();
+        let people = stored.records.people.iter().map(|(user, _)| user.as_str()).collect::<BTreeSet<_>>();
         let gone = self.oracle.rows.people.keys().copied().filter(|user| !people.contains(user)).collect::<Vec<_>>();
         for user in gone {
             let is_full = people.len() == self.oracle.bounds.participants;
@@ -28,17 +28,17 @@ impl Witness {
         let known = self.oracle.rows.clients.values().filter(|row| row.last.is_some()).count();
         let is_crowded = known > self.oracle.bounds.clients;
         for id in self.oracle.rows.clients.keys().cloned().collect::<Vec<_>>() {
-            let found = stored.clients.iter().find(|(name, _)| **name == *id);
+            let found = stored.records.clients.get(&*id);
             let had = self.oracle.rows.clients[&id].last;
             match found {
-                Some((_, client)) if client.last_seq.is_none() && had.is_some() => {
+                Some(client) if client.last_seq.is_none() && had.is_some() => {
                     assert!(is_crowded || self.is_long_unseen(&id), "E4: {id} is forgotten");
                     let is_here = self.oracle.sessions.values().any(|s| s.client.as_ref() == Some(&id));
                     let has_just_come = self.greeting.as_ref() == Some(&id);
                     assert!(!is_here || has_just_come, "E4: {id} is forgotten while it is here");
                     self.forget(&id, is_stored, false);
                 }
-                Some((_, client)) => {
+                Some(client) => {
                     for rows in [&mut self.oracle.rows, &mut self.oracle.durable] {
                         rows.clients.get_mut(&id).into_iter().for_each(|row| row.seen = client.seen);
                     }
@@ -89,7 +89,7 @@ fn check(stored: &Stored, rows: &Rows, place: &str) {
     super::permissions::check(stored, rows, place);
     assert_eq!(stored.meta.floor, rows.floor, "Y3: the floor in {place}");
     let mut times = Vec::new();
-    for (name, field) in &stored.fields {
+    for (name, field) in stored.records.fields.iter() {
         let row = rows.fields.get(name.as_str());
         let row = row.unwrap_or_else(|| panic!("X1: {place} has a field {name} of version {}", field.version));
         assert_eq!(field.version, row.version, "S1: {name} in {place}");
@@ -106,37 +106,37 @@ fn check(stored: &Stored, rows: &Rows, place: &str) {
         );
         times.push((field.version, field.updated_at));
     }
-    assert_eq!(stored.fields.len(), rows.fields.len(), "S6: fields in {place}: {:?}", rows.fields);
+    assert_eq!(stored.records.fields.len(), rows.fields.len(), "S6: fields in {place}: {:?}", rows.fields);
     times.sort_unstable();
     assert!(times.is_sorted_by_key(|(_, at)| *at), "S2: times go back in {place}: {times:?}");
-    for (user, person) in &stored.participants {
+    for (user, person) in stored.records.people.iter() {
         let row = rows.people.get(user.as_str());
         let row = row.unwrap_or_else(|| panic!("J5: {place} has a participant {user}"));
         let found = (person.name.as_str(), person.is_ready, person.version);
         assert_eq!(found, (user_name(user, row.name).as_str(), row.is_ready, row.version), "J5: {user} in {place}");
     }
-    assert_eq!(stored.participants.len(), rows.people.len(), "J5: participants in {place}");
-    for (id, client) in &stored.clients {
+    assert_eq!(stored.records.people.len(), rows.people.len(), "J5: participants in {place}");
+    for (id, client) in stored.records.clients.iter() {
         let row = rows.clients.get(id.as_str()).unwrap_or_else(|| panic!("E1: {place} has a client {id}"));
         assert_eq!(client.last_seq, row.last, "E1: {id} in {place}");
         let outcomes = client.outcomes.iter().collect::<Vec<_>>();
         let is_same = outcomes.len() == row.outcomes.len()
-            && outcomes.iter().zip(&row.outcomes).all(|(found, (_, verdict))| is_same(&found.verdict, verdict));
+            && outcomes.iter().zip(&row.outcomes).all(|(found, (_, verdict))| is_same(&found.outcome, verdict));
         assert!(is_same, "E4: {place} has {:?} of {id} instead of {:?}", client.outcomes, row.outcomes);
         assert_eq!(client.user_id.as_deref(), row.owner, "E4: the user of {id} in {place}");
     }
-    assert_eq!(stored.clients.len(), rows.clients.len(), "E1: clients in {place}");
+    assert_eq!(stored.records.clients.len(), rows.clients.len(), "E1: clients in {place}");
 }
 
-fn is_same(found: &outcomes::Verdict, verdict: &Verdict) -> bool {
+fn is_same(found: &outcomes::Outcome, verdict: &Verdict) -> bool {
     match (found, verdict) {
-        (outcomes::Verdict::Done { version }, Verdict::Done(expected)) => version == expected,
-        (outcomes::Verdict::Conflict { field, client_version }, Verdict::Conflict { field: expected, seen }) => {
+        (outcomes::Outcome::Done { version }, Verdict::Done(expected)) => version == expected,
+        (outcomes::Outcome::Conflict { field, client_version }, Verdict::Conflict { field: expected, seen }) => {
             (field.as_str(), client_version) == (*expected, seen)
         }
-        (outcomes::Verdict::Refused(code), Verdict::Refused(expected)) => code.as_str() == *expected,
+        (outcomes::Outcome::Refused(code), Verdict::Refused(expected)) => code.as_str() == *expected,
         (
-            outcomes::Verdict::Done { .. } | outcomes::Verdict::Conflict { .. } | outcomes::Verdict::Refused(_),
+            outcomes::Outcome::Done { .. } | outcomes::Outcome::Conflict { .. } | outcomes::Outcome::Refused(_),
             Verdict::Done(_) | Verdict::Before(_) | Verdict::Conflict { .. } | Verdict::Refused(_),
         ) => false,
     }

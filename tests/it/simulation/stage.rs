@@ -4,13 +4,17 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use roomkeep::driver::{Driver, Platform};
 use roomkeep::protocol::Millis;
+use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::refusal::CloseCode;
-use roomkeep::room::session::{Attachment, ConnectionId};
-use roomkeep::room::turn::{Audience, Write};
-use roomkeep::room::{Room, Stored};
-use roomkeep::runner::{Platform, Runner};
-use roomkeep::store::StoreError;
+use roomkeep::room::Room;
+use roomkeep::room::audience::Audience;
+use roomkeep::room::connections::session::Attachment;
+use roomkeep::room::gate::Gate;
+use roomkeep::room::records::Stored;
+use roomkeep::room::turn::{Effect, Write};
+use roomkeep::sql::StoreError;
 use serde_json::Value;
 
 use crate::world::{Sqlite, World};
@@ -63,13 +67,14 @@ impl Stage {
     }
 
     /// Something happens to the room, which first notices what time has done.
-    pub fn notice_time(&mut self, runner: &Runner, now: Millis) {
-        let time = match runner.room() {
+    pub fn notice_time(&mut self, driver: &Driver, now: Millis) {
+        let time = match driver.room() {
             Some(room) => room.time(now),
             None => {
                 let stored = roomkeep::store::load(&mut Sqlite(&self.world.db)).unwrap();
                 let attachments = self.world.sockets.values().filter_map(|socket| socket.attachment.clone()).collect();
-                Room::restore(runner.settings().clone(), stored, String::new(), attachments, now).time(now)
+                Room::restore(driver.settings().clone(), stored, String::new(), attachments, Gate::default(), now)
+                    .time(now)
             }
         };
         self.witness.oracle.time_is(time);
@@ -108,23 +113,24 @@ impl Platform for Stage {
         self.world.load()
     }
 
-    fn verify(&mut self, connection: ConnectionId, token: &str) {
-        self.world.verify(connection, token);
+    fn start(&mut self, effect: Effect) {
+        self.world.start(effect);
     }
 
-    fn commit(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+    fn commit(&mut self, writes: Vec<Write>) -> Result<(), StoreError> {
         if self.is_void() {
             return Ok(());
         }
+        let epochs = writes.iter().filter_map(|write| match write {
+            Write::Meta(meta) => Some(meta.epoch.clone()),
+            Write::Create | Write::Put(..) | Write::Delete(..) => None,
+        });
+        let epoch = epochs.last();
         let outcome = self.world.commit(writes);
         self.world.commits.clear();
         match &outcome {
             Ok(()) => {
-                for write in writes {
-                    if let Write::Meta(meta) = write {
-                        self.witness.oracle.epoch = Some(meta.epoch.clone());
-                    }
-                }
+                self.witness.oracle.epoch = epoch.or(self.witness.oracle.epoch.take());
                 self.witness.oracle.committed();
                 self.witness.event.has_committed = true;
             }
@@ -164,7 +170,7 @@ impl Platform for Stage {
         self.world.attachment(connection)
     }
 
-    fn pings(&mut self) -> Vec<(ConnectionId, Millis)> {
+    fn pings(&self) -> Vec<(ConnectionId, Millis)> {
         self.world.pings()
     }
 
@@ -215,12 +221,12 @@ impl Platform for Stage {
         }
     }
 
-    fn has_waiting(&self) -> bool {
-        self.world.has_waiting()
+    fn has_held(&self) -> bool {
+        self.world.has_held()
     }
 
-    fn take_waiting(&mut self) -> Vec<(ConnectionId, String)> {
-        self.world.take_waiting()
+    fn take_held(&mut self) -> Vec<(ConnectionId, String)> {
+        self.world.take_held()
     }
 
     fn new_epoch(&mut self) -> String {

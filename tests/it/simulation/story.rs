@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use roomkeep::access::pass::Entry;
+use roomkeep::driver::{Driver, Platform};
 use roomkeep::protocol::Millis;
+use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::refusal::CloseCode;
-use roomkeep::room::Settings;
-use roomkeep::room::session::{ConnectionId, Entry};
-use roomkeep::runner::{Platform, Runner};
+use roomkeep::room::settings::Settings;
 use roomkeep::store;
 
 use super::USERS;
@@ -35,7 +36,7 @@ pub struct Story {
     pub mix: Mix,
     pub settings: Settings,
     pub stage: Stage,
-    pub runner: Runner,
+    pub driver: Driver,
     pub tabs: Vec<Tab>,
     /// Time as it passes; the server's clock is `offset` away from it.
     pub mono: Millis,
@@ -56,7 +57,7 @@ impl Story {
         let settings = mix.settings();
         let mut story = Self {
             stage: Stage::new(Witness::new(Oracle::new(mix.bounds))),
-            runner: Runner::new(settings.clone()),
+            driver: Driver::new(settings.clone()),
             settings,
             tabs: Vec::new(),
             mono: 0,
@@ -128,7 +129,7 @@ impl Story {
     }
 
     /// Something happens to the room, and what it does is looked at.
-    pub fn event<T>(&mut self, act: impl FnOnce(&mut Runner, &mut Stage, Millis) -> T) -> T {
+    pub fn event<T>(&mut self, act: impl FnOnce(&mut Driver, &mut Stage, Millis) -> T) -> T {
         let now = self.now();
         let witness = &mut self.stage.witness;
         witness.event = super::witness::Event::default();
@@ -139,7 +140,7 @@ impl Story {
             let most = self.random.pick(&[4, 12, 100]);
             self.stage.dies_after = Some(self.random.below(most));
         }
-        let done = act(&mut self.runner, &mut self.stage, now);
+        let done = act(&mut self.driver, &mut self.stage, now);
         self.stage.world.fail_at = None;
         self.stage.dies_after = None;
         self.events += 1;
@@ -165,7 +166,7 @@ impl Story {
             }
         }
         stage.witness.oracle.fenced.clear();
-        let room = self.runner.room();
+        let room = self.driver.room();
         let is_settled = room.is_none_or(|room| !room.has_staged());
         let is_told = stage.witness.event.has_committed;
         if let Some(stored) = room.and_then(|room| room.stored()) {
@@ -200,7 +201,7 @@ impl Story {
     /// The runtime dies; its sockets may go with it.
     pub fn crash(&mut self, keeps_sockets: bool) {
         self.note(|_| format!("the runtime dies, with sockets kept: {keeps_sockets}"));
-        self.runner = Runner::new(self.settings.clone());
+        self.driver = Driver::new(self.settings.clone());
         let stage = &mut self.stage;
         stage.is_dead = false;
         stage.world.lose_memory();
@@ -234,7 +235,7 @@ impl Story {
         let oracle = &self.stage.witness.oracle;
         assert_eq!(oracle.rows.version, oracle.durable.version, "Y8: a change waits for no timer");
         assert_eq!(self.stage.attached(), oracle.sessions, "P1, J1: what sockets remember");
-        self.runner = Runner::new(self.settings.clone());
+        self.driver = Driver::new(self.settings.clone());
         self.stage.world.lose_memory();
         self.stage.witness.forgets(false);
     }
@@ -251,13 +252,13 @@ impl Story {
         if has_link {
             self.stage.links.insert(of, Link::default());
         }
-        self.event(|runner, stage, now| {
-            runner.admit(stage, &Entry::Anonymous, now).unwrap();
-            stage.notice_time(runner, now);
+        self.event(|driver, stage, now| {
+            driver.admit(stage, &Entry::Anonymous, now).unwrap();
+            stage.notice_time(driver, now);
             stage.world.sockets.insert(of, crate::world::Socket::default());
             stage.witness.comes(of);
             let alarm = stage.world.alarm;
-            runner.connect(stage, of, Entry::Anonymous, alarm, now);
+            driver.connect(stage, of, Entry::Anonymous, alarm, now);
         });
         of
     }
@@ -265,15 +266,15 @@ impl Story {
     /// A message reaches the room.
     pub fn hear(&mut self, from: ConnectionId, message: &Message) {
         self.note(|_| format!("{} says {}", name(from), message.text()));
-        self.event(|runner, stage, now| {
-            stage.notice_time(runner, now);
+        self.event(|driver, stage, now| {
+            stage.notice_time(driver, now);
             stage.witness.hears(from, message);
             // Some have waited for the flush timer before the room takes them in.
             if stage.world.timer.is_some() && now % 4 == 0 {
-                stage.world.waiting.push((from, message.text()));
-                runner.take_in(stage, now);
+                stage.world.held.push((from, message.text()));
+                driver.take_in(stage, now);
             } else {
-                runner.receive(stage, from, Some(&message.text()), now);
+                driver.receive(stage, from, Some(&message.text()), now);
             }
         });
     }
@@ -283,12 +284,12 @@ impl Story {
         self.note(|_| format!("{} is gone", name(of)));
         let session = self.stage.witness.oracle.sessions.get(&of).cloned();
         self.stage.leaving = Some(of);
-        self.event(|runner, stage, now| {
+        self.event(|driver, stage, now| {
             if stage.witness.oracle.sessions.contains_key(&of) {
-                stage.notice_time(runner, now);
+                stage.notice_time(driver, now);
             }
             stage.witness.leaves(of);
-            runner.disconnect(stage, of, said_goodbye, now);
+            driver.disconnect(stage, of, said_goodbye, now);
             let user = session.filter(|session| session.is_joined).and_then(|session| session.user);
             let others = stage.world.sockets.len() > 1;
             if let Some(user) = user.filter(|user| others && !stage.is_dead && !stage.witness.oracle.is_here(user)) {
@@ -381,18 +382,18 @@ impl Story {
             if timer == Some(next) {
                 self.note(|_| "the flush timer rings".to_owned());
                 self.stage.world.timer = None;
-                self.event(|runner, stage, now| {
-                    if runner.room().is_some() {
-                        stage.notice_time(runner, now);
+                self.event(|driver, stage, now| {
+                    if driver.room().is_some() {
+                        stage.notice_time(driver, now);
                     }
-                    runner.flush(stage, now);
+                    driver.flush(stage, now);
                 });
             } else {
                 self.note(|_| "the alarm rings".to_owned());
                 self.stage.world.alarm = None;
-                self.event(|runner, stage, now| {
-                    stage.notice_time(runner, now);
-                    runner.alarm(stage, now);
+                self.event(|driver, stage, now| {
+                    stage.notice_time(driver, now);
+                    driver.alarm(stage, now);
                     if stage.is_dead {
                         // The runtime rings an alarm again whose handler did not come to its end.
                         stage.world.alarm = Some(now + 1_000);

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use roomkeep::protocol::Millis;
+use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::refusal::CloseCode;
-use roomkeep::room::session::ConnectionId;
-use roomkeep::room::turn::Audience;
+use roomkeep::room::audience::Audience;
 use serde_json::Value;
 
 use super::message::{Content, Message};

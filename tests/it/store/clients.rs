@@ -1,7 +1,7 @@
 //! Outboxes of clients, through sleep, crash and time (E4).
 
 use roomkeep::protocol::limits::Limits;
-use roomkeep::room::Settings;
+use roomkeep::room::settings::Settings;
 use serde_json::{Value, json};
 
 use super::assert_stored;

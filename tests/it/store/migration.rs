@@ -1,6 +1,6 @@
 //! Rooms that an older build wrote.
 
-use roomkeep::runner::Platform;
+use roomkeep::driver::Platform;
 use roomkeep::store;
 use serde_json::{Value, json};
 

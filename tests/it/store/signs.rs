@@ -32,7 +32,7 @@ fn j8_and_j6_a_room_that_slept_knows_the_pings_of_its_sleep() {
     site.pass(500);
     site.ping("ann");
     site.sleep();
-    let state = site.runner.read(&mut site.world, site.now).unwrap().state(false, site.now);
+    let state = site.driver.read(&mut site.world, site.now).unwrap().state(false, site.now);
     assert!(state.contains(r#""lastSeen":2500"#), "{state}");
     site.sleep();
     site.pass(150_000);

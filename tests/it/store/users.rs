@@ -1,8 +1,9 @@
 //! What the object of a user keeps, on real SQLite.
 
-use roomkeep::store::{Sql, Statement};
-use roomkeep::token::Denial;
-use roomkeep::user::{ROOMS, Revocation, TELL_AGAIN, User};
+use roomkeep::access::claims::Denial;
+use roomkeep::access::revocations::Revocation;
+use roomkeep::sql::{Sql, Statement};
+use roomkeep::user::{ROOMS, TELL_AGAIN, User};
 
 use super::*;
 use crate::world::database;

@@ -9,8 +9,8 @@ use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::message::{ClientMessage, FieldChange, Frame, Hello, Join, Selection};
 use roomkeep::protocol::permission::{self, PermissionMessage, Response};
 use roomkeep::protocol::write::{FieldWrite, Request, Verb};
-use roomkeep::room::read::Since;
-use roomkeep::room::request::Written;
+use roomkeep::room::turn::Written;
+use roomkeep::room::views::Since;
 use serde_json::{Map, Value, json};
 
 use super::sessions;
@@ -145,7 +145,7 @@ fn look_at_http(sight: &mut Sight) {
     site.say("ann", &say::set("ann", "h", "1"));
     site.say("ann", &say::clear("ann", "h"));
     let now = site.now;
-    let room = site.runner.read(&mut site.world, now).unwrap();
+    let room = site.driver.read(&mut site.world, now).unwrap();
     sight.look_at_text("GET /state", &room.state(false, now));
     let page = |version| room.changes_page(&Since::Version(version, None), now);
     sight.look_at_text("GET /changes", &page(0));

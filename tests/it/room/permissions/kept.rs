@@ -1,7 +1,7 @@
 //! Permission requests through sleep, crash and failure, and who may answer them.
 
+use roomkeep::driver::Platform;
 use roomkeep::protocol::role::Role;
-use roomkeep::runner::Platform;
 use serde_json::json;
 
 use super::*;
@@ -56,7 +56,7 @@ fn q5_requests_and_permissions_are_there_after_sleep_and_crash() {
     site.say("bob", &say::allow("r3", "ann", "session"));
     site.say("bob", &say::revoke("see", "ann"));
     site.come_round();
-    let (before, version) = (site.sync("cid"), site.runner.room().unwrap().version());
+    let (before, version) = (site.sync("cid"), site.driver.room().unwrap().version());
     let since = r#"{"type":"sync_request","since":4}"#;
     let changes = site.ask("cid", since);
     assert_stored(&site);
@@ -65,12 +65,12 @@ fn q5_requests_and_permissions_are_there_after_sleep_and_crash() {
     assert_stored(&site);
     site.crash();
     site.connect("cid");
-    assert_eq!(site.runner.room().unwrap().version(), version);
+    assert_eq!(site.driver.room().unwrap().version(), version);
     let after = site.sync("cid");
     assert_eq!((&after["requests"], &after["permissions"]), (&before["requests"], &before["permissions"]));
     assert_eq!(before["permissions"].as_array().unwrap().len(), 1, "{before}");
     let now = site.now;
-    let page = site.runner.read(&mut site.world, now).unwrap().changes_page(&Since::Version(4, None), now);
+    let page = site.driver.read(&mut site.world, now).unwrap().changes_page(&Since::Version(4, None), now);
     let entries = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap()["changes"].clone();
     assert_eq!(entries(&page), entries(&changes));
 }
@@ -108,10 +108,10 @@ fn q3_a_request_that_could_not_expire_expires_once_it_can() {
 fn q3_a_sleeping_room_is_woken_for_a_request_even_when_nobody_is_there() {
     let mut site = asked_site();
     ["ann", "bob", "cid"].into_iter().for_each(|name| site.leave(name));
-    assert!(site.runner.room().is_none());
+    assert!(site.driver.room().is_none());
     let is_pending = |site: &mut Site| {
         let stored = site.world.load().unwrap().unwrap();
-        matches!(stored.requests[0].1, Request::Pending(_))
+        matches!(stored.records.requests.iter().next(), Some((_, PermissionRequest::Pending(_))))
     };
     site.pass(999);
     assert!(is_pending(&mut site));
@@ -127,7 +127,7 @@ fn q3_who_reads_without_a_socket_sees_it_expired_though_the_alarm_did_not_run() 
     site.world.alarm = None;
     for (time, expected) in [(999, "pending"), (1_000, "expired")] {
         let now = site.now + time;
-        let state = site.runner.read(&mut site.world, now).unwrap().state(false, now);
+        let state = site.driver.read(&mut site.world, now).unwrap().state(false, now);
         let state = serde_json::from_str::<serde_json::Value>(&state).unwrap();
         assert_eq!(state["requests"][0]["status"], expected, "{state}");
         assert_stored(&site);

@@ -1,0 +1,252 @@
+//! What a token says of its bearer (A1, A2), and why one does not let its bearer in.
+//!
+//! That it is genuine and holds now is found out before, by the library that does the cryptography: here its claims
+//! are read.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+use crate::protocol::Millis;
+use crate::protocol::json;
+use crate::protocol::limits::Limits;
+use crate::protocol::refusal::{CloseCode, Code, Refusal};
+use crate::protocol::role::Role;
+
+use super::pass::Pass;
+
+/// How far the clocks of the server and of who issues tokens may be apart, in milliseconds (A1).
+pub const CLOCK_SKEW: Millis = 30_000;
+/// Longest id of a token, in bytes. It is kept with each socket.
+pub const TOKEN_ID_BYTES: usize = 128;
+/// Longest token, in bytes. Proxies take headers of 8 KiB.
+pub const TOKEN_BYTES: usize = 8 * 1024;
+
+/// The latest time that a token may name, in milliseconds: the end of the year 9999.
+const LATEST: Millis = 253_402_300_799_999;
+
+/// What a token says of its bearer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// The user's id: `sub`.
+    pub user: String,
+    /// What is kept of the token with a connection.
+    pub pass: Pass,
+    /// Patterns of `party/room`.
+    rooms: Vec<String>,
+}
+
+/// Why a token does not let its bearer in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denial {
+    /// There is none, or it is none of ours, or it does not hold now.
+    Unauthorized(String),
+    /// It is not for this.
+    Forbidden(String),
+    /// It was revoked (A8).
+    Revoked,
+    /// The room has all the connections it takes, or the user has in all rooms together.
+    Full,
+    /// Whether it is one of ours, or revoked, cannot be found out now.
+    Unavailable,
+    /// The server's keys make no sense.
+    Misconfigured,
+}
+
+impl Denial {
+    /// The stable code, for a problem (H5) and as the reason of a closing.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::Revoked => "revoked",
+            Self::Full => "limit_connections",
+            Self::Unavailable => "unavailable",
+            Self::Misconfigured => "misconfigured",
+        }
+    }
+
+    /// With what a connection that is open already is closed (X2). `None` where coming again may help, which a
+    /// failed upgrade says better (U7).
+    pub fn close_code(&self) -> Option<CloseCode> {
+        match self {
+            Self::Unauthorized(_) => Some(CloseCode::Unauthorized),
+            Self::Forbidden(_) => Some(CloseCode::Forbidden),
+            Self::Revoked => Some(CloseCode::Revoked),
+            Self::Full | Self::Unavailable | Self::Misconfigured => None,
+        }
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthorized(detail) | Self::Forbidden(detail) => f.write_str(detail),
+            Self::Revoked => f.write_str("The token was revoked."),
+            Self::Full => f.write_str("The user is in as many rooms as one user may be. Try again later."),
+            Self::Unavailable => f.write_str("The token cannot be checked at the moment. Try again."),
+            Self::Misconfigured => f.write_str("The server is not set up properly. Its log says what is wrong."),
+        }
+    }
+}
+
+impl std::error::Error for Denial {}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        let code = match denial {
+            Denial::Unauthorized(_) => Code::Unauthorized,
+            Denial::Forbidden(_) => Code::Forbidden,
+            Denial::Revoked => Code::Revoked,
+            Denial::Full => Code::LimitConnections,
+            Denial::Unavailable | Denial::Misconfigured => Code::Unavailable,
+        };
+        Self::new(code, denial.to_string())
+    }
+}
+
+impl Claims {
+    /// Reads the claims of a token that is genuine and holds now: the JSON of `sub`, `jti`, `name`, `role`, `rooms` as
+    /// they stand in the token, and `expires`, its `exp` in milliseconds.
+    ///
+    /// # Errors
+    /// A claim is missing or makes no sense (A1, A2).
+    pub fn from_claims(claims: &str, limits: &Limits) -> Result<Self, Denial> {
+        let claims = json::object(claims).map_err(|error| Denial::Unauthorized(format!("The claims: {error}.")))?;
+        let members = claims.without_doubles().map_err(Denial::Unauthorized)?;
+        let member = |name: &str| members.get(name).map(|raw| raw.get()).filter(|raw| *raw != "null");
+        let text = |name: &str, most: usize| {
+            let text = member(name).and_then(json::string).map(Cow::into_owned);
+            let text = text.filter(|text| (1..=most).contains(&text.len()) && !text.chars().any(char::is_control));
+            text.ok_or_else(|| Denial::Unauthorized(format!("The token's `{name}` must be 1 to {most} bytes of text.")))
+        };
+        let (user, token_id) = (text("sub", limits.name_bytes)?, text("jti", TOKEN_ID_BYTES)?);
+        if matches!(user.as_str(), "." | "..") {
+            // In an address they are steps and no names, so nobody could revoke this (A8).
+            return Err(Denial::Unauthorized("The token's `sub` must not be `.` or `..`.".to_owned()));
+        }
+        let name = member("name").map(|_| text("name", limits.user_name_bytes)).transpose()?;
+        let expires = member("expires").and_then(|raw| raw.parse::<Millis>().ok());
+        let expires = expires.filter(|at| (0..=LATEST).contains(at));
+        let expires = expires.ok_or_else(|| Denial::Unauthorized("The token's `exp` is out of range.".to_owned()))?;
+        let role = member("role").and_then(json::string);
+        let role = Role::ALL.into_iter().find(|known| role.as_deref() == Some(known.as_str())).ok_or_else(|| {
+            Denial::Forbidden("The token's `role` must be viewer, editor, moderator or admin.".to_owned())
+        })?;
+        let rooms = member("rooms").and_then(|raw| serde_json::from_str::<Vec<&RawValue>>(raw).ok());
+        let rooms = rooms.unwrap_or_default().into_iter().filter_map(|raw| json::string(raw.get()));
+        let rooms = rooms.map(Cow::into_owned).collect();
+        Ok(Self { user, pass: Pass { role, name, token_id, expires: expires + CLOCK_SKEW, is_stream: false }, rooms })
+    }
+
+    /// Whether the token is for this room, given as `party/room` (A2).
+    ///
+    /// # Errors
+    /// None of its patterns fits.
+    pub fn check_room(&self, room: &str) -> Result<(), Denial> {
+        if self.rooms.iter().any(|pattern| fits(pattern, room)) {
+            return Ok(());
+        }
+        Err(Denial::Forbidden("The token is not for this room: none of its `rooms` fits.".to_owned()))
+    }
+}
+
+/// Whether a pattern fits a `party/room`. A `*` at its end stands for the rest, if it comes after the `/`.
+fn fits(pattern: &str, room: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) if start.contains('/') => room.starts_with(start),
+        Some(_) | None => pattern == room,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn claims(claims: &str) -> Result<Claims, &'static str> {
+        Claims::from_claims(claims, &Limits::default()).map_err(|denial| denial.code())
+    }
+
+    const GOOD: &str =
+        r#"{"sub":"ann","jti":"t","expires":5000,"role":"editor","rooms":["collaboration/a:*","chat/b"]}"#;
+
+    #[test]
+    fn a2_the_claims_say_who_and_what_and_where() {
+        let pass = Pass { role: Role::Editor, name: None, token_id: "t".to_owned(), expires: 35_000, is_stream: false };
+        let good = claims(GOOD).unwrap();
+        assert_eq!((good.user.as_str(), &good.pass), ("ann", &pass));
+        for (room, is_admitted) in [
+            ("collaboration/a:1", true),
+            ("collaboration/a:", true),
+            ("collaboration/a", false),
+            ("collaboration/b", false),
+            ("chat/b", true),
+            ("chat/b2", false),
+            ("Chat/b", false),
+        ] {
+            assert_eq!(good.check_room(room).is_ok(), is_admitted, "{room}");
+        }
+    }
+
+    #[test]
+    fn a2_a_star_is_one_at_the_end_and_after_the_slash() {
+        for (pattern, room, is_fit) in [
+            ("collaboration/*", "collaboration/x", true),
+            ("collaboration/*", "collaborations/x", false),
+            ("*", "collaboration/x", false),
+            ("coll*", "collaboration/x", false),
+            ("*/x", "collaboration/x", false),
+            ("collaboration/a*b", "collaboration/axb", false),
+            ("collaboration/a*b*", "collaboration/axbx", false),
+            ("collaboration/", "collaboration/x", false),
+            ("", "collaboration/x", false),
+        ] {
+            assert_eq!(fits(pattern, room), is_fit, "{pattern} {room}");
+        }
+    }
+
+    #[test]
+    fn a1_and_a2_claims_that_make_no_sense() {
+        let with = |name: &str, value: &str| {
+            let mut changed = serde_json::from_str::<Value>(GOOD).unwrap();
+            changed[name] = serde_json::from_str(value).unwrap();
+            claims(&changed.to_string())
+        };
+        let long = format!("\"{}\"", "x".repeat(129));
+        for (name, value) in [
+            ("sub", "1"),
+            ("sub", "\"\""),
+            ("sub", "null"),
+            ("sub", "\".\""),
+            ("sub", "\"..\""),
+            ("sub", long.as_str()),
+            ("sub", "\"a\\u0000\""),
+            ("jti", "7"),
+            ("jti", "\"\""),
+            ("jti", long.as_str()),
+            ("name", "1"),
+            ("name", "\"\""),
+            ("expires", "\"5\""),
+            ("expires", "null"),
+            ("expires", "-1"),
+            ("expires", "1.5"),
+            ("expires", "253402300800000"),
+        ] {
+            assert_eq!(with(name, value).err(), Some("unauthorized"), "{name} {value}");
+        }
+        for value in ["null", "\"owner\"", "\"Editor\"", "[\"editor\"]", "7"] {
+            assert_eq!(with("role", value).err(), Some("forbidden"), "{value}");
+        }
+        for value in ["null", "\"collaboration/*\"", "{}", "[]", "[7]", "[[\"collaboration/*\"]]"] {
+            let denial = with("rooms", value).unwrap().check_room("collaboration/a:1").map_err(|denial| denial.code());
+            assert_eq!(denial, Err("forbidden"), "{value}");
+        }
+        for rubbish in ["", "null", "[]", "7", "\"x\"", "{"] {
+            assert_eq!(claims(rubbish).err(), Some("unauthorized"), "{rubbish}");
+        }
+        assert_eq!(with("name", "null").unwrap().pass.name, None);
+    }
+}

@@ -1,0 +1,67 @@
+//! By what right a connection is in a room.
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::Millis;
+use crate::protocol::role::Role;
+
+/// By what right a connection is in the room.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// The server asks nobody (A6).
+    #[default]
+    Anonymous,
+    /// By a token.
+    Pass(Pass),
+}
+
+impl Access {
+    /// Whether nobody asked.
+    pub fn is_anonymous(&self) -> bool {
+        *self == Self::Anonymous
+    }
+}
+
+/// What is kept of the token of a connection. Not the token: who finds this can do nothing with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pass {
+    /// What its user may do.
+    pub role: Role,
+    /// The user's name, where the token says one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The token's id, by which it can be revoked.
+    pub token_id: String,
+    /// Until when it holds, the clocks' skew included.
+    pub expires: Millis,
+    /// Whether it was for a stream of events (H4).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_stream: bool,
+}
+
+impl Pass {
+    /// That of a connection that came without a token and may not stay.
+    pub fn over() -> Self {
+        Self { role: Role::Viewer, name: None, token_id: String::new(), expires: 0, is_stream: false }
+    }
+}
+
+/// How a connection comes to the room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// Without a token, where the server asks for none (A6).
+    Anonymous,
+    /// With a token that was found good.
+    Pass {
+        /// The user.
+        user: String,
+        /// What is kept of the token.
+        pass: Pass,
+    },
+    /// Without the token that the server asks for: it is still to come, in its `hello` (A9).
+    #[serde(rename = "waiting")]
+    Unauthenticated,
+}

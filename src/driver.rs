@@ -1,0 +1,406 @@
+//! The run loop, the same for workerd and for the tests: an event goes into the [`Room`], the [`Turn`]s that come out are
+//! carried out here and nowhere else, in one order: commit, attachments, frames, effects, closes, alarm. What it does to
+//! the world it does through a [`Platform`]: the shell's is workerd's sockets and SQLite, the tests' is real SQLite and
+//! sockets made of vectors.
+
+pub mod contract;
+
+use crate::access::pass::Entry;
+use crate::access::rates::{RateDecision, Sender, rate_limit_exceeded};
+use crate::access::revocations::Revocation;
+use crate::protocol::Millis;
+use crate::protocol::connection::ConnectionId;
+use crate::protocol::refusal::{CloseCode, Code, Refusal};
+use crate::protocol::reply;
+use crate::protocol::write::FieldWrite;
+use crate::room::Room;
+use crate::room::audience::Audience;
+use crate::room::connections::session::Attachment;
+use crate::room::event::{Event, Pings};
+use crate::room::gate::Gate;
+use crate::room::records::Stored;
+use crate::room::settings::Settings;
+use crate::room::turn::{Completion, Effect, Turn, When, Write, Written};
+use crate::sql::StoreError;
+
+/// How long after an alarm found a room unreadable to look again, in milliseconds: a day.
+const RETRY_UNREADABLE: Millis = 86_400_000;
+
+/// What a room can do to the world. Every call takes effect at once and in order, but for [`Platform::start`]. What a
+/// platform owes is in [`contract`], which runs against each of them.
+pub trait Platform {
+    /// Reads what storage holds.
+    ///
+    /// # Errors
+    /// Storage cannot be read.
+    fn load(&mut self) -> Result<Option<Stored>, StoreError>;
+    /// Writes all or nothing.
+    ///
+    /// # Errors
+    /// Nothing was written.
+    fn commit(&mut self, writes: Vec<Write>) -> Result<(), StoreError>;
+    /// Deletes all that storage holds, the alarm included.
+    fn erase(&mut self);
+    /// What the open sockets remember.
+    fn attachments(&mut self) -> Vec<Attachment>;
+    /// What one open socket remembers.
+    fn attachment(&mut self, connection: ConnectionId) -> Option<Attachment>;
+    /// When each socket last pinged, for those that ever did. Asked only after [`Platform::attachments`] has told, in
+    /// this waking, which sockets there are.
+    fn pings(&self) -> Vec<(ConnectionId, Millis)>;
+    /// Gives a socket something to remember.
+    fn attach(&mut self, connection: ConnectionId, attachment: &Attachment);
+    /// Sends a frame to every socket that [`Audience::includes`], by the standing that its attachment gives it. A socket
+    /// that cannot take it does not keep the others from getting it.
+    fn send(&mut self, audience: Audience, text: &str);
+    /// Sets something going that takes time, and then calls [`Driver::complete`].
+    fn start(&mut self, effect: Effect);
+    /// Closes a connection and has its socket forget whose it was, so that nothing more is heard of it.
+    fn close(&mut self, connection: ConnectionId, code: CloseCode);
+    /// Wakes the room at this time, instead of the time set before.
+    fn set_alarm(&mut self, at: Millis);
+    /// Calls [`Driver::flush`] at this time, or `None`: not any more.
+    fn set_flush_timer(&mut self, at: Option<Millis>);
+    /// Whether frames are held until the flush timer rings.
+    fn has_held(&self) -> bool;
+    /// The frames that were held, in the order in which they came. Asked only after [`Platform::attachments`] has told, in
+    /// this waking, which sockets there are.
+    fn take_held(&mut self) -> Vec<(ConnectionId, String)>;
+    /// A new random epoch.
+    fn new_epoch(&mut self) -> String;
+    /// Tells the operator.
+    fn log(&mut self, message: &str);
+}
+
+/// One room and whether it is awake.
+#[derive(Debug)]
+pub struct Driver {
+    settings: Settings,
+    room: Option<Room>,
+    /// What the room's gate remembers while the room sleeps.
+    gate: Gate,
+    /// For when the flush timer is set.
+    timer: Option<Millis>,
+}
+
+impl Driver {
+    /// A room that is asleep.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, room: None, gate: Gate::default(), timer: None }
+    }
+
+    /// The operator's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The room, while it is awake.
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
+    }
+
+    /// Whether another connection may come in.
+    ///
+    /// # Errors
+    /// The room is full or cannot be read, its user sends too much, or the token was revoked just now.
+    pub fn admit(&mut self, platform: &mut impl Platform, entry: &Entry, now: Millis) -> Result<(), Refusal> {
+        if let Entry::Pass { user, .. } = entry {
+            self.check_rate(user, 0, now)?;
+        }
+        self.wake(platform, now)?.admit(entry, now)
+    }
+
+    /// Counts a request of a user over HTTP (X1), with a body of so many bytes.
+    ///
+    /// # Errors
+    /// It is one too many for now.
+    pub fn check_rate(&mut self, user: &str, bytes: usize, now: Millis) -> Result<(), Refusal> {
+        let (sender, limits) = (Sender::User(user.to_owned()), self.settings.limits.clone());
+        match self.gate().rates.decide(&sender, bytes, &limits, now) {
+            RateDecision::Allow => Ok(()),
+            RateDecision::Reject | RateDecision::Disconnect => Err(rate_limit_exceeded(&limits)),
+        }
+    }
+
+    /// A connection opened. `alarm` tells when the alarm rings, if one is set.
+    pub fn connect(
+        &mut self,
+        platform: &mut impl Platform,
+        connection: ConnectionId,
+        entry: Entry,
+        alarm: Option<Millis>,
+        now: Millis,
+    ) {
+        let connected = Event::Connected { connection, entry, alarm };
+        if self.event(platform, connected, now).is_err() {
+            platform.close(connection, CloseCode::Unavailable);
+        }
+    }
+
+    /// A text frame came; `None`: a binary one.
+    pub fn receive(&mut self, platform: &mut impl Platform, from: ConnectionId, text: Option<&str>, now: Millis) {
+        let Ok(room) = self.wake(platform, now) else {
+            platform.close(from, CloseCode::Unavailable);
+            return;
+        };
+        room.handle(Event::Frame { from, text, pings: Pings(&|| platform.pings()) }, now);
+        // Whoever waits for the commit is told of its failure.
+        let done = self.run(platform, now);
+        if done.is_ok() && self.room.as_ref().is_some_and(|room| room.alarm_is_overdue(now)) {
+            self.alarm(platform, now);
+        }
+    }
+
+    /// Takes in the frames that the platform held until the flush timer. It is called before all else that happens to the
+    /// room.
+    pub fn take_in(&mut self, platform: &mut impl Platform, now: Millis) {
+        if !platform.has_held() {
+            return;
+        }
+        if let Ok(room) = self.wake(platform, now) {
+            room.handle(Event::Gathered, now);
+        }
+        for (from, text) in platform.take_held() {
+            self.receive(platform, from, Some(&text), now);
+        }
+    }
+
+    /// An effect is done.
+    pub fn complete(&mut self, platform: &mut impl Platform, completion: Completion, now: Millis) {
+        let Completion::TokenVerified { connection, .. } = &completion;
+        let connection = *connection;
+        let Ok(room) = self.wake(platform, now) else {
+            self.gate.forget(connection);
+            platform.close(connection, CloseCode::Unavailable);
+            return;
+        };
+        room.handle(Event::Completed { completion, pings: Pings(&|| platform.pings()) }, now);
+        // Whoever waits for the commit is told of its failure.
+        let _ = self.run(platform, now);
+        while let Some((from, text)) = self.gate().take_released() {
+            self.receive(platform, from, text.as_deref(), now);
+        }
+        self.rest();
+    }
+
+    /// Tokens of a user were revoked (A8).
+    ///
+    /// # Errors
+    /// The room cannot be read, so it has to be told again.
+    pub fn revoke_tokens(
+        &mut self,
+        platform: &mut impl Platform,
+        user: &str,
+        revocations: &[Revocation],
+        now: Millis,
+    ) -> Result<(), Refusal> {
+        let told = self.event(platform, Event::TokensRevoked { user, revocations }, now);
+        self.rest();
+        told.map(drop)
+    }
+
+    /// Ends this life of the room (H6).
+    ///
+    /// # Errors
+    /// The room cannot be read.
+    pub fn delete(&mut self, platform: &mut impl Platform, now: Millis) -> Result<(), Refusal> {
+        self.event(platform, Event::Deleted, now).map(drop)
+    }
+
+    /// A connection is gone. `said_goodbye`: it sent a close frame, which is a sign of life; else it just broke off.
+    pub fn disconnect(
+        &mut self,
+        platform: &mut impl Platform,
+        connection: ConnectionId,
+        said_goodbye: bool,
+        now: Millis,
+    ) {
+        if self.wake(platform, now).is_err() {
+            return self.gate.forget(connection);
+        }
+        let heard = if said_goodbye {
+            Some(now)
+        } else {
+            platform.pings().into_iter().find(|(of, _)| *of == connection).map(|(_, at)| at)
+        };
+        // A failed commit is told in the log. The others know that the user left; that is true in any case.
+        let _ = self.event(platform, Event::Disconnected { connection, heard }, now);
+        self.rest();
+    }
+
+    /// The alarm rang.
+    pub fn alarm(&mut self, platform: &mut impl Platform, now: Millis) {
+        let Ok(room) = self.wake(platform, now) else {
+            // Nothing is due in a room that cannot be read, but it must not be forgotten once it can.
+            platform.set_alarm(now + RETRY_UNREADABLE);
+            return;
+        };
+        room.handle(Event::Alarm { pings: Pings(&|| platform.pings()) }, now);
+        let _ = self.run(platform, now);
+        self.rest();
+    }
+
+    /// The flush timer rang.
+    pub fn flush(&mut self, platform: &mut impl Platform, now: Millis) {
+        // First, while the timer still counts as set, so that none is set for what is flushed at once.
+        self.take_in(platform, now);
+        self.timer = None;
+        if let Some(room) = &mut self.room {
+            room.handle(Event::Timer, now);
+            let _ = self.run(platform, now);
+            self.rest();
+        }
+    }
+
+    /// The room for a reader without a socket: awake, with the newest pings, and with all its changes stored, those of
+    /// time among them.
+    ///
+    /// # Errors
+    /// The room cannot be read, or changes that wait could not be stored.
+    pub fn read(&mut self, platform: &mut impl Platform, now: Millis) -> Result<&Room, Refusal> {
+        self.wake(platform, now)?.handle(Event::Read { pings: Pings(&|| platform.pings()) }, now);
+        self.run(platform, now)?;
+        self.wake(platform, now).map(|room| &*room)
+    }
+
+    /// Makes a change for somebody without a socket. The answer holds once this returns.
+    ///
+    /// # Errors
+    /// The room cannot be read, or the change could not be stored.
+    pub fn write(
+        &mut self,
+        platform: &mut impl Platform,
+        request: FieldWrite,
+        now: Millis,
+    ) -> Result<Written, Refusal> {
+        let written = self.event(platform, Event::Written(request), now);
+        self.rest();
+        written?.ok_or_else(storage_refusal)
+    }
+
+    /// Lets an event happen to the room and does all that follows from it.
+    fn event(
+        &mut self,
+        platform: &mut impl Platform,
+        event: Event<'_>,
+        now: Millis,
+    ) -> Result<Option<Written>, Refusal> {
+        self.wake(platform, now)?.handle(event, now);
+        self.run(platform, now)
+    }
+
+    /// Carries out turns until there is none, and then sets the flush timer. Returns the answer to a write over HTTP.
+    fn run(&mut self, platform: &mut impl Platform, now: Millis) -> Result<Option<Written>, Refusal> {
+        let mut outcome = Ok(None);
+        while let Some(mut turn) = self.room.as_mut().and_then(|room| room.poll(now)) {
+            let written = turn.written.take();
+            outcome = self.carry_out(platform, turn).map(|()| written.or(outcome.ok().flatten()));
+            if outcome.is_err() {
+                break;
+            }
+        }
+        let timer = self.room.as_ref().and_then(|room| room.timer(now));
+        self.set_timer(platform, timer);
+        outcome
+    }
+
+    /// Carries out a turn. When the commit fails the room is dropped, to be read anew from storage at the next event,
+    /// and everyone whose change was in it is told.
+    fn carry_out(&mut self, platform: &mut impl Platform, turn: Turn) -> Result<(), Refusal> {
+        let Turn { commit, writers, attach, outbox, effects, erase, close, alarm, written: _ } = turn;
+        let committed = if commit.is_empty() { Ok(()) } else { platform.commit(commit) };
+        let is_lost = committed.is_err();
+        if let Err(error) = committed {
+            platform.log(&format!("a commit failed: {error}"));
+            // What the sockets remember of presence is not stored, so it is not lost with the commit.
+            for (connection, wanted) in attach {
+                if let Some(kept) = platform.attachment(connection) {
+                    let Attachment { presence, heard, .. } = wanted;
+                    platform.attach(connection, &Attachment { presence, heard, ..kept });
+                }
+            }
+            if let Some(room) = self.room.take() {
+                let (last_words, gate) = room.last_words();
+                self.gate = gate;
+                last_words.iter().for_each(|frame| platform.send(frame.audience, &frame.text));
+            }
+            for writer in &writers {
+                let text = reply::error(&storage_refusal(), &writer.tag, false);
+                platform.send(Audience::One(writer.connection), &text);
+            }
+        } else {
+            for (connection, attachment) in &attach {
+                platform.attach(*connection, attachment);
+            }
+        }
+        let untrue = if is_lost { When::Committed } else { When::Lost };
+        for frame in outbox.iter().filter(|frame| frame.when != untrue) {
+            platform.send(frame.audience, &frame.text);
+        }
+        effects.into_iter().for_each(|effect| platform.start(effect));
+        if erase {
+            self.sleep();
+            platform.erase();
+        }
+        for closing in &close {
+            platform.close(closing.connection, closing.code);
+        }
+        if let Some(at) = alarm {
+            platform.set_alarm(at);
+        }
+        if is_lost { Err(storage_refusal()) } else { Ok(()) }
+    }
+
+    /// A timer exists only while something waits: one that is set keeps the room from sleeping.
+    fn set_timer(&mut self, platform: &mut impl Platform, at: Option<Millis>) {
+        let is_set = match (at, self.timer) {
+            // One that rings sooner is left: when it has rung, the room looks what is due.
+            (Some(at), Some(set)) => set <= at,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if !is_set {
+            self.timer = at;
+            platform.set_flush_timer(at);
+        }
+    }
+
+    /// What the gate remembers, whether the room is awake or not.
+    fn gate(&mut self) -> &mut Gate {
+        self.room.as_mut().map_or(&mut self.gate, Room::gate_mut)
+    }
+
+    /// The room, read from storage if it is not awake.
+    fn wake(&mut self, platform: &mut impl Platform, now: Millis) -> Result<&mut Room, Refusal> {
+        let room = match self.room.take() {
+            Some(room) => room,
+            None => {
+                let stored = platform.load().map_err(|error| {
+                    platform.log(&format!("the room cannot be read: {error}"));
+                    storage_refusal()
+                })?;
+                let epoch = platform.new_epoch();
+                let gate = std::mem::take(&mut self.gate);
+                Room::restore(self.settings.clone(), stored, epoch, platform.attachments(), gate, now)
+            }
+        };
+        Ok(self.room.insert(room))
+    }
+
+    /// Lets go of the memory of a room that nobody is in.
+    fn rest(&mut self) {
+        if self.room.as_ref().is_some_and(Room::is_idle) {
+            self.sleep();
+        }
+    }
+
+    fn sleep(&mut self) {
+        if let Some(room) = self.room.take() {
+            self.gate = room.into_gate();
+        }
+    }
+}
+
+fn storage_refusal() -> Refusal {
+    Refusal::new(Code::Storage, "The room's storage did not take this. Nothing has changed; try again.")
+}

@@ -1,0 +1,56 @@
+//! Who hears a frame. The one rule for it: a platform keeps the [`Standing`] of each socket and asks
+//! [`Audience::includes`]; it decides nothing by itself.
+
+use crate::protocol::connection::ConnectionId;
+
+use super::connections::session::Attachment;
+
+/// Who receives a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// This connection, whatever its standing.
+    One(ConnectionId),
+    /// All connections but this one.
+    Others(ConnectionId),
+    /// All plain connections, but the author of what they hear.
+    Plain {
+        /// The author, where it has a connection.
+        but: Option<ConnectionId>,
+    },
+    /// All greeted connections.
+    Greeted,
+}
+
+/// What a connection gets to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing but what is meant for it alone: its token is still to come (A9).
+    Unauthenticated,
+    /// Each change by itself (S8).
+    Plain,
+    /// Changes gathered in frames: it has said `hello` (Y6).
+    Greeted,
+}
+
+impl Standing {
+    /// The standing of a socket that remembers this.
+    pub fn of(attachment: &Attachment) -> Self {
+        match (attachment.is_unauthenticated, &attachment.client) {
+            (true, _) => Self::Unauthenticated,
+            (false, None) => Self::Plain,
+            (false, Some(_)) => Self::Greeted,
+        }
+    }
+}
+
+impl Audience {
+    /// Whether a connection of this standing receives the frame.
+    pub fn includes(self, connection: ConnectionId, standing: Standing) -> bool {
+        match self {
+            Self::One(one) => one == connection,
+            Self::Others(sender) => standing != Standing::Unauthenticated && sender != connection,
+            Self::Plain { but } => standing == Standing::Plain && but != Some(connection),
+            Self::Greeted => standing == Standing::Greeted,
+        }
+    }
+}

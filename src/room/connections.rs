@@ -1,0 +1,7 @@
+//! Connections: what the room knows of each, and what people show on them.
+
+pub mod hello;
+pub mod leaving;
+pub mod presence;
+pub mod session;
+pub mod sessions;

@@ -1,0 +1,71 @@
+//! A client speaks the whole protocol from its `hello` on (Y4).
+
+use crate::access::roles::ANONYMOUS_ROLE;
+use crate::protocol::PROTOCOL;
+use crate::protocol::connection::ConnectionId;
+use crate::protocol::message::Hello;
+use crate::protocol::refusal::{CloseCode, Code, Refusal};
+use crate::protocol::reply::{ServerMessage, WelcomeView};
+use crate::room::records::clients;
+use crate::room::state::State;
+use crate::room::views;
+
+use super::leaving::shut;
+use super::session::Session;
+
+/// Whether a connection may say this `hello`.
+///
+/// # Errors
+/// It has said one, or the client is somebody else's: on record, or in this moment.
+pub fn check(state: &State, from: ConnectionId, hello: &Hello) -> Result<(), Refusal> {
+    let session = state.sessions.get(from);
+    if session.is_some_and(|session| session.client().is_some()) {
+        return Err(Refusal::new(Code::BadMessage, "This connection has said `hello` before."));
+    }
+    let user = session.and_then(|session| session.identity.user());
+    state.records.clients.check_owner(&hello.client_id, user)?;
+    let is_others = |session: &Session| {
+        let other = session.identity.user();
+        session.client() == Some(&hello.client_id) && other.is_some() && other != user
+    };
+    if user.is_some() && state.sessions.iter().any(|(_, session)| is_others(session)) {
+        return Err(Refusal::not_your_client());
+    }
+    Ok(())
+}
+
+/// Welcomes a client and tells it how things stand, as far as it does not know. Nothing may be staged.
+pub fn greet(state: &mut State, from: ConnectionId, hello: Hello) {
+    let Hello { client_id, since, epoch, token: _ } = hello;
+    let is_other_life = epoch.as_ref().is_some_and(|epoch| epoch != state.life.epoch());
+    clients::once::forget_if_away(state, &client_id);
+    state.records.clients.see(&client_id, state.clock);
+    // What a client did in another life of the room is forgotten with that life.
+    let is_unknown = is_other_life && state.records.clients.get(client_id.as_str()).is_none();
+    let last_seq = state.records.clients.last_seq(&client_id).filter(|_| !is_unknown);
+    // A newer connection of a client takes the place of the older ones (E6).
+    for older in state.sessions.of_client(&client_id) {
+        shut(state, older, CloseCode::Replaced);
+    }
+    let leavings = state.outbox.frames.len();
+    state.sessions.greet(from, client_id);
+    state.outbox.attach.insert(from);
+    let session = state.sessions.get(from);
+    let welcome = WelcomeView {
+        protocol: PROTOCOL,
+        connection_id: from.to_string(),
+        user_id: session.and_then(|session| session.identity.user()),
+        role: session.map_or(ANONYMOUS_ROLE, Session::role).as_str(),
+        version: state.version,
+        epoch: state.life.epoch(),
+        last_seq,
+        time: state.clock,
+        limits: &state.settings.limits,
+    };
+    let welcome = ServerMessage::Welcome(Box::new(welcome)).encode();
+    state.tell(from, welcome);
+    let answer = views::sync_answer(state, since, epoch.as_deref());
+    state.tell(from, answer);
+    // The welcome comes first, also before the leaving of whom this connection replaces.
+    state.outbox.frames.rotate_left(leavings);
+}

@@ -1,0 +1,57 @@
+//! What people show of where they are (P1). It is kept with the connection and never in storage.
+
+use crate::protocol::connection::ConnectionId;
+use crate::protocol::json::Json;
+use crate::protocol::refusal::Refusal;
+use crate::protocol::reply::{PresenceView, ServerMessage};
+use crate::room::audience::Audience;
+use crate::room::state::State;
+use crate::room::turn::Outgoing;
+
+use super::session::Session;
+
+/// Keeps what a person is looking at. Returns the version that answers it.
+///
+/// # Errors
+/// The client is a plain one.
+pub fn show(state: &mut State, from: ConnectionId, data: Option<Json>) -> Result<u64, Refusal> {
+    match state.sessions.get_mut(from) {
+        Some(session) if session.client().is_some() => {
+            session.presence = data;
+            state.outbox.presence.insert(from, None);
+            Ok(state.version)
+        }
+        Some(_) | None => Err(Refusal::before_hello("presence")),
+    }
+}
+
+/// The frame with what is new; `None` where nobody else is there to be told. From here on nothing is new.
+pub fn take_news(state: &mut State) -> Option<Outgoing> {
+    let news = std::mem::take(&mut state.outbox.presence);
+    let is_only = |(of, session): (ConnectionId, &Session)| {
+        session.client().is_none() || news.contains_key(&of) && news.len() == 1
+    };
+    if state.sessions.iter().all(is_only) {
+        return None;
+    }
+    let entries = news.iter().map(|(connection, gone)| {
+        let session = state.sessions.get(*connection);
+        PresenceView {
+            connection_id: connection.to_string(),
+            user_id: session.map_or(gone.as_deref(), |session| session.identity.user()),
+            data: session.and_then(|session| session.presence.as_ref()),
+        }
+    });
+    let text = ServerMessage::Presence { presence: entries.collect() }.encode();
+    // Presence is not stored, so it is true whatever becomes of the commit.
+    Some(Outgoing::in_any_case(Audience::Greeted, text))
+}
+
+/// What everyone shows.
+pub fn shown(state: &State) -> Vec<PresenceView<'_>> {
+    let shown = state.sessions.iter().filter_map(|(connection, session)| {
+        let (connection_id, user_id) = (connection.to_string(), session.identity.user());
+        Some(PresenceView { connection_id, user_id, data: Some(session.presence.as_ref()?) })
+    });
+    shown.collect()
+}

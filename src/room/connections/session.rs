@@ -1,0 +1,144 @@
+//! A connection: who is there, by what right, and what of that stays with its socket while the room sleeps.
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::pass::{Access, Pass};
+use crate::access::roles::ANONYMOUS_ROLE;
+use crate::protocol::Millis;
+use crate::protocol::connection::ConnectionId;
+use crate::protocol::json::Json;
+use crate::protocol::role::Role;
+
+/// What the room knows of an open connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Who is there.
+    pub identity: Identity,
+    /// The `clientId` of its `hello`; `None` for a plain client (Y4).
+    client: Option<String>,
+    /// By what right it is here.
+    pub access: Access,
+    /// What it last said in a `presence` (P1).
+    pub presence: Option<Json>,
+    /// When the server last heard from it, pings included as far as they were looked up.
+    pub heard: Millis,
+    /// Whether it ever pinged; one that never did is not expected to (J8).
+    pub pings: bool,
+}
+
+impl Session {
+    /// A connection that has just opened. With a token, its user is the token's (A3).
+    pub fn new(user: Option<(String, Pass)>, now: Millis) -> Self {
+        let (identity, access) = match user {
+            None => (Identity::Unknown, Access::Anonymous),
+            Some((user, pass)) => (Identity::Bound(user), Access::Pass(pass)),
+        };
+        Self { identity, client: None, access, presence: None, heard: now, pings: false }
+    }
+
+    /// The `clientId` of its `hello`; `None` for a plain client.
+    pub fn client(&self) -> Option<&str> {
+        self.client.as_deref()
+    }
+
+    /// It has said `hello` as this client. [`super::sessions::Sessions::greet`] counts that.
+    pub(super) fn greet(&mut self, client: String) {
+        self.client = Some(client);
+    }
+
+    /// What is kept of its token.
+    pub fn pass(&self) -> Option<&Pass> {
+        match &self.access {
+            Access::Anonymous => None,
+            Access::Pass(pass) => Some(pass),
+        }
+    }
+
+    /// What its user may do (A4).
+    pub fn role(&self) -> Role {
+        match &self.access {
+            Access::Anonymous => ANONYMOUS_ROLE,
+            Access::Pass(pass) => pass.role,
+        }
+    }
+
+    /// What shall stay with the socket of this name.
+    pub fn attachment(&self, connection: ConnectionId) -> Attachment {
+        Attachment {
+            connection,
+            identity: self.identity.clone(),
+            client: self.client.clone(),
+            access: self.access.clone(),
+            presence: self.presence.clone(),
+            heard: self.heard,
+            is_unauthenticated: false,
+        }
+    }
+}
+
+impl From<Attachment> for Session {
+    fn from(attachment: Attachment) -> Self {
+        let Attachment { connection: _, identity, client, access, presence, heard, is_unauthenticated: _ } = attachment;
+        Self { identity, client, access, presence, heard, pings: false }
+    }
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// Nobody has said.
+    Unknown,
+    /// A user who wrote and has not joined (J3). Not counted as here.
+    Bound(String),
+    /// A user who joined.
+    Joined(String),
+}
+
+impl Identity {
+    /// The user, once known.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Unknown => None,
+            Self::Bound(user) | Self::Joined(user) => Some(user),
+        }
+    }
+
+    /// The user, if joined.
+    pub fn joined(&self) -> Option<&str> {
+        match self {
+            Self::Joined(user) => Some(user),
+            Self::Unknown | Self::Bound(_) => None,
+        }
+    }
+}
+
+/// What stays with the socket while the room sleeps. The runtime takes 16,384 bytes at most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// The connection's name.
+    pub connection: ConnectionId,
+    /// Who is there.
+    pub identity: Identity,
+    /// The `clientId` of its `hello`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// By what right it is here.
+    #[serde(default, skip_serializing_if = "Access::is_anonymous")]
+    pub access: Access,
+    /// What it last said in a `presence`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence: Option<Json>,
+    /// When the last message came.
+    pub heard: Millis,
+    /// Whether its token is still to come (A9).
+    #[serde(default, rename = "is_waiting", skip_serializing_if = "std::ops::Not::not")]
+    pub is_unauthenticated: bool,
+}
+
+impl Attachment {
+    /// What stays with the socket of a connection whose token is still to come.
+    pub fn unauthenticated(connection: ConnectionId, since: Millis) -> Self {
+        Self { is_unauthenticated: true, ..Session::new(None, since).attachment(connection) }
+    }
+}

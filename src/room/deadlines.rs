@@ -1,0 +1,176 @@
+//! Everything that falls due by itself, in one table: when it does, and what happens then.
+//!
+//! Deadlines are judged by the clock, not by the alarm: those of [`Deadline::AT_EVENTS`] at the start of every event, the
+//! others when the alarm rings, since they have to look at pings or at everyone. So one that rings late delays nothing
+//! that anybody can see, and one that rings early does no harm. The object has one alarm, and setting it is a billed row.
+
+use crate::protocol::Millis;
+use crate::protocol::refusal::CloseCode;
+
+use super::connections::leaving::{shut, shut_all};
+use super::connections::sessions::TOKEN_WAIT;
+use super::records::{clients, permissions};
+use super::state::State;
+
+/// A connection that pinged before is taken for dead after this long without a sign, in milliseconds. Browsers
+/// throttle the timers of hidden tabs to one a minute, so a page that pings every 25 s may be heard once a minute (J8).
+pub const SILENCE: Millis = 150_000;
+
+/// A kind of thing that falls due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// A connection's token ends, or one that is owed has not come (A5, A9).
+    Token,
+    /// A permission request has waited for its time, or what was settled has been told for a day (Q3, Q5).
+    Permission,
+    /// A client, or an idempotency key, was not heard of for too long (E4, H3). It wakes nobody.
+    Client,
+    /// A connection has been silent (J8).
+    Silence,
+    /// Nobody has used the room for its time to live (X3). [`Deadlines::is_unused`] says so; the room ends it.
+    Unused,
+}
+
+impl Deadline {
+    /// Those that every event judges first, in this order.
+    const AT_EVENTS: [Self; 2] = [Self::Permission, Self::Token];
+    /// Those that the alarm judges.
+    const AT_ALARMS: [Self; 2] = [Self::Client, Self::Silence];
+    /// Those for which a room is woken.
+    const WAKING: [Self; 4] = [Self::Silence, Self::Unused, Self::Token, Self::Permission];
+
+    /// When the first of its kind falls due, as far as the room must be awake then.
+    fn next(self, state: &State) -> Option<Millis> {
+        match self {
+            Self::Token => state.sessions.next_due(),
+            Self::Permission => state.records.requests.index().next_due(),
+            Self::Client => None,
+            Self::Silence if state.sessions.len() > 1 => {
+                let pinging = state.sessions.iter().filter(|(_, session)| session.pings);
+                // Whoever should have been closed by now has pinged meanwhile, without the room.
+                let due = pinging.map(|(_, session)| session.heard + SILENCE).filter(|at| *at > state.clock);
+                Some(due.fold(state.clock + SILENCE, Millis::min))
+            }
+            Self::Silence => None,
+            Self::Unused => match state.sessions.len() {
+                0 if !state.life.is_stored() => None,
+                0 | 1 => Some(unused_at(state)),
+                _ => None,
+            },
+        }
+    }
+
+    /// Does what is due by now.
+    fn expire(self, state: &mut State, now: Millis) {
+        match self {
+            Self::Token => {
+                let late = state.sessions.unauthenticated_since(now - TOKEN_WAIT);
+                for connection in late.into_iter().chain(state.sessions.expired(now)) {
+                    shut(state, connection, CloseCode::Unauthorized);
+                }
+            }
+            Self::Permission => permissions::messages::settle_due(state),
+            Self::Client => {
+                clients::once::forget_unseen(state);
+                state.records.keys.forget_old(state.clock);
+            }
+            Self::Silence if state.sessions.len() > 1 => {
+                let limit = now - SILENCE;
+                shut_all(state, CloseCode::Silent, |session| session.pings && session.heard <= limit);
+            }
+            // Who is alone is not looked after.
+            Self::Silence => {}
+            Self::Unused => {}
+        }
+    }
+}
+
+/// Whether and how the alarm is to be set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Arming {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is set if something falls due before it rings.
+    IfEarlier,
+    /// It is set anew.
+    Anew,
+}
+
+/// The room's alarm, as far as this waking knows.
+#[derive(Debug, Clone, Default)]
+pub struct Deadlines {
+    /// When it rings.
+    armed: Option<Millis>,
+    arming: Arming,
+}
+
+impl Deadlines {
+    /// Judges what every event judges first.
+    pub fn at_event(state: &mut State, now: Millis) {
+        Deadline::AT_EVENTS.into_iter().for_each(|deadline| deadline.expire(state, now));
+    }
+
+    /// Judges what changes the room while it is being flushed.
+    pub fn at_flush(state: &mut State, now: Millis) {
+        Deadline::Permission.expire(state, now);
+    }
+
+    /// Judges what the alarm judges.
+    pub fn at_alarm(state: &mut State, now: Millis) {
+        Deadline::AT_ALARMS.into_iter().for_each(|deadline| deadline.expire(state, now));
+    }
+
+    /// Whether nobody is there and nobody was for the time to live (X3).
+    pub fn is_unused(state: &State, now: Millis) -> bool {
+        state.sessions.is_empty() && unused_at(state) <= now
+    }
+
+    /// The alarm rings at this time, or is not set.
+    pub fn is_armed(&mut self, at: Option<Millis>) {
+        self.armed = at;
+    }
+
+    /// Whether the alarm should have rung by now, and has somebody to look after.
+    pub fn is_overdue(&self, state: &State, now: Millis) -> bool {
+        self.armed.is_some_and(|at| at <= now) && state.sessions.len() > 1
+    }
+
+    /// Has the room woken earlier, if something is due before the alarm. One that rings too early does no harm, and one
+    /// that is set anew costs a write.
+    pub fn arm_if_earlier(&mut self) {
+        if self.arming == Arming::Keep {
+            self.arming = Arming::IfEarlier;
+        }
+    }
+
+    /// Has the room woken when something is due next.
+    pub fn arm_anew(&mut self) {
+        self.arming = Arming::Anew;
+    }
+
+    /// The time for which the alarm must be set now, if it must.
+    pub fn arm(&mut self, state: &State) -> Option<Millis> {
+        let arming = std::mem::take(&mut self.arming);
+        if arming == Arming::Keep {
+            return None;
+        }
+        let next = Deadline::WAKING.into_iter().filter_map(|deadline| deadline.next(state)).min();
+        let is_earlier = next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed));
+        if arming == Arming::IfEarlier && !is_earlier {
+            return None;
+        }
+        self.armed = next;
+        next
+    }
+}
+
+/// When a room that nobody is connected to will have been unused for its time to live.
+fn unused_at(state: &State) -> Millis {
+    let last_use = if state.sessions.is_empty() {
+        state.records.used_at().map_or(state.life.meta().touched, |at| at.max(state.life.meta().touched))
+    } else {
+        state.clock
+    };
+    last_use + state.settings.time_to_live
+}

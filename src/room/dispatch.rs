@@ -1,0 +1,84 @@
+//! What a message of a connection in the room does, and how it is answered.
+
+use crate::access::roles;
+use crate::protocol::connection::ConnectionId;
+use crate::protocol::message::{ClientMessage, Tag};
+use crate::protocol::refusal::Refusal;
+use crate::protocol::role::Role;
+
+use super::connections::session::Session;
+use super::connections::{leaving, presence};
+use super::records::{clients, fields, people, permissions};
+use super::replies;
+use super::reply::{Rejection, Reply, Writer};
+use super::state::State;
+use super::views;
+
+/// Does a message, once and only once where it has a number, and stages the answer. `text` is the frame as it came.
+pub fn answer(state: &mut State, from: ConnectionId, text: &str, tag: Tag, message: Result<ClientMessage, Refusal>) {
+    let Some(session) = state.sessions.get(from) else { return };
+    let (client, user) = (session.client().map(str::to_owned), session.identity.user().map(str::to_owned));
+    let said = message.as_ref().ok();
+    // A presence that is kept is no news to its sender, and a token without keys is not looked at.
+    let is_silent = matches!(said, Some(ClientMessage::Presence { .. })) && tag.is_empty();
+    let joins = match said {
+        Some(ClientMessage::Join(join)) => Some(join.user_id.clone()),
+        Some(_) | None => None,
+    };
+    // It is about the connection and not from the outbox, so a number on it counts for nothing.
+    let tag = if matches!(said, Some(ClientMessage::Auth { .. })) { Tag { number: None, ..tag } } else { tag };
+    let request = said.and_then(|message| permissions::messages::ended_by(message, user.as_deref()));
+    let author = user.or_else(|| said?.author().map(str::to_owned));
+    let writer = Writer { connection: Some(from), client };
+    let act = |state: &mut State| apply(state, from, &writer, text, message?);
+    let mut reply: Reply = match (tag.number, &writer.client) {
+        (None, _) => act(state).into(),
+        (Some(_), None) => Refusal::before_hello("seq").into(),
+        (Some(number), Some(client)) => clients::once::once(state, client, author.as_deref(), number, act),
+    };
+    if let (Some(user_id), true, true) = (joins, reply.is_duplicate, reply.result.is_ok()) {
+        people::messages::join_again(state, from, user_id);
+    }
+    if !is_silent || reply.result.is_err() {
+        reply.request = request;
+        replies::stage(state, from, &tag, reply);
+    }
+}
+
+/// Does what a message says. Returns the version that answers it.
+fn apply(
+    state: &mut State,
+    from: ConnectionId,
+    writer: &Writer,
+    text: &str,
+    message: ClientMessage,
+) -> Result<u64, Rejection> {
+    let role = state.sessions.get(from).map_or(Role::Viewer, Session::role);
+    roles::check(role, roles::to_say(&message))?;
+    match message {
+        ClientMessage::Join(join) => Ok(people::messages::join(state, from, join)?),
+        ClientMessage::Ready { user_id, is_ready } => Ok(people::messages::ready(state, from, &user_id, is_ready)?),
+        ClientMessage::Change(change) => fields::messages::change(state, writer, std::slice::from_ref(&change)),
+        ClientMessage::Batch(changes) => fields::messages::change(state, writer, &changes),
+        ClientMessage::Sync { since, epoch, user_id } => {
+            state.check_author(from, user_id.as_deref())?;
+            let answer = views::sync_answer(state, since, epoch.as_deref());
+            state.tell(from, answer);
+            Ok(state.version)
+        }
+        ClientMessage::Presence { data, user_id } => {
+            state.check_author(from, user_id.as_deref())?;
+            Ok(presence::show(state, from, data)?)
+        }
+        ClientMessage::Relay { user_id } => {
+            state.check_author(from, user_id.as_deref())?;
+            state.tell_others(from, text.to_owned());
+            state.outbox.is_urgent = true;
+            Ok(state.version)
+        }
+        ClientMessage::Kick { user_id } => Ok(leaving::kick(state, &user_id)),
+        ClientMessage::Permission(message) => permissions::messages::change(state, from, message),
+        // These change what the connection is, and are done before it comes to what the room holds.
+        ClientMessage::Hello(_) | ClientMessage::OtherProtocol | ClientMessage::Auth { .. } => Ok(state.version),
+    }
+}

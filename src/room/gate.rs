@@ -1,0 +1,95 @@
+//! What the room's gate remembers, and storage does not: how much each user sends, which tokens were revoked a moment ago,
+//! and frames whose token is being checked. It outlives the rest of the memory, which goes when a commit fails or nobody
+//! is there.
+
+use std::collections::VecDeque;
+
+use crate::access::rates::Rates;
+use crate::access::revocations::RecentRevocations;
+use crate::protocol::connection::ConnectionId;
+use crate::protocol::message::Frame;
+
+/// A connection may send this many bytes behind its `hello` while the token is being checked.
+const QUEUE_BYTES: usize = 256 * 1024;
+/// What each frame counts there beside its text.
+const QUEUE_ENTRY_BYTES: usize = 64;
+
+/// What the gate remembers.
+#[derive(Debug, Default)]
+pub struct Gate {
+    /// How much each user sends.
+    pub rates: Rates,
+    /// Which tokens were revoked.
+    pub revocations: RecentRevocations,
+    checks: Vec<Check>,
+    /// Frames that were queued behind a check that is done.
+    released: VecDeque<(ConnectionId, Option<String>)>,
+}
+
+/// A frame whose token is being checked.
+#[derive(Debug)]
+struct Check {
+    connection: ConnectionId,
+    frame: Frame,
+    /// What came behind a `hello`, in order; `None` stands for a binary frame. Behind an `auth` nothing is queued: the
+    /// token before it still holds.
+    queue: Option<Vec<Option<String>>>,
+}
+
+/// Whether a frame was queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Queued {
+    /// Its connection has no queue.
+    No,
+    /// It waits for the check of the token before it.
+    Yes,
+    /// It is more than the queue takes.
+    Overflow,
+}
+
+impl Gate {
+    /// Queues a frame behind the `hello` of its connection, if that is being checked.
+    pub fn queue(&mut self, from: ConnectionId, text: Option<&str>) -> Queued {
+        let check = self.checks.iter_mut().find(|check| check.connection == from);
+        let Some(queue) = check.and_then(|check| check.queue.as_mut()) else { return Queued::No };
+        queue.push(text.map(str::to_owned));
+        let size = |text: &Option<String>| QUEUE_ENTRY_BYTES + text.as_ref().map_or(0, String::len);
+        if queue.iter().map(size).sum::<usize>() > QUEUE_BYTES { Queued::Overflow } else { Queued::Yes }
+    }
+
+    /// Whether a token of this connection is being checked.
+    pub fn is_checking(&self, connection: ConnectionId) -> bool {
+        self.checks.iter().any(|check| check.connection == connection)
+    }
+
+    /// Keeps a frame until its token is checked. `is_first`: nothing counts before that, so what follows is queued.
+    pub fn check(&mut self, connection: ConnectionId, frame: Frame, is_first: bool) {
+        self.checks.push(Check { connection, frame, queue: is_first.then(Vec::new) });
+    }
+
+    /// A token was checked. Returns the frame in which it came; `None` where its connection is gone. What was queued
+    /// behind it is released.
+    pub fn checked(&mut self, connection: ConnectionId) -> Option<Frame> {
+        let at = self.checks.iter().position(|check| check.connection == connection)?;
+        let Check { frame, queue, .. } = self.checks.swap_remove(at);
+        self.released.extend(queue.unwrap_or_default().into_iter().map(|text| (connection, text)));
+        Some(frame)
+    }
+
+    /// The next frame that was released, if there is one.
+    pub fn take_released(&mut self) -> Option<(ConnectionId, Option<String>)> {
+        self.released.pop_front()
+    }
+
+    /// A connection is gone, and with it what was kept of it.
+    pub fn forget(&mut self, connection: ConnectionId) {
+        self.checks.retain(|check| check.connection != connection);
+        self.released.retain(|(of, _)| *of != connection);
+    }
+
+    /// All connections are gone.
+    pub fn forget_all(&mut self) {
+        self.checks.clear();
+        self.released.clear();
+    }
+}

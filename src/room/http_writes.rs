@@ -1,0 +1,73 @@
+//! Writing without a socket: `PUT` and `DELETE` of a field over HTTP (H3).
+
+use crate::protocol::json::{Json, encode};
+use crate::protocol::message::{ClientMessage, Extra, FieldChange};
+use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::reply::WrittenBody;
+use crate::protocol::write::FieldWrite;
+
+use super::records::{clients, fields, keys};
+use super::reply::{Rejection, Reply, Writer};
+use super::state::State;
+use super::turn::Written;
+
+/// Makes a change for somebody without a socket. The answer may be given once the commit is made.
+pub fn write(state: &mut State, request: FieldWrite) -> Written {
+    let FieldWrite { frame, client_id, key } = request;
+    let change = match frame.message {
+        Ok(ClientMessage::Change(change)) => Ok(change),
+        Ok(_) => Err(Refusal::new(Code::BadMessage, "Only fields are written over HTTP.")),
+        Err(refusal) => Err(refusal),
+    };
+    let field = change.as_ref().map_or_else(|_| String::new(), |change| change.field().to_owned());
+    let user = change.as_ref().ok().map(|change| change.user_id().to_owned());
+    let writer = Writer { connection: None, client: client_id.clone() };
+    // The number of a key is none of the caller's.
+    let seq = frame.tag.number.filter(|_| key.is_none()).map(|number| number.seq);
+    let act = |state: &mut State| make(state, &writer, change);
+    let reply = match (frame.tag.number, key, client_id, user) {
+        (Some(number), Some(key), _, Some(user)) => keys::once::once(state, (user, key), number.content, act),
+        (Some(number), None, Some(client_id), user) => {
+            clients::once::forget_if_away(state, &client_id);
+            clients::once::once(state, &client_id, user.as_deref(), number, act)
+        }
+        // What names no user cannot be read, and is refused the same way each time.
+        (_, _, _, _) => act(state).into(),
+    };
+    written(state, &field, seq, reply)
+}
+
+fn make(state: &mut State, writer: &Writer, change: Result<FieldChange, Refusal>) -> Result<u64, Rejection> {
+    let change = change?;
+    let user = change.user_id().to_owned();
+    let version = fields::messages::change(state, writer, &[change])?;
+    // The user may have no socket at all.
+    state.records.people.note_sign(&user, state.clock);
+    Ok(version)
+}
+
+fn written(state: &State, field: &str, seq: Option<u64>, reply: Reply) -> Written {
+    let duplicate = reply.is_duplicate.then_some(true);
+    let mut members = Extra::new();
+    members.extend(seq.map(|seq| ("seq".to_owned(), Json::of(&seq))));
+    members.extend(duplicate.map(|duplicate| ("duplicate".to_owned(), Json::of(&duplicate))));
+    match reply.result {
+        Ok(version) | Err(Rejection::DoneBefore { version }) => {
+            let selection = state.records.fields.get(field).and_then(|field| field.selection.as_ref());
+            Written::Done(encode(&WrittenBody { version, selection, duplicate }))
+        }
+        Err(Rejection::Conflict(conflict)) => {
+            let view = conflict.view(&state.records.fields);
+            members.insert("field".to_owned(), Json::of(&view.field));
+            members.insert("clientVersion".to_owned(), Json::of(&view.client_version));
+            members.insert("serverVersion".to_owned(), Json::of(&view.server_version));
+            members.insert("current".to_owned(), Json::of(&view.current));
+            let detail = "The field is not what its writer last saw. `current` is what it holds.".to_owned();
+            Written::Problem { code: "E_CONFLICT", detail, members }
+        }
+        Err(Rejection::Refusal(refusal)) => {
+            members.extend(refusal.expected.map(|seq| ("expected".to_owned(), Json::of(&seq))));
+            Written::Problem { code: refusal.code.as_str(), detail: refusal.message, members }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! This life of the room: its own row, whether storage has it, and when the room was last used.
+
+use crate::protocol::Millis;
+
+use super::turn::{Meta, Write};
+
+/// This life of the room.
+#[derive(Debug, Clone)]
+pub struct Life {
+    meta: Meta,
+    is_stored: bool,
+    is_dirty: bool,
+}
+
+impl Life {
+    /// One that begins now, and of which storage knows nothing until somebody uses the room.
+    pub fn new(epoch: String, now: Millis) -> Self {
+        Self { meta: Meta { epoch, floor: 0, touched: now }, is_stored: false, is_dirty: false }
+    }
+
+    /// One that storage knows.
+    pub fn restored(meta: Meta) -> Self {
+        Self { meta, is_stored: true, is_dirty: false }
+    }
+
+    /// The room's own row.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Which life of the room this is (U8).
+    pub fn epoch(&self) -> &str {
+        &self.meta.epoch
+    }
+
+    /// Whether storage has the room, or will have it with the commit that was made of it last.
+    pub fn is_stored(&self) -> bool {
+        self.is_stored
+    }
+
+    /// Whether the row has to be written.
+    pub fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+
+    /// Notes that the room is in use: in storage too once the note there is a thirtieth of the time to live old.
+    pub fn touch(&mut self, now: Millis, time_to_live: Millis) {
+        if !self.is_stored || now - self.meta.touched >= time_to_live / 30 {
+            self.meta.touched = now;
+            self.is_dirty = true;
+        }
+    }
+
+    /// Something of this version is not told of any more: who knows no more than that gets everything (Y3).
+    pub fn raise_floor(&mut self, version: u64) {
+        self.meta.floor = self.meta.floor.max(version);
+        self.is_dirty = true;
+    }
+
+    /// Adds what is to be written to a commit.
+    pub fn write(&mut self, commit: &mut Vec<Write>) {
+        if std::mem::take(&mut self.is_dirty) {
+            if !std::mem::replace(&mut self.is_stored, true) {
+                commit.push(Write::Create);
+            }
+            commit.push(Write::Meta(self.meta.clone()));
+        }
+    }
+}

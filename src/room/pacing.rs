@@ -1,0 +1,102 @@
+//! When to flush (Y8). Changes that come close together share a commit and a frame.
+
+use crate::protocol::Millis;
+
+use super::state::State;
+
+/// The least time between two frames of presence, in milliseconds: twenty a second (P1).
+pub const PRESENCE_PAUSE: Millis = 50;
+
+/// What decides when the next flush is due.
+#[derive(Debug, Clone, Default)]
+pub struct Pacing {
+    last_flush: Option<Millis>,
+    /// The version as of the last flush.
+    flushed: u64,
+    /// Whether the last flush had several changes.
+    is_streaming: bool,
+    /// Whether something was committed, or frames that were held came in, and the flush timer has not rung since.
+    is_cooling: bool,
+    /// When presence was last told.
+    last_presence: Option<Millis>,
+}
+
+/// When a flush is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// In this event.
+    Now,
+    /// At this time, unless something flushes earlier.
+    At(Millis),
+}
+
+impl Pacing {
+    /// Of a room that wakes at this version.
+    pub fn new(version: u64) -> Self {
+        Self { flushed: version, ..Self::default() }
+    }
+
+    /// When what is staged must be flushed, or the flush timer must ring for another reason.
+    pub fn next(&self, state: &State, now: Millis) -> Option<Flush> {
+        let outbox = &state.outbox;
+        let pause = self.last_flush.map_or(now, |last| last + pause(state.sessions.len(), self.is_streaming));
+        let at = |due: Millis| if due <= now { Flush::Now } else { Flush::At(due) };
+        let changes_nothing = state.changes_nothing();
+        if outbox.is_urgent || (changes_nothing && !outbox.tells_nothing()) {
+            // What reads or relays takes all that came before it along. Where nothing is committed there is nothing
+            // to gather.
+            Some(Flush::Now)
+        } else if !changes_nothing {
+            Some(if self.is_cooling { Flush::At(pause.max(now)) } else { at(pause) })
+        } else if !outbox.is_empty() {
+            Some(at(self.last_presence.map_or(now, |last| last + PRESENCE_PAUSE).max(pause)))
+        } else {
+            self.is_cooling.then_some(Flush::At(now))
+        }
+    }
+
+    /// All that was staged is flushed, as of this version.
+    pub fn flushed(&mut self, version: u64, now: Millis) {
+        self.last_flush = Some(now);
+        self.is_streaming = version > self.flushed + 1;
+        self.flushed = version;
+    }
+
+    /// Something was committed, or frames that were held are about to come in: what comes next is gathered until the flush
+    /// timer rings.
+    ///
+    /// Whoever sends without waiting for answers has sent more by now. It is gathered until the runtime comes round to the
+    /// timer, which takes no time when there is nothing else to do. However long the pause is, a busy machine can take
+    /// longer over a flush: without this, every message would then be flushed by itself.
+    pub fn gather(&mut self) {
+        self.is_cooling = true;
+    }
+
+    /// The flush timer rang.
+    pub fn timer_rang(&mut self) {
+        self.is_cooling = false;
+    }
+
+    /// A clock that was put back must not hold anything up until it has caught up.
+    pub fn tick(&mut self, now: Millis) {
+        self.last_flush = self.last_flush.map(|last| last.min(now));
+        self.last_presence = self.last_presence.map(|last| last.min(now));
+    }
+
+    /// Whether presence may be told: its last frame is long enough ago. Then it counts as told.
+    pub fn tells_presence(&mut self, now: Millis) -> bool {
+        let is_due = self.last_presence.is_none_or(|last| last + PRESENCE_PAUSE <= now);
+        if is_due {
+            self.last_presence = Some(now);
+        }
+        is_due
+    }
+}
+
+/// How long to gather changes between two flushes, in milliseconds, so that sending takes a bounded share of the
+/// processor: about 0.16 ms for each connection, at most 250 (Y8). Whoever had sent several changes at once sends more as
+/// soon as those are answered, so there it is 1 at least: else the first of them would be flushed by itself.
+fn pause(connections: usize, is_streaming: bool) -> Millis {
+    let pause = Millis::try_from(connections).unwrap_or(Millis::MAX).saturating_mul(16).saturating_div(100).min(250);
+    pause.max(Millis::from(is_streaming))
+}

@@ -1,0 +1,115 @@
+//! The kinds of records that a room keeps. A kind is a folder here: what it is, its row, its bytes, its limit, its entry
+//! in `changes`, its deadlines, and what messages do to it. One line in [`kinds!`] makes the room keep it.
+
+pub mod clients;
+pub mod fields;
+pub mod keys;
+pub mod people;
+pub mod permissions;
+
+use crate::protocol::Millis;
+use crate::protocol::reply::ChangeView;
+
+use clients::record::Client;
+use fields::record::Field;
+use keys::record::KeyedWrite;
+use people::record::Participant;
+use permissions::grant::Grant;
+use permissions::request::PermissionRequest;
+
+use super::table::{Rows, Scope, Table};
+use super::turn::{Meta, Write};
+
+/// Makes [`Records`] of a line for each kind: its name, and what a row of it is.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident: $record:ty,)+) => {
+        /// All that a room keeps, but its own row. The tables stand in the order in which they are read and written.
+        #[derive(Debug, Clone, Default, PartialEq)]
+        pub struct Records {
+            $($(#[$doc])* pub $name: Table<$record>,)+
+        }
+
+        impl Records {
+            /// How many kinds there are.
+            pub const KINDS: usize = [$(stringify!($name)),+].len();
+
+            /// Every table.
+            pub fn tables(&self) -> [&dyn Rows; Self::KINDS] {
+                [$(&self.$name),+]
+            }
+
+            /// Every table, to be changed.
+            pub fn tables_mut(&mut self) -> [&mut dyn Rows; Self::KINDS] {
+                [$(&mut self.$name),+]
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Fields that have a value, and tombstones.
+    fields: Field,
+    /// Everyone on record, by user.
+    people: Participant,
+    /// Clients that have numbered a message, by `clientId`.
+    clients: Client,
+    /// What was asked with an idempotency key, by user and key.
+    keys: KeyedWrite,
+    /// Permission requests, the settled among them.
+    requests: PermissionRequest,
+    /// Permissions, the ended among them.
+    grants: Grant,
+}
+
+/// What storage holds of a room.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// The room's own row.
+    pub meta: Meta,
+    /// All else.
+    pub records: Records,
+}
+
+impl Records {
+    /// What all of it counts for towards the limit of the room, in bytes of text (X1).
+    pub fn bytes(&self) -> usize {
+        self.tables().into_iter().map(Rows::bytes).sum()
+    }
+
+    /// Whether there is something to write.
+    pub fn is_dirty(&self) -> bool {
+        self.tables().into_iter().any(Rows::is_dirty)
+    }
+
+    /// Adds what is to be written to a commit.
+    pub fn write(&mut self, commit: &mut Vec<Write>) {
+        self.tables_mut().into_iter().for_each(|table| table.write(commit));
+    }
+
+    /// The newest version and the newest time of any record.
+    pub fn newest(&self) -> (u64, Millis) {
+        let tables = self.tables().into_iter().map(Rows::newest);
+        tables.fold((0, 0), |(version, time), (newer, later)| (version.max(newer), time.max(later)))
+    }
+
+    /// When somebody last used the room, as far as records tell.
+    pub fn used_at(&self) -> Option<Millis> {
+        self.tables().into_iter().filter_map(Rows::used_at).max()
+    }
+
+    /// The newest version of all that changed before this time.
+    pub fn version_before(&self, time: Millis) -> u64 {
+        self.tables().into_iter().map(|table| table.version_before(time)).max().unwrap_or(0)
+    }
+
+    /// How things stand that changed after version `since`, the oldest change first (Y5).
+    pub fn changes(&self, scope: Scope, since: u64) -> Vec<ChangeView<'_>> {
+        let mut changes = Vec::new();
+        for table in self.tables() {
+            table.changes(scope, since, &mut changes);
+        }
+        // A request and the permission that answers it have one version, and keep their order.
+        changes.sort_by_key(ChangeView::version);
+        changes
+    }
+}

@@ -1,0 +1,232 @@
+//! How the last messages of a client were answered, as one text: it is written to storage with every change of the
+//! client, and to make it anew each time would be most of the work of that change.
+//!
+//! A line for each message: the mark of what it said, a sign for the kind of answer, the answer. `1z=2s` was done and
+//! made version 100, `1z?5"price"` came too late for the field price, of which its writer had seen version 5, and
+//! `1z!limit_value` was refused. Numbers are in base 36, so that 64 lines of the usual kind stay below the thousand
+//! bytes beyond which SQLite gives a row pages of its own.
+
+use serde::de::IntoDeserializer;
+use serde::de::value::Error;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::protocol::json::encode;
+use crate::protocol::refusal::Code;
+
+const BASE: u32 = 36;
+
+/// How a message was answered. What a field held then is not kept: who asks again is told what it holds now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Done {
+        /// The version that it made, or the room's when it changed nothing.
+        version: u64,
+    },
+    /// It came too late (S4).
+    Conflict {
+        /// The field.
+        field: String,
+        /// The version that the writer had seen.
+        client_version: u64,
+    },
+    /// It was refused for what it says.
+    Refused(Code),
+}
+
+/// A message that was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "OutcomeRow", try_from = "Vec<Box<RawValue>>")]
+pub struct RecordedOutcome {
+    /// The mark of what it said.
+    pub content: u32,
+    /// The answer.
+    pub outcome: Outcome,
+}
+
+/// An outcome as JSON, as it lies with idempotency keys, and lay with clients before schema 4.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum OutcomeRow {
+    Done(u32, u64),
+    Refused(u32, Code),
+    Conflict(u32, String, u64),
+}
+
+impl From<RecordedOutcome> for OutcomeRow {
+    fn from(RecordedOutcome { content, outcome }: RecordedOutcome) -> Self {
+        match outcome {
+            Outcome::Done { version } => Self::Done(content, version),
+            Outcome::Refused(code) => Self::Refused(content, code),
+            Outcome::Conflict { field, client_version } => Self::Conflict(content, field, client_version),
+        }
+    }
+}
+
+/// Taken apart by hand: the code that serde writes for such an enum is a hundred times the size of this.
+impl TryFrom<Vec<Box<RawValue>>> for RecordedOutcome {
+    type Error = serde_json::Error;
+
+    fn try_from(row: Vec<Box<RawValue>>) -> Result<Self, Self::Error> {
+        let part = |at: usize| row.get(at).map_or("", |raw| raw.get());
+        let outcome = match row.len() {
+            3 => Outcome::Conflict {
+                field: serde_json::from_str(part(1))?,
+                client_version: serde_json::from_str(part(2))?,
+            },
+            _ if part(1).starts_with('"') => Outcome::Refused(serde_json::from_str(part(1))?),
+            _ => Outcome::Done { version: serde_json::from_str(part(1))? },
+        };
+        Ok(Self { content: serde_json::from_str(part(0))?, outcome })
+    }
+}
+
+/// The answers to the last messages of a client.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// The oldest first, each line with its end.
+    lines: String,
+    count: usize,
+}
+
+impl Outcomes {
+    /// Reads what [`Outcomes::text`] wrote, in this or an older build. `None`: nothing wrote this.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.starts_with('[') {
+            let mut outcomes = Self::default();
+            for outcome in serde_json::from_str::<Vec<RecordedOutcome>>(text).ok()? {
+                outcomes.push(&outcome, usize::MAX);
+            }
+            return Some(outcomes);
+        }
+        let is_whole = text.is_empty() || text.ends_with('\n');
+        let outcomes = Self { lines: text.to_owned(), count: text.lines().count() };
+        (is_whole && outcomes.lines.lines().all(|line| parse(line).is_some())).then_some(outcomes)
+    }
+
+    /// As it lies in storage.
+    pub fn text(&self) -> &str {
+        &self.lines
+    }
+
+    /// All of them, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = RecordedOutcome> {
+        self.lines.lines().filter_map(parse)
+    }
+
+    /// The answer to the message that came so many messages before the last one.
+    pub fn back(&self, count: usize) -> Option<RecordedOutcome> {
+        self.lines.lines().rev().nth(count).and_then(parse)
+    }
+
+    /// Adds the answer to the next message, and forgets the oldest of more than `keep`.
+    pub fn push(&mut self, outcome: &RecordedOutcome, keep: usize) {
+        push_number(&mut self.lines, u64::from(outcome.content));
+        match &outcome.outcome {
+            Outcome::Done { version } => {
+                self.lines.push('=');
+                push_number(&mut self.lines, *version);
+            }
+            Outcome::Conflict { field, client_version } => {
+                self.lines.push('?');
+                push_number(&mut self.lines, *client_version);
+                self.lines.push_str(&encode(field));
+            }
+            Outcome::Refused(code) => {
+                self.lines.push('!');
+                self.lines.push_str(code.as_str());
+            }
+        }
+        self.lines.push('\n');
+        self.count += 1;
+        while self.count > keep {
+            let line = self.lines.find('\n').map_or(0, |end| end + 1);
+            self.lines.drain(..line);
+            self.count -= 1;
+        }
+    }
+}
+
+fn parse(line: &str) -> Option<RecordedOutcome> {
+    let number = |text: &str| u64::from_str_radix(text, BASE).ok();
+    let (content, answer) = line.split_at_checked(line.find(['=', '?', '!'])?)?;
+    let outcome = if let Some(version) = answer.strip_prefix('=') {
+        Outcome::Done { version: number(version)? }
+    } else if let Some(conflict) = answer.strip_prefix('?') {
+        let (version, field) = conflict.split_at_checked(conflict.find('"')?)?;
+        Outcome::Conflict { field: serde_json::from_str(field).ok()?, client_version: number(version)? }
+    } else {
+        let code: Result<Code, Error> = Code::deserialize(answer.strip_prefix('!')?.into_deserializer());
+        Outcome::Refused(code.ok()?)
+    };
+    Some(RecordedOutcome { content: u32::from_str_radix(content, BASE).ok()?, outcome })
+}
+
+fn push_number(text: &mut String, number: u64) {
+    if number >= u64::from(BASE) {
+        push_number(text, number / u64::from(BASE));
+    }
+    let digit = u32::try_from(number % u64::from(BASE)).ok();
+    text.extend(digit.and_then(|digit| char::from_digit(digit, BASE)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<RecordedOutcome> {
+        let of = |content, outcome| RecordedOutcome { content, outcome };
+        let conflict = |field: &str, client_version| Outcome::Conflict { field: field.to_owned(), client_version };
+        vec![
+            of(71, Outcome::Done { version: 100 }),
+            of(u32::MAX, Outcome::Done { version: u64::MAX }),
+            of(0, Outcome::Done { version: 0 }),
+            of(5, conflict("a \"b\"\n=?!c", 36)),
+            of(6, Outcome::Refused(Code::LimitValue)),
+        ]
+    }
+
+    #[test]
+    fn outcomes_are_read_as_they_were_written() {
+        let mut outcomes = Outcomes::default();
+        all().iter().for_each(|outcome| outcomes.push(outcome, 64));
+        assert!(outcomes.text().starts_with("1z=2s\n1z141z3=3w5e11264sgsf\n0=0\n"), "{}", outcomes.text());
+        assert_eq!(Outcomes::parse(outcomes.text()).as_ref(), Some(&outcomes));
+        assert_eq!(outcomes.iter().collect::<Vec<_>>(), all());
+        let backwards = (0..6).map(|back| outcomes.back(back)).collect::<Vec<_>>();
+        assert_eq!(backwards, all().into_iter().rev().map(Some).chain([None]).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten() {
+        let mut outcomes = Outcomes::default();
+        all().iter().for_each(|outcome| outcomes.push(outcome, 2));
+        assert_eq!(outcomes.iter().collect::<Vec<_>>(), all()[3..]);
+    }
+
+    #[test]
+    fn what_an_older_build_wrote_is_read() {
+        let mut outcomes = Outcomes::default();
+        all().iter().for_each(|outcome| outcomes.push(outcome, 64));
+        assert_eq!(Outcomes::parse(&encode(&all())), Some(outcomes));
+        assert_eq!(Outcomes::parse("[]"), Some(Outcomes::default()));
+    }
+
+    #[test]
+    fn what_nobody_wrote_is_not_read() {
+        for text in
+            ["[", "{}", "[[1,\"no_code\"]]", "1=2", "=2\n", "1=\n", "1?5\n", "1!no_code\n", "1+2\n", "\n", "é=1\n"]
+        {
+            assert_eq!(Outcomes::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_usual_64_lie_in_the_page_of_their_row() {
+        let mut outcomes = Outcomes::default();
+        let outcome = RecordedOutcome { content: u32::MAX, outcome: Outcome::Done { version: 1_500_000 } };
+        (0..64).for_each(|_| outcomes.push(&outcome, 64));
+        assert!(outcomes.text().len() < 900, "{}", outcomes.text().len());
+    }
+}

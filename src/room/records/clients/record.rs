@@ -1,0 +1,186 @@
+//! A client and its row.
+
+use crate::protocol::Millis;
+use crate::protocol::message::Number;
+use crate::protocol::refusal::{Code, Refusal};
+use crate::room::table::{Record, Table};
+use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+
+use super::outcomes::{Outcome, Outcomes, RecordedOutcome};
+
+/// A client that was not seen for this long is forgotten, in milliseconds: 30 days (E4).
+pub const CLIENT_UNSEEN: Millis = 30 * 86_400_000;
+/// A client's `seen` in storage lags by up to this while it sends nothing, in milliseconds: a day.
+const SEEN_LAG: Millis = 86_400_000;
+
+/// A client that has numbered a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// The user who first did so with it.
+    pub user_id: Option<String>,
+    /// The last number that was answered, or `None` once the client is forgotten: its name stays, so that it can be
+    /// told so instead of being taken for a new one.
+    pub last_seq: Option<u64>,
+    /// When it last was there.
+    pub seen: Millis,
+    /// How its last messages were answered.
+    pub outcomes: Outcomes,
+}
+
+impl Client {
+    fn forgotten(&self) -> Self {
+        Self { user_id: self.user_id.clone(), last_seq: None, seen: self.seen, outcomes: Outcomes::default() }
+    }
+}
+
+impl Record for Client {
+    type Key = String;
+    type Index = ();
+    const TABLE: &'static TableSql = &table!("client", ["client_id"], ["user_id", "last_seq", "seen", "outcomes"]);
+
+    fn row(id: String, client: &Self) -> Row {
+        vec![
+            Value::Text(id),
+            Value::text_or_null(client.user_id.as_deref()),
+            client.last_seq.map_or(Value::Null, Value::version),
+            Value::Integer(client.seen),
+            Value::text(client.outcomes.text()),
+        ]
+    }
+
+    fn key_row(id: String) -> Row {
+        vec![Value::Text(id)]
+    }
+
+    fn read(columns: &mut Columns<'_>) -> Result<(String, Self), StoreError> {
+        let id = columns.text()?;
+        let client = Self {
+            user_id: columns.text_or_null()?,
+            last_seq: columns.version_or_null()?,
+            seen: columns.integer()?,
+            outcomes: Outcomes::parse(&columns.text()?).ok_or_else(|| columns.corrupt())?,
+        };
+        Ok((id, client))
+    }
+
+    /// Clients have a limit by number and none by bytes.
+    fn bytes(_: &String, _: &Self) -> usize {
+        0
+    }
+
+    fn version(&self) -> u64 {
+        0
+    }
+
+    fn newest_time(&self) -> Millis {
+        self.seen
+    }
+}
+
+impl Table<Client> {
+    /// The last number that was answered, 0 for a client that is new, `None` for one that is forgotten.
+    pub fn last_seq(&self, id: &str) -> Option<u64> {
+        self.get(id).map_or(Some(0), |client| client.last_seq)
+    }
+
+    /// Whether this user may number messages with this client (E4).
+    ///
+    /// # Errors
+    /// It is another user's.
+    pub fn check_owner(&self, id: &str, user: Option<&str>) -> Result<(), Refusal> {
+        let owner = self.get(id).and_then(|client| client.user_id.as_deref());
+        if owner.is_none() || user.is_none() || owner == user {
+            return Ok(());
+        }
+        Err(Refusal::not_your_client())
+    }
+
+    /// How this number was answered, or `None` when it is the next one.
+    ///
+    /// # Errors
+    /// The number is neither (E2, E4).
+    pub fn answered(&self, id: &str, number: Number) -> Result<Option<Outcome>, Refusal> {
+        let Some(last) = self.last_seq(id) else {
+            let message = "The room has forgotten this client. Take a new `clientId` and number from 1.";
+            return Err(Refusal::new(Code::OutcomeForgotten, message));
+        };
+        if number.seq > last {
+            return if number.seq == last + 1 { Ok(None) } else { Err(Refusal::out_of_order(last + 1)) };
+        }
+        let back = usize::try_from(last - number.seq).ok();
+        let recorded = self.get(id).zip(back).and_then(|(client, back)| client.outcomes.back(back));
+        match recorded {
+            Some(recorded) if recorded.content == number.content => Ok(Some(recorded.outcome)),
+            Some(_) => {
+                let message =
+                    format!("The `seq` {} was used for another message. Number each message anew.", number.seq);
+                Err(Refusal::new(Code::SeqReused, message))
+            }
+            None => {
+                let message = format!("How the `seq` {} was answered is not known any more.", number.seq);
+                Err(Refusal::new(Code::OutcomeForgotten, message))
+            }
+        }
+    }
+
+    /// Notes how the next message of a client was answered; `keep` is for how many of them that is done. Returns whether
+    /// the client is new.
+    pub fn record(
+        &mut self,
+        id: &str,
+        user: Option<&str>,
+        recorded: &RecordedOutcome,
+        keep: usize,
+        now: Millis,
+    ) -> bool {
+        let note = |client: &mut Client| {
+            if client.user_id.is_none() {
+                client.user_id = user.map(str::to_owned);
+            }
+            client.last_seq = client.last_seq.map(|last| last + 1);
+            client.seen = now;
+            client.outcomes.push(recorded, keep);
+        };
+        let is_new = self.edit(id, note).is_none();
+        if is_new {
+            let mut client = Client { user_id: None, last_seq: Some(0), seen: now, outcomes: Outcomes::default() };
+            note(&mut client);
+            self.put(id.to_owned(), client);
+        }
+        is_new
+    }
+
+    /// Notes that a client is there, in storage once a day.
+    pub fn see(&mut self, id: &str, now: Millis) {
+        if self.get(id).is_some_and(|client| client.last_seq.is_some() && client.seen + SEEN_LAG <= now) {
+            self.edit(id, |client| client.seen = now);
+        }
+    }
+
+    /// Forgets a client if it was away for too long.
+    pub fn forget_if_unseen(&mut self, id: &str, now: Millis) {
+        if self.get(id).is_some_and(|client| client.last_seq.is_some() && client.seen + CLIENT_UNSEEN <= now) {
+            self.edit(id, |client| *client = client.forgotten());
+        }
+    }
+
+    /// Forgets those that are too many: of the clients the ones that were away the longest, of the names of forgotten
+    /// ones the oldest.
+    pub fn forget_beyond(&mut self, limit: usize, is_here: impl Fn(&str) -> bool) {
+        for is_known in [true, false] {
+            let some = self.iter().filter(|(_, client)| client.last_seq.is_some() == is_known);
+            let surplus = some.clone().count().saturating_sub(limit);
+            let mut away =
+                some.filter(|(id, _)| !is_here(id)).map(|(id, client)| (client.seen, id)).collect::<Vec<_>>();
+            away.sort_unstable();
+            let gone = away.into_iter().take(surplus).map(|(_, id)| id.clone()).collect::<Vec<_>>();
+            for id in gone {
+                if is_known {
+                    self.edit(id.as_str(), |client| *client = client.forgotten());
+                } else {
+                    self.remove(&id);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! A write that came too late (S4), and how its writer is told.
+
+use crate::protocol::message::Tag;
+use crate::protocol::reply::{ConflictView, ServerMessage};
+use crate::room::table::Table;
+
+use super::record::Field;
+
+/// A write whose author had not seen what the field holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The field.
+    pub field: String,
+    /// The version that the writer had seen.
+    pub client_version: u64,
+}
+
+impl Conflict {
+    /// What lost, and to what: as the field stands now.
+    pub fn view<'a>(&'a self, fields: &'a Table<Field>) -> ConflictView<'a> {
+        let field = fields.get(self.field.as_str());
+        ConflictView {
+            field: &self.field,
+            client_version: self.client_version,
+            server_version: field.map_or(0, |field| field.version),
+            current: field.and_then(|field| field.selection.as_ref()),
+        }
+    }
+
+    /// The frame that tells the writer. It shows what may not be stored yet, and then has to wait for that.
+    pub fn frame(&self, fields: &Table<Field>, tag: &Tag, is_duplicate: bool) -> String {
+        ServerMessage::Conflict {
+            id: tag.id.as_ref(),
+            seq: tag.number.map(|number| number.seq),
+            code: "E_CONFLICT",
+            conflict: self.view(fields),
+            duplicate: is_duplicate.then_some(true),
+        }
+        .encode()
+    }
+}

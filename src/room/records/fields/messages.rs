@@ -1,0 +1,141 @@
+//! What messages do to fields (S2 to S5, S9). On an error nothing has changed: every check stands before the first
+//! assignment, and a batch goes back to where it began.
+
+use std::collections::BTreeSet;
+
+use crate::protocol::json::Json;
+use crate::protocol::message::{FieldChange, Selection};
+use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::reply::{ServerMessage, stored_selection};
+use crate::room::reply::{Rejection, Writer};
+use crate::room::state::State;
+use crate::room::table::{Record, Saved};
+
+use super::conflict::Conflict;
+use super::record::Field;
+
+/// Makes all of these changes or none (S9). Returns the version that the last of them made.
+///
+/// # Errors
+/// Why none was made: first what is wrong with the writer, then the first conflict, then the first refusal.
+pub fn change(state: &mut State, from: &Writer, changes: &[FieldChange]) -> Result<u64, Rejection> {
+    let Some(user_id) = changes.first().map(FieldChange::user_id) else { return Ok(state.version) };
+    state.check_writer(from, user_id)?;
+    if changes.iter().any(|change| change.user_id() != user_id) {
+        return Err(Refusal::new(Code::IdentityMismatch, "The changes of a batch are one user's.").into());
+    }
+    // A writer cannot know the versions that its own batch makes, so all bases are of before it.
+    for change in changes {
+        check_base(state, from, change)?;
+    }
+    let before = Checkpoint::of(state, changes);
+    for change in changes {
+        let done = match change {
+            FieldChange::Select(selection) => select(state, from, selection),
+            FieldChange::Clear { field, user_id, .. } => clear(state, from, field, user_id),
+        };
+        if let Err(refusal) = done {
+            before.go_back(state);
+            return Err(refusal.into());
+        }
+    }
+    let version = state.version;
+    while state.records.fields.tombstones() > state.settings.limits.tombstones {
+        forget_oldest_tombstone(state);
+    }
+    if let Some(connection) = from.connection {
+        state.bind(connection, user_id);
+    }
+    Ok(version)
+}
+
+/// A writer that says which version of the field it saw writes only if that is still the field's, or if the newer one is
+/// its own (S4).
+fn check_base(state: &State, from: &Writer, change: &FieldChange) -> Result<(), Rejection> {
+    let (name, field) = (change.field(), state.records.fields.get(change.field()));
+    let Some(client_version) = change.base_version() else { return Ok(()) };
+    let is_own = from.client.is_some() && field.is_some_and(|field| field.client_id == from.client);
+    if is_own || field.map_or(0, |field| field.version) == client_version {
+        return Ok(());
+    }
+    Err(Rejection::Conflict(Conflict { field: name.to_owned(), client_version }))
+}
+
+fn select(state: &mut State, from: &Writer, selection: &Selection) -> Result<(), Refusal> {
+    let (fields, limit) = (&state.records.fields, state.settings.limits.fields);
+    if !fields.is_set(&selection.field) && fields.set_count() >= limit {
+        let message = format!("The room has {limit} fields, all it takes. Clear one first.");
+        return Err(Refusal::new(Code::LimitFields, message));
+    }
+    let version = state.version + 1;
+    let stored = stored_selection(selection, version, state.clock);
+    let frame = || ServerMessage::FieldSelected { selection: &stored, version }.encode();
+    let text = state.is_heard_by_plain(from.connection).then(frame);
+    put(state, from, &selection.field, &selection.user_id, Some(stored))?;
+    state.tell_plain(from.connection, text);
+    Ok(())
+}
+
+fn clear(state: &mut State, from: &Writer, name: &str, user_id: &str) -> Result<(), Refusal> {
+    if state.records.fields.is_set(name) {
+        put(state, from, name, user_id, None)?;
+        let frame = || ServerMessage::FieldCleared { field: name, user_id, version: state.version }.encode();
+        let text = state.is_heard_by_plain(from.connection).then(frame);
+        state.tell_plain(from.connection, text);
+    }
+    Ok(())
+}
+
+/// Makes the next version: `name` now holds `selection`, or a tombstone.
+fn put(state: &mut State, from: &Writer, name: &str, user_id: &str, selection: Option<Json>) -> Result<(), Refusal> {
+    let is_smaller = selection.is_none();
+    let field = Field {
+        version: state.version + 1,
+        updated_at: state.clock,
+        user_id: user_id.to_owned(),
+        client_id: from.client.clone(),
+        selection,
+    };
+    let name = name.to_owned();
+    if !is_smaller {
+        state.check_growth(Field::bytes(&name, &field), state.records.fields.bytes_of(&name))?;
+    }
+    state.next_version();
+    state.records.fields.put(name, field);
+    Ok(())
+}
+
+fn forget_oldest_tombstone(state: &mut State) {
+    // That the field was cleared must be told while it is known.
+    state.close_segment();
+    if let Some(version) = state.records.fields.forget_oldest_tombstone() {
+        state.forgotten(version);
+    }
+}
+
+/// What a batch that cannot be done as a whole goes back to.
+struct Checkpoint {
+    version: u64,
+    /// How many frames were staged.
+    frames: usize,
+    fields: Vec<Saved<Field>>,
+}
+
+impl Checkpoint {
+    /// What these changes may change.
+    fn of(state: &State, changes: &[FieldChange]) -> Self {
+        // A single change fails before it does anything.
+        let several = if changes.len() > 1 { changes } else { &[] };
+        let names = several.iter().map(FieldChange::field).collect::<BTreeSet<_>>();
+        let fields = names.into_iter().map(|name| state.records.fields.save(name.to_owned())).collect();
+        Self { version: state.version, frames: state.outbox.frames.len(), fields }
+    }
+
+    fn go_back(self, state: &mut State) {
+        state.version = self.version;
+        state.outbox.frames.truncate(self.frames);
+        for field in self.fields {
+            state.records.fields.go_back(field);
+        }
+    }
+}

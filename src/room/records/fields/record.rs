@@ -1,0 +1,149 @@
+//! A field and its row.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use crate::protocol::Millis;
+use crate::protocol::json::Json;
+use crate::protocol::reply::ChangeView;
+use crate::room::table::{Index, Record, Table};
+use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+
+/// A field, or the tombstone of one that was cleared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// The version of its last change.
+    pub version: u64,
+    /// When that was.
+    pub updated_at: Millis,
+    /// Who made it.
+    pub user_id: String,
+    /// The `clientId` with which it came, if it had one (S4).
+    pub client_id: Option<String>,
+    /// The stored selection, or `None` for a tombstone.
+    pub selection: Option<Json>,
+}
+
+impl Record for Field {
+    type Key = String;
+    type Index = FieldIndex;
+    const TABLE: &'static TableSql =
+        &table!("field", ["name"], ["version", "updated_at", "user_id", "client_id", "selection"]);
+
+    fn row(name: String, field: &Self) -> Row {
+        vec![
+            Value::Text(name),
+            Value::version(field.version),
+            Value::Integer(field.updated_at),
+            Value::text(&field.user_id),
+            Value::text_or_null(field.client_id.as_deref()),
+            Value::text_or_null(field.selection.as_ref().map(Json::text)),
+        ]
+    }
+
+    fn key_row(name: String) -> Row {
+        vec![Value::Text(name)]
+    }
+
+    fn read(columns: &mut Columns<'_>) -> Result<(String, Self), StoreError> {
+        let name = columns.text()?;
+        let field = Self {
+            version: columns.version()?,
+            updated_at: columns.integer()?,
+            user_id: columns.text()?,
+            client_id: columns.text_or_null()?,
+            selection: columns.json_or_null()?,
+        };
+        Ok((name, field))
+    }
+
+    fn bytes(name: &String, field: &Self) -> usize {
+        name.len()
+            + field.user_id.len()
+            + field.client_id.as_ref().map_or(0, String::len)
+            + field.selection.as_ref().map_or(0, |selection| selection.text().len())
+    }
+
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn newest_time(&self) -> Millis {
+        self.updated_at
+    }
+
+    fn changed_at(&self) -> Option<Millis> {
+        Some(self.updated_at)
+    }
+
+    fn used_at(&self) -> Option<Millis> {
+        Some(self.updated_at)
+    }
+
+    fn change<'a>(name: &'a String, field: &'a Self) -> Option<ChangeView<'a>> {
+        Some(ChangeView::Field {
+            version: field.version,
+            field: name,
+            selection: field.selection.as_ref(),
+            user_id: &field.user_id,
+            updated_at: field.updated_at,
+        })
+    }
+}
+
+/// What is kept beside the fields.
+#[derive(Debug, Clone, Default)]
+pub struct FieldIndex {
+    /// How many have a value.
+    set: usize,
+    /// What [`Table::selections`] made, until a field changes.
+    selections: OnceCell<Json>,
+}
+
+impl Index<Field> for FieldIndex {
+    fn added(&mut self, _: &String, field: &Field) {
+        self.selections.take();
+        self.set += usize::from(field.selection.is_some());
+    }
+
+    fn removed(&mut self, _: &String, field: &Field) {
+        self.selections.take();
+        self.set -= usize::from(field.selection.is_some());
+    }
+}
+
+impl Table<Field> {
+    /// The stored selections by field, as one object. Made once for all who ask between two changes: when a crowd joins
+    /// or comes back, each of them does.
+    pub fn selections(&self) -> &Json {
+        self.index().selections.get_or_init(|| {
+            let set = self.iter().filter_map(|(name, field)| Some((name, field.selection.as_ref()?)));
+            Json::of(&set.collect::<BTreeMap<_, _>>())
+        })
+    }
+
+    /// Whether the field has a value.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|field| field.selection.is_some())
+    }
+
+    /// How many fields have a value.
+    pub fn set_count(&self) -> usize {
+        self.index().set
+    }
+
+    /// How many tombstones there are.
+    pub fn tombstones(&self) -> usize {
+        self.len() - self.index().set
+    }
+
+    /// Forgets the oldest tombstone. Returns its version.
+    pub fn forget_oldest_tombstone(&mut self) -> Option<u64> {
+        let tombstones = self.iter().filter(|(_, field)| field.selection.is_none());
+        let (name, version) =
+            tombstones.map(|(name, field)| (name, field.version)).min_by_key(|(_, version)| *version)?;
+        let name = name.clone();
+        self.remove(&name);
+        Some(version)
+    }
+}

@@ -1,0 +1,36 @@
+//! A write over HTTP with an idempotency key, done once and only once (H3).
+
+use crate::protocol::refusal::{Code, Refusal};
+use crate::room::records::clients::outcomes::RecordedOutcome;
+use crate::room::reply::{Rejection, Reply, outcome_of};
+use crate::room::state::State;
+
+use super::record::{KeyedWrite, UserAndKey};
+
+/// Does a write with a key, if it was not answered before.
+pub fn once(
+    state: &mut State,
+    of: UserAndKey,
+    content: u32,
+    act: impl FnOnce(&mut State) -> Result<u64, Rejection>,
+) -> Reply {
+    match state.records.keys.answered(&of, content, state.clock) {
+        Err(refusal) => return refusal.into(),
+        Ok(Some(outcome)) => return Reply::again(outcome),
+        Ok(None) => {}
+    }
+    let limit = state.settings.limits.idempotency_keys;
+    if state.records.keys.len() >= limit {
+        state.records.keys.forget_old(state.clock);
+    }
+    if state.records.keys.len() >= limit {
+        let message = format!("The room remembers {limit} idempotency keys, all it takes. Try again tomorrow.");
+        return Refusal::new(Code::LimitKeys, message).into();
+    }
+    let result = act(state);
+    if let Some(outcome) = outcome_of(&result) {
+        let recorded = RecordedOutcome { content, outcome };
+        state.records.keys.put(of, KeyedWrite { at: state.clock, recorded });
+    }
+    result.into()
+}

@@ -1,0 +1,81 @@
+//! An idempotency key and its row.
+
+use crate::protocol::Millis;
+use crate::protocol::json::encode;
+use crate::protocol::refusal::{Code, Refusal};
+use crate::room::records::clients::outcomes::{Outcome, RecordedOutcome};
+use crate::room::table::{Record, Table};
+use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+
+/// How long an idempotency key is remembered, in milliseconds: a day (H3).
+pub const KEY_LIFE: Millis = 86_400_000;
+
+/// A user and the key.
+pub type UserAndKey = (String, String);
+
+/// The answer to a request with an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyedWrite {
+    /// When it was made.
+    pub at: Millis,
+    /// What was asked and answered.
+    pub recorded: RecordedOutcome,
+}
+
+impl Record for KeyedWrite {
+    type Key = UserAndKey;
+    type Index = ();
+    const TABLE: &'static TableSql = &table!("idempotency_key", ["user_id", "name"], ["at", "outcome"]);
+
+    fn row((user, name): UserAndKey, write: &Self) -> Row {
+        let recorded = encode(&write.recorded);
+        vec![Value::Text(user), Value::Text(name), Value::Integer(write.at), Value::Text(recorded)]
+    }
+
+    fn key_row((user, name): UserAndKey) -> Row {
+        vec![Value::Text(user), Value::Text(name)]
+    }
+
+    fn read(columns: &mut Columns<'_>) -> Result<(UserAndKey, Self), StoreError> {
+        let of = (columns.text()?, columns.text()?);
+        Ok((of, Self { at: columns.integer()?, recorded: columns.parsed()? }))
+    }
+
+    /// Keys have a limit by number and none by bytes.
+    fn bytes(_: &UserAndKey, _: &Self) -> usize {
+        0
+    }
+
+    fn version(&self) -> u64 {
+        0
+    }
+
+    fn newest_time(&self) -> Millis {
+        self.at
+    }
+}
+
+impl Table<KeyedWrite> {
+    /// How the request with this key was answered, or `None` when the key is new.
+    ///
+    /// # Errors
+    /// It is a duplicate key: it was used for something else.
+    pub fn answered(&self, of: &UserAndKey, content: u32, now: Millis) -> Result<Option<&Outcome>, Refusal> {
+        match self.get(of).filter(|write| write.at + KEY_LIFE > now) {
+            None => Ok(None),
+            Some(write) if write.recorded.content == content => Ok(Some(&write.recorded.outcome)),
+            Some(_) => {
+                let message = "This Idempotency-Key was used for another request. Make a new one for each.";
+                Err(Refusal::new(Code::IdempotencyKeyReused, message))
+            }
+        }
+    }
+
+    /// Forgets those that have served their time.
+    pub fn forget_old(&mut self, now: Millis) {
+        let old = self.iter().filter(|(_, write)| write.at + KEY_LIFE <= now);
+        for of in old.map(|(of, _)| of.clone()).collect::<Vec<_>>() {
+            self.remove(&of);
+        }
+    }
+}

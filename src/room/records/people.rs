@@ -1,0 +1,4 @@
+//! People: who is on record.
+
+pub mod messages;
+pub mod record;

@@ -1,0 +1,104 @@
+//! What messages do to people (J1 to J7). On an error nothing has changed.
+
+use crate::protocol::connection::ConnectionId;
+use crate::protocol::message::Join;
+use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::reply::ServerMessage;
+use crate::room::connections::session::{Identity, Session};
+use crate::room::state::State;
+use crate::room::table::Record;
+
+use super::record::Participant;
+
+/// Somebody says who they are (J1). Returns the version that answers it.
+///
+/// # Errors
+/// The connection is another user's, or the room is full.
+pub fn join(state: &mut State, from: ConnectionId, join: Join) -> Result<u64, Refusal> {
+    state.check_identity(from, &join.user_id)?;
+    let certified = state.sessions.get(from).and_then(Session::pass).and_then(|pass| pass.name.clone());
+    // Who the user is, is the token's to say (A3).
+    let join = Join { user_name: certified.unwrap_or(join.user_name), ..join };
+    let known = state.records.people.get(&join.user_id);
+    let was_here = state.sessions.is_online(&join.user_id);
+    let is_news = known.is_none_or(|known| known.name != join.user_name);
+    let is_announced = is_news || !was_here;
+    let version = state.version + u64::from(is_news);
+    let participant = Participant {
+        name: join.user_name,
+        is_ready: known.is_some_and(|known| known.is_ready),
+        joined_at: known.map_or(state.clock, |known| known.joined_at),
+        // Written down when someone comes, so that a crash does not leave the time of the last visit.
+        last_seen: known.filter(|_| was_here).map_or(state.clock, |known| known.last_seen),
+        version: if is_news { version } else { known.map_or(version, |known| known.version) },
+        // What is on record is what the others were told. A second tab is not told, so it changes nothing.
+        profile: known.filter(|_| !is_announced).map_or(join.profile, |known| known.profile.clone()),
+    };
+    let people = &state.records.people;
+    let gives_way = who_gives_way(state, &join.user_id)?;
+    let freed = gives_way.as_ref().map_or(0, |user| people.bytes_of(user)) + people.bytes_of(&join.user_id);
+    state.check_growth(Participant::bytes(&join.user_id, &participant), freed)?;
+
+    let announced = is_announced.then(|| {
+        let announcement = ServerMessage::UserJoined {
+            user_id: &join.user_id,
+            user_name: &participant.name,
+            joined_at: participant.joined_at,
+            profile: &participant.profile,
+        };
+        announcement.encode()
+    });
+    if let Some(user) = gives_way {
+        state.records.people.remove(&user);
+    }
+    if state.records.people.get(&join.user_id) != Some(&participant) {
+        state.records.people.put(join.user_id.clone(), participant);
+    }
+    state.version = version;
+    state.identify(from, Identity::Joined(join.user_id));
+    if let Some(text) = announced {
+        state.tell_others(from, text);
+    }
+    Ok(version)
+}
+
+/// A joining that was answered on another connection. What it recorded stands, but this connection has joined too.
+pub fn join_again(state: &mut State, from: ConnectionId, user_id: String) {
+    let Some(known) = state.records.people.get(&user_id) else { return };
+    let (user_name, profile) = (known.name.clone(), known.profile.clone());
+    // Another user's connection stays that user's.
+    let _ = join(state, from, Join { user_id, user_name, profile });
+}
+
+/// Who must give way so that this user can be recorded.
+fn who_gives_way(state: &State, user_id: &str) -> Result<Option<String>, Refusal> {
+    let (people, limit) = (&state.records.people, state.settings.limits.participants);
+    if people.get(user_id).is_some() || people.len() < limit {
+        return Ok(None);
+    }
+    people
+        .longest_offline(&state.sessions)
+        .map(Some)
+        .ok_or_else(|| Refusal::new(Code::LimitParticipants, format!("The room has {limit} participants, all online.")))
+}
+
+/// A participant is ready, or no longer (J7). Returns the version that answers it.
+///
+/// # Errors
+/// The connection is another user's, or the user is not on record.
+pub fn ready(state: &mut State, from: ConnectionId, user_id: &str, is_ready: bool) -> Result<u64, Refusal> {
+    state.check_identity(from, user_id)?;
+    let Some(known) = state.records.people.get(user_id) else {
+        return Err(Refusal::new(Code::NotJoined, "Send `user_joined` before `user_ready`."));
+    };
+    if known.is_ready != is_ready {
+        let participant = Participant { is_ready, version: state.version + 1, ..known.clone() };
+        let version = state.next_version();
+        state.records.people.put(user_id.to_owned(), participant);
+        let frame = || ServerMessage::UserReady { user_id, is_ready, version }.encode();
+        let text = state.is_heard_by_plain(Some(from)).then(frame);
+        state.tell_plain(Some(from), text);
+    }
+    state.bind(from, user_id);
+    Ok(state.version)
+}

@@ -1,0 +1,6 @@
+//! Permissions: who asked for one, how that ended, and which stand (Q1 to Q5).
+
+pub mod grant;
+pub mod messages;
+pub mod request;
+pub mod settled;

@@ -1,0 +1,279 @@
+//! A permission request as a state machine in types: one that waits can be settled, one that is settled has no method for
+//! it. And its row.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::protocol::Millis;
+use crate::protocol::json::{Json, encode};
+use crate::protocol::permission::{Resolution, Settlement, Status};
+use crate::protocol::reply::{ChangeView, RequestView, ResolutionView};
+use crate::room::table::{Index, Record, Table};
+use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+
+/// A request by its author, whose own name it has.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestKey {
+    /// The author.
+    pub user_id: String,
+    /// The author's name for it.
+    pub request_id: String,
+}
+
+/// What was asked, whatever became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// What it is for.
+    pub action: String,
+    /// What else there is to know, in the page's own words.
+    pub detail: Option<Json>,
+    /// When it was made.
+    pub created_at: Millis,
+    /// From when on it cannot be answered any more.
+    pub expires_at: Millis,
+}
+
+/// A request that waits for an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// What was asked.
+    pub asked: Asked,
+    /// The version that made it.
+    pub version: u64,
+}
+
+/// What can happen to a request that waits. There is nothing that can happen to one that is settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Somebody answers it.
+    Resolve(Resolution),
+    /// Its author does not ask any more.
+    Cancel,
+    /// Its time is over.
+    Expire,
+}
+
+/// A request of which it is known how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// What was asked.
+    pub asked: Asked,
+    /// The version that settled it.
+    pub version: u64,
+    /// When that was.
+    pub at: Millis,
+    /// How.
+    pub settlement: Settlement,
+}
+
+/// A permission request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PermissionRequest {
+    /// It waits.
+    Pending(Pending),
+    /// It does not.
+    Settled(Settled),
+}
+
+impl Pending {
+    /// The request as it is after this.
+    pub fn settle(self, event: Event, version: u64, at: Millis) -> Settled {
+        let settlement = match event {
+            Event::Resolve(resolution) => Settlement::Resolved(resolution),
+            Event::Cancel => Settlement::Cancelled,
+            Event::Expire => Settlement::Expired,
+        };
+        Settled { asked: self.asked, version, at, settlement }
+    }
+}
+
+impl PermissionRequest {
+    /// What was asked.
+    pub fn asked(&self) -> &Asked {
+        match self {
+            Self::Pending(pending) => &pending.asked,
+            Self::Settled(settled) => &settled.asked,
+        }
+    }
+
+    /// How it ended, if it has.
+    pub fn settlement(&self) -> Option<&Settlement> {
+        match self {
+            Self::Pending(_) => None,
+            Self::Settled(settled) => Some(&settled.settlement),
+        }
+    }
+
+    /// As readers are told of it (Y2).
+    pub fn view<'a>(key: &'a RequestKey, request: &'a Self) -> RequestView<'a> {
+        let asked = request.asked();
+        let settlement = request.settlement();
+        RequestView {
+            request_id: &key.request_id,
+            user_id: &key.user_id,
+            action: &asked.action,
+            detail: asked.detail.as_ref(),
+            status: settlement.map_or(Status::Pending, Settlement::status),
+            resolution: settlement.map_or_else(ResolutionView::default, ResolutionView::of),
+            created_at: asked.created_at,
+            expires_at: asked.expires_at,
+            version: request.version(),
+        }
+    }
+}
+
+impl Record for PermissionRequest {
+    type Key = RequestKey;
+    type Index = RequestIndex;
+    const TABLE: &'static TableSql = &table!(
+        "permission_request",
+        ["user_id", "request_id"],
+        ["action", "detail", "created_at", "expires_at", "version", "settled_at", "settlement"]
+    );
+
+    fn row(key: RequestKey, request: &Self) -> Row {
+        let (settled_at, settlement) = match request {
+            Self::Pending(_) => (Value::Null, Value::Null),
+            Self::Settled(settled) => (Value::Integer(settled.at), Value::Text(encode(&settled.settlement))),
+        };
+        let asked = request.asked();
+        vec![
+            Value::Text(key.user_id),
+            Value::Text(key.request_id),
+            Value::text(&asked.action),
+            Value::text_or_null(asked.detail.as_ref().map(Json::text)),
+            Value::Integer(asked.created_at),
+            Value::Integer(asked.expires_at),
+            Value::version(request.version()),
+            settled_at,
+            settlement,
+        ]
+    }
+
+    fn key_row(key: RequestKey) -> Row {
+        vec![Value::Text(key.user_id), Value::Text(key.request_id)]
+    }
+
+    fn read(columns: &mut Columns<'_>) -> Result<(RequestKey, Self), StoreError> {
+        let key = RequestKey { user_id: columns.text()?, request_id: columns.text()? };
+        let asked = Asked {
+            action: columns.text()?,
+            detail: columns.json_or_null()?,
+            created_at: columns.integer()?,
+            expires_at: columns.integer()?,
+        };
+        let version = columns.version()?;
+        let request = match columns.integer_or_null()? {
+            None => Self::Pending(Pending { asked, version }),
+            Some(at) => Self::Settled(Settled { asked, version, at, settlement: columns.parsed()? }),
+        };
+        Ok((key, request))
+    }
+
+    fn bytes(key: &RequestKey, request: &Self) -> usize {
+        let asked = request.asked();
+        let detail = asked.detail.as_ref().map_or(0, |detail| detail.text().len());
+        let resolution = request.settlement().and_then(Settlement::resolution).map_or(0, size_of_resolution);
+        key.user_id.len() + key.request_id.len() + asked.action.len() + detail + resolution
+    }
+
+    fn version(&self) -> u64 {
+        match self {
+            Self::Pending(pending) => pending.version,
+            Self::Settled(settled) => settled.version,
+        }
+    }
+
+    fn newest_time(&self) -> Millis {
+        match self {
+            Self::Pending(pending) => pending.asked.created_at,
+            Self::Settled(settled) => settled.at,
+        }
+    }
+
+    fn changed_at(&self) -> Option<Millis> {
+        Some(self.newest_time())
+    }
+
+    fn change<'a>(key: &'a RequestKey, request: &'a Self) -> Option<ChangeView<'a>> {
+        let view = Json::of(&Self::view(key, request));
+        Some(ChangeView::Request { version: request.version(), request: view })
+    }
+}
+
+/// What an answer adds to its request, in bytes of text.
+pub fn size_of_resolution(resolution: &Resolution) -> usize {
+    resolution.resolved_by.len() + resolution.reason.as_ref().map_or(0, String::len)
+}
+
+/// What is kept beside the requests.
+#[derive(Debug, Clone, Default)]
+pub struct RequestIndex {
+    /// Those that wait, by when they expire.
+    deadlines: BTreeSet<(Millis, RequestKey)>,
+    /// Those that are settled, the oldest first: by version, and with when that was.
+    settled: BTreeMap<u64, (Millis, RequestKey)>,
+    settled_bytes: usize,
+}
+
+impl Index<PermissionRequest> for RequestIndex {
+    fn added(&mut self, key: &RequestKey, request: &PermissionRequest) {
+        match request {
+            PermissionRequest::Pending(pending) => {
+                self.deadlines.insert((pending.asked.expires_at, key.clone()));
+            }
+            PermissionRequest::Settled(settled) => {
+                self.settled_bytes += PermissionRequest::bytes(key, request);
+                self.settled.insert(settled.version, (settled.at, key.clone()));
+            }
+        }
+    }
+
+    fn removed(&mut self, key: &RequestKey, request: &PermissionRequest) {
+        match request {
+            PermissionRequest::Pending(pending) => {
+                self.deadlines.remove(&(pending.asked.expires_at, key.clone()));
+            }
+            PermissionRequest::Settled(settled) => {
+                self.settled_bytes -= PermissionRequest::bytes(key, request);
+                self.settled.remove(&settled.version);
+            }
+        }
+    }
+}
+
+impl RequestIndex {
+    /// How many requests wait.
+    pub fn pending(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// When the first of the requests that wait expires.
+    pub fn next_due(&self) -> Option<Millis> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// The first of the requests whose time is over by `now`.
+    pub fn first_due(&self, now: Millis) -> Option<RequestKey> {
+        self.deadlines.first().filter(|(at, _)| *at <= now).map(|(_, key)| key.clone())
+    }
+
+    /// How many are settled, and what they take in bytes of text.
+    pub fn settled(&self) -> (usize, usize) {
+        (self.settled.len(), self.settled_bytes)
+    }
+
+    /// The oldest that is settled: its version, when that was, and which it is.
+    pub fn oldest_settled(&self) -> Option<(u64, Millis, &RequestKey)> {
+        self.settled.first_key_value().map(|(version, (at, key))| (*version, *at, key))
+    }
+}
+
+impl Table<PermissionRequest> {
+    /// Lets something happen to a request. To one that is settled nothing does.
+    pub fn settle(&mut self, key: &RequestKey, event: Event, version: u64, at: Millis) {
+        if let Some(PermissionRequest::Pending(pending)) = self.get(key) {
+            let settled = pending.clone().settle(event, version, at);
+            self.put(key.clone(), PermissionRequest::Settled(settled));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What is settled: requests that ended and permissions that were taken back. Nothing comes of them any more, but those
+//! who were away must be told, for a day or until there is too much of it (Q5).
+
+use crate::protocol::Millis;
+use crate::protocol::limits::Limits;
+use crate::room::table::Table;
+
+use super::grant::Grant;
+use super::request::PermissionRequest;
+
+/// For how long it is told what became of a request or a permission, in milliseconds: a day (Q5).
+pub const TOLD_FOR: Millis = 86_400_000;
+
+/// What is settled takes at most this part of the bytes of a room, so that it does not crowd out what stands.
+const SETTLED_PART: usize = 4;
+
+/// Whether something is to be forgotten: its day is over, or there is too much of it.
+pub fn has_surplus(requests: &Table<PermissionRequest>, grants: &Table<Grant>, limits: &Limits, now: Millis) -> bool {
+    let (requests, grants) = (requests.index(), grants.index());
+    let ((settled, settled_bytes), (ended, ended_bytes)) = (requests.settled(), grants.ended());
+    let oldest = requests.oldest_settled().map(|(version, at, _)| (version, at));
+    let oldest = oldest.into_iter().chain(grants.oldest_ended().map(|(version, at, _)| (version, at))).min();
+    oldest.is_some_and(|(_, at)| at + TOLD_FOR <= now)
+        || settled + ended > limits.settled
+        || settled_bytes + ended_bytes > limits.room_bytes / SETTLED_PART
+}
+
+/// Forgets the oldest of what is settled. Returns its version.
+pub fn forget_oldest(requests: &mut Table<PermissionRequest>, grants: &mut Table<Grant>) -> Option<u64> {
+    let request = requests.index().oldest_settled().map(|(version, _, key)| (version, key.clone()));
+    let grant = grants.index().oldest_ended().map(|(version, _, key)| (version, key.clone()));
+    match (request, grant) {
+        (Some((version, key)), Some((ended, _))) if version < ended => {
+            requests.remove(&key);
+            Some(version)
+        }
+        (_, Some((version, key))) => {
+            grants.remove(&key);
+            Some(version)
+        }
+        (Some((version, key)), None) => {
+            requests.remove(&key);
+            Some(version)
+        }
+        (None, None) => None,
+    }
+}

@@ -1,0 +1,90 @@
+//! What becomes of a message: the version that answers it, or why it was not done.
+
+use crate::protocol::connection::ConnectionId;
+use crate::protocol::refusal::{Code, Refusal};
+
+use super::records::clients::outcomes::Outcome;
+use super::records::fields::conflict::Conflict;
+use super::records::permissions::request::RequestKey;
+
+/// Where a message comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Writer {
+    /// The connection, or `None` over HTTP.
+    pub connection: Option<ConnectionId>,
+    /// The `clientId`, if it has one.
+    pub client: Option<String>,
+}
+
+/// Why a message was not done.
+#[derive(Debug)]
+pub enum Rejection {
+    /// It may not be done, or cannot.
+    Refusal(Refusal),
+    /// It comes too late.
+    Conflict(Conflict),
+    /// What it asks for was done before, by this or another message (Q1, Q2).
+    DoneBefore {
+        /// The room's version.
+        version: u64,
+    },
+}
+
+impl From<Refusal> for Rejection {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
+}
+
+/// What becomes of a message.
+#[derive(Debug)]
+pub struct Reply {
+    /// The version that answers it, or why it was not done.
+    pub result: Result<u64, Rejection>,
+    /// Whether it was answered before, and now nothing was done.
+    pub is_duplicate: bool,
+    /// The permission request that it ends. What is on record of it goes with a reply that nothing was done (Q2).
+    pub request: Option<RequestKey>,
+}
+
+impl From<Result<u64, Rejection>> for Reply {
+    fn from(result: Result<u64, Rejection>) -> Self {
+        Self { result, is_duplicate: false, request: None }
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        Self::from(Err(Rejection::Refusal(refusal)))
+    }
+}
+
+impl Reply {
+    /// The recorded outcome, told once more.
+    pub fn again(outcome: &Outcome) -> Self {
+        let result = match outcome {
+            Outcome::Done { version } => Ok(*version),
+            Outcome::Conflict { field, client_version } => {
+                Err(Rejection::Conflict(Conflict { field: field.clone(), client_version: *client_version }))
+            }
+            Outcome::Refused(code) => Err(Rejection::Refusal(refused_before(*code))),
+        };
+        Self { result, is_duplicate: true, request: None }
+    }
+}
+
+fn refused_before(code: Code) -> Refusal {
+    Refusal::new(code, "This was refused before, and stays so. Send another message under the next number.")
+}
+
+/// What is recorded of a result; `None` for a refusal that is retryable, which is not (E2).
+pub fn outcome_of(result: &Result<u64, Rejection>) -> Option<Outcome> {
+    match result {
+        Ok(version) | Err(Rejection::DoneBefore { version }) => Some(Outcome::Done { version: *version }),
+        Err(Rejection::Conflict(Conflict { field, client_version })) => {
+            Some(Outcome::Conflict { field: field.clone(), client_version: *client_version })
+        }
+        Err(Rejection::Refusal(refusal)) if refusal.may_pass => None,
+        Err(Rejection::Refusal(refusal)) => Some(Outcome::Refused(refusal.code)),
+    }
+}

@@ -1,0 +1,190 @@
+//! What messages and time change: the records, the connections and what is to be told of both. When it is flushed is
+//! none of its business.
+//!
+//! Greeted clients get one `changes` frame for all changes since the last one, with each thing told once. It is made when
+//! a *segment* closes: whatever must not overtake a change closes the segment first (F6), and the replies to the changes
+//! in it follow right behind it (Y6).
+
+use crate::protocol::Millis;
+use crate::protocol::connection::ConnectionId;
+use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::reply::{self, ChangesView, ServerMessage};
+
+use super::audience::Audience;
+use super::connections::session::Identity;
+use super::connections::sessions::Sessions;
+use super::life::Life;
+use super::outbox::{Outbox, StagedReply};
+use super::records::Records;
+use super::reply::Writer;
+use super::settings::Settings;
+use super::table::Scope;
+use super::turn::{Outgoing, When};
+
+/// The state of a room that is awake.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The operator's settings.
+    pub settings: Settings,
+    /// This life of the room.
+    pub life: Life,
+    /// The room's version (S1).
+    pub version: u64,
+    /// The newest time that the room has used. Never goes back, whatever the server's clock does.
+    pub clock: Millis,
+    /// What is kept.
+    pub records: Records,
+    /// Who is connected.
+    pub sessions: Sessions,
+    /// What is to be told.
+    pub outbox: Outbox,
+    /// The version up to which greeted clients were told, or will be by what is in the outbox (Y7).
+    pub told: u64,
+}
+
+impl State {
+    /// Whether something waits for a flush.
+    pub fn has_staged(&self) -> bool {
+        !self.changes_nothing() || !self.outbox.is_empty()
+    }
+
+    /// Whether a flush would commit nothing.
+    pub fn changes_nothing(&self) -> bool {
+        !self.life.is_dirty() && !self.records.is_dirty()
+    }
+
+    /// Makes the next version.
+    pub fn next_version(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    /// Notes that the room is in use.
+    pub fn touch(&mut self) {
+        self.life.touch(self.clock, self.settings.time_to_live);
+    }
+
+    /// Whether the room takes it to keep so many bytes more than now (X1).
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn check_growth(&self, added: usize, freed: usize) -> Result<(), Refusal> {
+        let (bytes, limit) = (self.records.bytes() + added - freed, self.settings.limits.room_bytes);
+        if bytes <= limit {
+            return Ok(());
+        }
+        let message = format!("The room would keep {bytes} bytes; it takes {limit}. Clear a field first.");
+        Err(Refusal::new(Code::LimitRoom, message))
+    }
+
+    /// A connection belongs to one user (J2).
+    ///
+    /// # Errors
+    /// This one is another user's.
+    pub fn check_identity(&self, from: ConnectionId, user_id: &str) -> Result<(), Refusal> {
+        match self.sessions.get(from).and_then(|session| session.identity.user()) {
+            Some(user) if user != user_id => Err(Refusal::new(
+                Code::IdentityMismatch,
+                "This connection belongs to another user. Open a connection for each user.",
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The same of the user whom a message names as its author, if it names one.
+    ///
+    /// # Errors
+    /// The connection is another user's.
+    pub fn check_author(&self, from: ConnectionId, user_id: Option<&str>) -> Result<(), Refusal> {
+        user_id.map_or(Ok(()), |user_id| self.check_identity(from, user_id))
+    }
+
+    /// The writer is who it says, and its `clientId` is nobody else's (J2, E4).
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check_writer(&self, from: &Writer, user_id: &str) -> Result<(), Refusal> {
+        let clients = &self.records.clients;
+        from.client.as_ref().map_or(Ok(()), |client| clients.check_owner(client, Some(user_id)))?;
+        from.connection.map_or(Ok(()), |connection| self.check_identity(connection, user_id))
+    }
+
+    /// The first write of a connection says whose it is (J3).
+    pub fn bind(&mut self, from: ConnectionId, user_id: &str) {
+        if self.sessions.get(from).is_some_and(|session| session.identity == Identity::Unknown) {
+            self.identify(from, Identity::Bound(user_id.to_owned()));
+        }
+    }
+
+    /// It is known now whose a connection is.
+    pub fn identify(&mut self, from: ConnectionId, identity: Identity) {
+        if let Some(session) = self.sessions.get_mut(from) {
+            // Whoever was told of the presence does not know yet whose it is.
+            if session.presence.is_some() && session.identity.user() != identity.user() {
+                self.outbox.presence.insert(from, None);
+            }
+            session.identity = identity;
+        }
+    }
+
+    /// Whether there is a plain client beside the author, who must hear of each change by itself (S8).
+    pub fn is_heard_by_plain(&self, author: Option<ConnectionId>) -> bool {
+        self.sessions.plain_but(author) > 0
+    }
+
+    /// Tells plain clients of a change, if any of them hears it.
+    pub fn tell_plain(&mut self, but: Option<ConnectionId>, text: Option<String>) {
+        self.outbox.frames.extend(text.map(|text| Outgoing::new(Audience::Plain { but }, text)));
+    }
+
+    /// Tells all others something that must not overtake a change.
+    pub fn tell_others(&mut self, from: ConnectionId, text: String) {
+        self.close_segment();
+        self.outbox.frames.push(Outgoing::new(Audience::Others(from), text));
+    }
+
+    /// Answers a reader, after all that came before.
+    pub fn tell(&mut self, to: ConnectionId, text: String) {
+        self.close_segment();
+        self.outbox.frames.push(Outgoing::new(Audience::One(to), text));
+        self.outbox.is_urgent = true;
+    }
+
+    /// Something of this version is forgotten. It was told, if it was news, by a segment that closed before.
+    pub fn forgotten(&mut self, version: u64) {
+        self.life.raise_floor(version);
+    }
+
+    /// Ends the `changes` frame that is being gathered: what is staged from here on comes after it.
+    pub fn close_segment(&mut self) {
+        let from = std::mem::replace(&mut self.told, self.version);
+        if self.version > from && self.sessions.greeted() > 0 {
+            let text = self.live_changes(from);
+            self.outbox.frames.push(Outgoing::new(Audience::Greeted, text));
+        }
+        for reply in std::mem::take(&mut self.outbox.replies) {
+            match reply {
+                StagedReply::Frame(frame) => self.outbox.frames.push(frame),
+                StagedReply::Conflict { to, tag, conflict, is_duplicate, if_lost } => {
+                    let text = conflict.frame(&self.records.fields, &tag, is_duplicate);
+                    let audience = Audience::One(to);
+                    let fallback = if_lost.map(|text| Outgoing { audience, text, when: When::Lost });
+                    self.outbox.frames.push(Outgoing::new(audience, text));
+                    self.outbox.frames.extend(fallback);
+                }
+            }
+        }
+        for (to, (seq, version)) in std::mem::take(&mut self.outbox.acks) {
+            let text = reply::ack(None, Some(seq), version, None, None);
+            self.outbox.frames.push(Outgoing::new(Audience::One(to), text));
+        }
+    }
+
+    /// What changed after `from`, none of which is written yet.
+    fn live_changes(&self, from: u64) -> String {
+        let changes = self.records.changes(Scope::Dirty, from);
+        let (to, epoch) = (self.version, self.life.epoch());
+        let view = ChangesView { from, to, epoch, changes, participants: None, presence: None, reset: None };
+        ServerMessage::Changes(Box::new(view)).encode()
+    }
+}

@@ -1,0 +1,320 @@
+//! A table of records in memory: its rows, which of them are dirty, what they take and what changed since a version.
+//!
+//! Nothing else knows what a commit has to write. A row is dirty from the moment it is put, edited or removed until
+//! [`Rows::write`] has handed it to a commit. If that commit fails the whole room is thrown away, so nothing here is ever
+//! cleaned up by hand.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::ops::Bound;
+
+use crate::protocol::Millis;
+use crate::protocol::reply::ChangeView;
+use crate::sql::{Columns, Row, StoreError, TableSql};
+
+use super::turn::Write;
+
+/// What a row of some kind is, apart from what messages do to it.
+pub trait Record: Debug + Clone + PartialEq + Sized + 'static {
+    /// What a row is found by.
+    type Key: Debug + Clone + Ord;
+    /// What is kept beside the rows so that a question about all of them needs no look at each; `()` for nothing.
+    type Index: Index<Self>;
+    /// Its table in storage.
+    const TABLE: &'static TableSql;
+
+    /// All columns.
+    fn row(key: Self::Key, record: &Self) -> Row;
+    /// The columns of the key.
+    fn key_row(key: Self::Key) -> Row;
+    /// Reads what [`Record::row`] wrote.
+    ///
+    /// # Errors
+    /// The row does not hold what the table promises.
+    fn read(columns: &mut Columns<'_>) -> Result<(Self::Key, Self), StoreError>;
+
+    /// What it counts for towards the limit of the room (X1), in bytes of text.
+    fn bytes(key: &Self::Key, record: &Self) -> usize;
+    /// The version of its last change; 0 for what has no versions.
+    fn version(&self) -> u64;
+    /// The newest time that it tells of. The room's clock never goes back behind it.
+    fn newest_time(&self) -> Millis;
+    /// When it last changed, where that is kept: a reader who asks by time is told from there on (H2).
+    fn changed_at(&self) -> Option<Millis> {
+        None
+    }
+    /// When somebody last used the room, as far as this record tells (X3).
+    fn used_at(&self) -> Option<Millis> {
+        None
+    }
+    /// How it stands, as readers are told (Y5); `None` for what nobody is told of.
+    fn change<'a>(_key: &'a Self::Key, _record: &'a Self) -> Option<ChangeView<'a>> {
+        None
+    }
+}
+
+/// What is kept beside the rows of a table. It is told of every row that comes and goes; a row that changes does both.
+pub trait Index<R: Record>: Debug + Clone + Default {
+    /// A row is there from now on.
+    fn added(&mut self, key: &R::Key, record: &R);
+    /// A row is not there any more.
+    fn removed(&mut self, key: &R::Key, record: &R);
+}
+
+impl<R: Record> Index<R> for () {
+    fn added(&mut self, _: &R::Key, _: &R) {}
+
+    fn removed(&mut self, _: &R::Key, _: &R) {}
+}
+
+/// All records of a kind.
+#[derive(Debug, Clone)]
+pub struct Table<R: Record> {
+    rows: BTreeMap<R::Key, R>,
+    dirty: BTreeSet<R::Key>,
+    bytes: usize,
+    /// Kept in step with the rows by this table alone.
+    index: R::Index,
+}
+
+/// Equal where the rows are: what is dirty is on its way to storage, and the rest follows from the rows.
+impl<R: Record> PartialEq for Table<R> {
+    fn eq(&self, other: &Self) -> bool {
+        self.rows == other.rows
+    }
+}
+
+impl<R: Record> Default for Table<R> {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), dirty: BTreeSet::new(), bytes: 0, index: R::Index::default() }
+    }
+}
+
+/// A row as it was before a change that may have to be taken back.
+#[derive(Debug)]
+pub struct Saved<R: Record> {
+    key: R::Key,
+    record: Option<R>,
+    is_dirty: bool,
+}
+
+impl<R: Record> Table<R> {
+    /// All rows, in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&R::Key, &R)> + Clone {
+        self.rows.iter()
+    }
+
+    /// A row.
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&R>
+    where
+        R::Key: Borrow<Q>,
+    {
+        self.rows.get(key)
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// What is kept beside the rows.
+    pub fn index(&self) -> &R::Index {
+        &self.index
+    }
+
+    /// What a row counts for, in bytes of text; 0 where there is none.
+    pub fn bytes_of<Q: Ord + ?Sized>(&self, key: &Q) -> usize
+    where
+        R::Key: Borrow<Q>,
+    {
+        self.rows.get_key_value(key).map_or(0, |(key, record)| R::bytes(key, record))
+    }
+
+    /// Whether a row waits to be written.
+    pub fn is_dirty_at<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    where
+        R::Key: Borrow<Q>,
+    {
+        self.dirty.contains(key)
+    }
+
+    /// Puts a row in its place.
+    pub fn put(&mut self, key: R::Key, record: R) {
+        self.mark(&key);
+        self.place(key, record);
+    }
+
+    /// Changes a row where it stands. Returns what `change` does; `None` where there is no such row.
+    pub fn edit<Q, T>(&mut self, key: &Q, change: impl FnOnce(&mut R) -> T) -> Option<T>
+    where
+        R::Key: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        let (name, record) = self.rows.range_mut((Bound::Included(key), Bound::Included(key))).next()?;
+        if !self.dirty.contains(key) {
+            self.dirty.insert(name.clone());
+        }
+        self.bytes -= R::bytes(name, record);
+        self.index.removed(name, record);
+        let done = change(record);
+        self.bytes += R::bytes(name, record);
+        self.index.added(name, record);
+        Some(done)
+    }
+
+    /// Takes a row out.
+    pub fn remove(&mut self, key: &R::Key) {
+        self.mark(key);
+        self.take_out(key);
+    }
+
+    /// Puts a row in its place as storage has it.
+    pub fn restore(&mut self, key: R::Key, record: R) {
+        self.place(key, record);
+    }
+
+    /// A row as it is now, for [`Table::go_back`].
+    pub fn save(&self, key: R::Key) -> Saved<R> {
+        Saved { record: self.rows.get(&key).cloned(), is_dirty: self.dirty.contains(&key), key }
+    }
+
+    /// Makes a row what it was.
+    pub fn go_back(&mut self, Saved { key, record, is_dirty }: Saved<R>) {
+        if !is_dirty {
+            self.dirty.remove(&key);
+        }
+        match record {
+            Some(record) => self.place(key, record),
+            None => self.take_out(&key),
+        }
+    }
+
+    /// Most of what becomes dirty is so already, and then its key needs no copy.
+    fn mark(&mut self, key: &R::Key) {
+        if !self.dirty.contains(key) {
+            self.dirty.insert(key.clone());
+        }
+    }
+
+    fn place(&mut self, key: R::Key, record: R) {
+        self.bytes += R::bytes(&key, &record);
+        // Most of what is put is there already, and then needs no new place in the map.
+        match self.rows.get_mut(&key) {
+            Some(place) => {
+                self.bytes -= R::bytes(&key, place);
+                self.index.removed(&key, place);
+                *place = record;
+                self.index.added(&key, place);
+            }
+            None => {
+                self.index.added(&key, &record);
+                self.rows.insert(key, record);
+            }
+        }
+    }
+
+    fn take_out(&mut self, key: &R::Key) {
+        if let Some(record) = self.rows.remove(key) {
+            self.bytes -= R::bytes(key, &record);
+            self.index.removed(key, &record);
+        }
+    }
+}
+
+/// Which rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    All,
+    /// Those that wait to be written.
+    Dirty,
+}
+
+/// A table of whatever kind, for what is done to all of them alike.
+pub trait Rows {
+    /// The table in storage.
+    fn table(&self) -> &'static TableSql;
+    /// Puts a row in its place as storage has it.
+    ///
+    /// # Errors
+    /// It does not hold what the table promises.
+    fn read(&mut self, columns: &mut Columns<'_>) -> Result<(), StoreError>;
+    /// Whether there is something to write.
+    fn is_dirty(&self) -> bool;
+    /// Adds what is to be written to a commit. From here on nothing is dirty.
+    fn write(&mut self, commit: &mut Vec<Write>);
+    /// What all rows count for towards the limit of the room, in bytes of text.
+    fn bytes(&self) -> usize;
+    /// The newest version and the newest time of any row.
+    fn newest(&self) -> (u64, Millis);
+    /// When a row of the table was last used.
+    fn used_at(&self) -> Option<Millis>;
+    /// The newest version of all rows that changed before this time.
+    fn version_before(&self, time: Millis) -> u64;
+    /// How those rows stand that changed after version `since`.
+    fn changes<'a>(&'a self, scope: Scope, since: u64, into: &mut Vec<ChangeView<'a>>);
+}
+
+impl<R: Record> Rows for Table<R> {
+    fn table(&self) -> &'static TableSql {
+        R::TABLE
+    }
+
+    fn read(&mut self, columns: &mut Columns<'_>) -> Result<(), StoreError> {
+        let (key, record) = R::read(columns)?;
+        self.restore(key, record);
+        Ok(())
+    }
+
+    fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    fn write(&mut self, commit: &mut Vec<Write>) {
+        for key in std::mem::take(&mut self.dirty) {
+            commit.push(match self.rows.get(&key) {
+                Some(record) => Write::Put(R::TABLE, R::row(key, record)),
+                None => Write::Delete(R::TABLE, R::key_row(key)),
+            });
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn newest(&self) -> (u64, Millis) {
+        let newest = |(version, time): (u64, Millis), record: &R| {
+            (version.max(record.version()), time.max(record.newest_time()))
+        };
+        self.rows.values().fold((0, 0), newest)
+    }
+
+    fn used_at(&self) -> Option<Millis> {
+        self.rows.values().filter_map(R::used_at).max()
+    }
+
+    fn version_before(&self, time: Millis) -> u64 {
+        let before = self.rows.values().filter(|record| record.changed_at().is_some_and(|at| at < time));
+        before.map(R::version).max().unwrap_or(0)
+    }
+
+    fn changes<'a>(&'a self, scope: Scope, since: u64, into: &mut Vec<ChangeView<'a>>) {
+        let view = |(key, record): (&'a R::Key, &'a R)| {
+            if record.version() > since { R::change(key, record) } else { None }
+        };
+        match scope {
+            Scope::All => into.extend(self.rows.iter().filter_map(view)),
+            Scope::Dirty => {
+                let dirty = self.dirty.iter().filter_map(|key| self.rows.get_key_value(key));
+                into.extend(dirty.filter_map(view));
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What readers are told: all of the state, or what changed since a version.
+
+use crate::protocol::Millis;
+use crate::protocol::json::encode;
+use crate::protocol::reply::{ChangesPage, ChangesView, ParticipantView, ServerMessage, StateView};
+
+use super::connections::presence;
+use super::records::permissions::grant::Grant;
+use super::records::permissions::request::PermissionRequest;
+use super::state::State;
+use super::table::Scope;
+
+/// What a reader over HTTP has already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Since {
+    /// All up to a version, of this life of the room or of the one that it names.
+    Version(u64, Option<String>),
+    /// All from before a time.
+    Time(Millis),
+}
+
+/// The frame with all of the state, and the body of `GET /state` (Y2, H1). `reset`: the reader must drop what it had.
+pub fn state(state: &State, reset: bool, now: Millis) -> String {
+    let records = &state.records;
+    ServerMessage::SyncResponse(Box::new(StateView {
+        version: state.version,
+        epoch: state.life.epoch(),
+        time: time(state, now),
+        selections: records.fields.selections(),
+        participants: participants(state),
+        presence: presence::shown(state),
+        requests: records.requests.iter().map(|(key, request)| PermissionRequest::view(key, request)).collect(),
+        permissions: records.grants.standing().map(|(key, grant)| Grant::view(key, grant)).collect(),
+        reset: reset.then_some(true),
+    }))
+    .encode()
+}
+
+/// The frame that answers a reader who has version `since` of the life `epoch`, as far as it has something: just what
+/// changed since, or all of the state when that is not known any more (Y3, U8).
+pub fn sync_answer(of: &State, since: Option<u64>, epoch: Option<&str>) -> String {
+    match since {
+        Some(since) if knows_since(of, since, epoch) => ServerMessage::Changes(Box::new(ChangesView {
+            from: since,
+            to: of.version,
+            epoch: of.life.epoch(),
+            changes: of.records.changes(Scope::All, since),
+            participants: Some(participants(of)),
+            presence: Some(presence::shown(of)),
+            reset: None,
+        }))
+        .encode(),
+        Some(_) => state(of, true, of.clock),
+        None => state(of, epoch.is_some_and(|epoch| epoch != of.life.epoch()), of.clock),
+    }
+}
+
+/// The body of `GET /changes` (H2): what changed since, or all of the state with `reset` when that is not known.
+pub fn changes_page(of: &State, since: &Since, now: Millis) -> String {
+    let from = match since {
+        Since::Version(version, epoch) => Some(*version).filter(|from| knows_since(of, *from, epoch.as_deref())),
+        // Times never go back from one version to the next, so everything that changed before the time has a version
+        // below all that changed later. When a participant changed is not kept, so those changes may come once more.
+        Since::Time(time) => Some(of.records.version_before(*time)).filter(|from| *from >= of.life.meta().floor),
+    };
+    let Some(from) = from else { return state(of, true, now) };
+    encode(&ChangesPage {
+        from,
+        to: of.version,
+        version: of.version,
+        epoch: of.life.epoch(),
+        changes: of.records.changes(Scope::All, from),
+        participants: participants(of),
+        time: time(of, now),
+    })
+}
+
+/// The room's own time, which never goes back.
+pub fn time(state: &State, now: Millis) -> Millis {
+    now.max(state.clock)
+}
+
+/// Whether all that changed after this version is still known.
+fn knows_since(state: &State, version: u64, epoch: Option<&str>) -> bool {
+    let meta = state.life.meta();
+    epoch.is_none_or(|epoch| epoch == meta.epoch) && (meta.floor..=state.version).contains(&version)
+}
+
+fn participants(state: &State) -> Vec<ParticipantView<'_>> {
+    let online = state.sessions.online();
+    let participants = state.records.people.iter().map(|(user, participant)| {
+        let of = online.get(user.as_str()).copied().unwrap_or_default();
+        ParticipantView {
+            id: user,
+            name: &participant.name,
+            is_ready: participant.is_ready,
+            online: of.connections > 0,
+            connections: of.connections,
+            joined_at: participant.joined_at,
+            last_seen: of.heard.map_or(participant.last_seen, |heard| heard.max(participant.last_seen)),
+            version: participant.version,
+            profile: &participant.profile,
+        }
+    });
+    participants.collect()
+}

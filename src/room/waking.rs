@@ -1,0 +1,30 @@
+//! What a room that wakes makes of what the sockets remember.
+
+use crate::access::pass::{Access, Pass};
+
+use super::connections::session::{Attachment, Session};
+use super::records::Records;
+use super::state::State;
+
+/// A connection that was open while the room slept.
+pub fn recall(state: &mut State, attachment: Attachment) {
+    state.clock = state.clock.max(attachment.heard);
+    if attachment.is_unauthenticated {
+        return state.sessions.insert_unauthenticated(attachment.connection, attachment.heard);
+    }
+    let (connection, mut session) = (attachment.connection, Session::from(attachment));
+    if state.settings.requires_tokens && session.access.is_anonymous() {
+        // It came before there were keys, and has to come again.
+        session.access = Access::Pass(Pass::over());
+    }
+    state.sessions.insert(connection, session);
+}
+
+/// A change is a sign of its author. When the runtime died before the author left, it is the last one there is.
+pub fn recall_authors(state: &mut State) {
+    let State { records: Records { fields, people, .. }, sessions, .. } = state;
+    let online = sessions.online();
+    for (_, field) in fields.iter().filter(|(_, field)| !online.contains_key(field.user_id.as_str())) {
+        people.note_sign(&field.user_id, field.updated_at);
+    }
+}

@@ -1,0 +1,289 @@
+//! Rows as values, and what a table's statements look like. Runs nothing: the host's SQLite and workerd's are handed the
+//! same statements through [`Sql`].
+
+use std::fmt;
+
+use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::json::{self, Json};
+use crate::protocol::message::Extra;
+
+/// A value in a row or a parameter of a statement. As JSON it is null, a number or a string.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// NULL.
+    Null,
+    /// An integer. Through workerd it passes as a JavaScript number, exact up to 2⁵³.
+    Integer(i64),
+    /// Text.
+    Text(String),
+}
+
+impl Value {
+    /// Text.
+    pub fn text(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+
+    /// A version, which never comes near 2⁶³.
+    pub fn version(version: u64) -> Self {
+        Self::Integer(i64::try_from(version).unwrap_or(i64::MAX))
+    }
+
+    /// Text, or NULL where there is none.
+    pub fn text_or_null(text: Option<&str>) -> Self {
+        text.map_or(Self::Null, Self::text)
+    }
+}
+
+/// Read by hand: the code that serde derives for an untagged enum buffers what it reads until it knows what it is.
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfAny;
+
+        impl Visitor<'_> for OfAny {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("null, an integer or text")
+            }
+
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_i64<E>(self, integer: i64) -> Result<Value, E> {
+                Ok(Value::Integer(integer))
+            }
+
+            fn visit_u64<E: de::Error>(self, integer: u64) -> Result<Value, E> {
+                i64::try_from(integer).map(Value::Integer).map_err(E::custom)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+                Ok(Value::Text(text.to_owned()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Value, E> {
+                Ok(Value::Text(text))
+            }
+        }
+
+        deserializer.deserialize_any(OfAny)
+    }
+}
+
+/// A statement and its parameters.
+pub type Statement = (&'static str, Vec<Value>);
+
+/// A row: the values of its columns, in the table's order.
+pub type Row = Vec<Value>;
+
+/// Runs one statement at a time.
+pub trait Sql {
+    /// Runs a statement and returns its rows.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    fn run(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError>;
+
+    /// Runs a statement that has no rows to return.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    fn execute(&mut self, statement: &Statement) -> Result<(), StoreError> {
+        self.run(statement).map(drop)
+    }
+}
+
+/// Why storage cannot be read or written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreError {
+    /// A newer build wrote this room. Refused rather than guessed at.
+    NewerSchema {
+        /// The schema version in storage.
+        found: i64,
+        /// The newest that this build knows.
+        known: i64,
+    },
+    /// A row does not hold what its table promises.
+    CorruptRow {
+        /// The table.
+        table: &'static str,
+    },
+    /// SQLite refused a statement.
+    Sql(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NewerSchema { found, known } => {
+                write!(f, "the room has schema {found}, this build knows {known}: deploy the newer build")
+            }
+            Self::CorruptRow { table } => write!(f, "a row of the table {table} cannot be read"),
+            Self::Sql(message) => write!(f, "SQLite: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// A table as statements see it. Made by [`table!`].
+#[derive(Debug)]
+pub struct TableSql {
+    /// Its name.
+    pub name: &'static str,
+    /// All columns, those of the key first, separated by commas.
+    pub columns: &'static str,
+    /// How many columns there are.
+    pub width: usize,
+    /// How many of them are the key.
+    pub key: usize,
+    /// Statements that put rows in their places, each with how many rows it takes, the one for the most rows first. A
+    /// statement costs more than a row does, and the runtime keeps each text prepared, so there are few texts.
+    pub upserts: [(usize, &'static str); 3],
+    /// The statement that deletes the row of a key.
+    pub delete: &'static str,
+}
+
+/// By its name: there is one table of a name.
+impl PartialEq for TableSql {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// The statements of a table, from its name, the columns of its key and its other columns. The platform takes 100
+/// parameters in a statement, so sixteen rows at a time have up to six columns, and four rows up to twenty-five.
+macro_rules! table {
+    ($name:literal, [$first:literal $(, $key:literal)*], [$($column:literal),+ $(,)?]) => {
+        $crate::sql::TableSql {
+            name: $name,
+            columns: concat!($first $(, ", ", $key)* $(, ", ", $column)+),
+            width: [$first $(, $key)* $(, $column)+].len(),
+            key: [$first $(, $key)*].len(),
+            upserts: [
+                (16, table!(@upsert $name, [$first $(, $key)* $(, $column)+],
+                    table!(@four table!(@four table!(@row $first $(, $key)* $(, $column)+))))),
+                (4, table!(@upsert $name, [$first $(, $key)* $(, $column)+],
+                    table!(@four table!(@row $first $(, $key)* $(, $column)+)))),
+                (1, table!(@upsert $name, [$first $(, $key)* $(, $column)+],
+                    table!(@row $first $(, $key)* $(, $column)+))),
+            ],
+            delete: concat!("DELETE FROM ", $name, " WHERE ", $first, " = ?" $(, " AND ", $key, " = ?")*),
+        }
+    };
+    (@upsert $name:literal, [$first:literal $(, $column:literal)*], $rows:expr) => {
+        concat!("INSERT OR REPLACE INTO ", $name, " (", $first $(, ", ", $column)*, ") VALUES ", $rows)
+    };
+    (@row $first:literal $(, $column:literal)*) => {
+        concat!("(?" $(, table!(@mark $column))*, ")")
+    };
+    (@mark $column:literal) => { ", ?" };
+    (@four $rows:expr) => {
+        concat!($rows, ", ", $rows, ", ", $rows, ", ", $rows)
+    };
+}
+pub(crate) use table;
+
+/// The most parameters that the platform takes in a statement.
+const PARAMETERS: usize = 100;
+
+impl TableSql {
+    /// The statements that put these rows in their places, as many rows at a time as there is a text for.
+    pub fn put(&self, mut rows: Vec<Row>) -> impl Iterator<Item = Statement> {
+        let mut statements = Vec::new();
+        for (count, query) in self.upserts.into_iter().filter(|(count, _)| count * self.width <= PARAMETERS) {
+            while rows.len() >= count {
+                let others = rows.split_off(count);
+                statements.push((query, rows.into_iter().flatten().collect()));
+                rows = others;
+            }
+        }
+        statements.into_iter()
+    }
+}
+
+/// Takes the columns of a row one after the other.
+#[derive(Debug)]
+pub struct Columns<'a> {
+    table: &'static str,
+    rest: std::slice::Iter<'a, Value>,
+}
+
+impl<'a> Columns<'a> {
+    /// Those of a row of this table.
+    pub fn of(table: &'static str, row: &'a [Value]) -> Self {
+        Self { table, rest: row.iter() }
+    }
+
+    /// What is wrong with a row that does not hold what its table promises.
+    pub fn corrupt(&self) -> StoreError {
+        StoreError::CorruptRow { table: self.table }
+    }
+
+    fn next(&mut self) -> Result<&'a Value, StoreError> {
+        self.rest.next().ok_or_else(|| self.corrupt())
+    }
+
+    /// An integer.
+    pub fn integer(&mut self) -> Result<i64, StoreError> {
+        self.integer_or_null()?.ok_or_else(|| self.corrupt())
+    }
+
+    /// An integer, or `None` for NULL.
+    pub fn integer_or_null(&mut self) -> Result<Option<i64>, StoreError> {
+        match self.next()? {
+            Value::Null => Ok(None),
+            Value::Integer(integer) => Ok(Some(*integer)),
+            Value::Text(_) => Err(self.corrupt()),
+        }
+    }
+
+    /// A version.
+    pub fn version(&mut self) -> Result<u64, StoreError> {
+        u64::try_from(self.integer()?).ok().ok_or_else(|| self.corrupt())
+    }
+
+    /// A version, or `None` for NULL.
+    pub fn version_or_null(&mut self) -> Result<Option<u64>, StoreError> {
+        let version = self.integer_or_null()?.map(u64::try_from).transpose();
+        version.ok().ok_or_else(|| self.corrupt())
+    }
+
+    /// Text.
+    pub fn text(&mut self) -> Result<String, StoreError> {
+        self.text_or_null()?.ok_or_else(|| self.corrupt())
+    }
+
+    /// Text, or `None` for NULL.
+    pub fn text_or_null(&mut self) -> Result<Option<String>, StoreError> {
+        match self.next()? {
+            Value::Null => Ok(None),
+            Value::Text(text) => Ok(Some(text.clone())),
+            Value::Integer(_) => Err(self.corrupt()),
+        }
+    }
+
+    /// JSON as text, or `None` for NULL.
+    pub fn json_or_null(&mut self) -> Result<Option<Json>, StoreError> {
+        let json = self.text_or_null()?.map(Json::parse).transpose();
+        json.ok().ok_or_else(|| self.corrupt())
+    }
+
+    /// What serde reads from JSON.
+    pub fn parsed<T: DeserializeOwned>(&mut self) -> Result<T, StoreError> {
+        let text = self.text()?;
+        serde_json::from_str(&text).ok().ok_or_else(|| self.corrupt())
+    }
+
+    /// An object of members that the protocol does not know.
+    pub fn extra(&mut self) -> Result<Extra, StoreError> {
+        let text = self.text()?;
+        let object = json::object(&text).ok().ok_or_else(|| self.corrupt())?;
+        Ok(object.members.iter().map(|(key, raw)| (key.to_owned(), Json::from(raw))).collect())
+    }
+}
