@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::json::{Json, encode};
-use super::reply::{ChangeView, ChangesView, RecordView, ServerMessage};
+use super::people::RecordView;
+use super::reply::ServerMessage;
+use super::sync::{ChangeView, ChangesView};
 use super::{Millis, PROTOCOL};
 
 /// Up to where a reader has the room: the `id` of an event.

@@ -2,7 +2,7 @@
 //! and broken strings refused.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -48,6 +48,9 @@ impl From<&RawValue> for Json {
         Self(raw.to_owned())
     }
 }
+
+/// Members that the protocol does not know, by key.
+pub type Extra = BTreeMap<String, Json>;
 
 impl Eq for Json {}
 

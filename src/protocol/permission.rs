@@ -1,4 +1,4 @@
-//! Messages about permissions: one is asked for, given or refused, taken back (Q1 to Q4).
+//! Permissions: asked for, given or refused, taken back, and how they are told (Q1 to Q4).
 
 use serde::{Deserialize, Serialize};
 
@@ -176,6 +176,84 @@ impl Settlement {
     }
 }
 
+/// A permission request (Y2).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "PermissionRequest"))]
+pub struct RequestView<'a> {
+    /// The author's name for it.
+    pub request_id: &'a str,
+    /// The author.
+    pub user_id: &'a str,
+    /// What it is for.
+    pub action: &'a str,
+    /// What else there is to know, in the page's own words; null when there is nothing.
+    #[cfg_attr(test, ts(as = "Json"))]
+    pub detail: Option<&'a Json>,
+    /// Where it stands.
+    pub status: Status,
+    /// How it was answered, if it was.
+    #[serde(flatten)]
+    pub resolution: ResolutionView<'a>,
+    /// When it was made.
+    pub created_at: Millis,
+    /// From when on it cannot be answered any more.
+    pub expires_at: Millis,
+    /// The version that made or settled it.
+    pub version: u64,
+}
+
+/// How a permission request was answered; nothing of it when it was not.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct ResolutionView<'a> {
+    /// The answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// How far it goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// Why, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'a str>,
+    /// Who answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolved_by: Option<&'a str>,
+}
+
+impl<'a> ResolutionView<'a> {
+    /// Of a request that ended like this.
+    pub fn of(settlement: &'a Settlement) -> Self {
+        settlement.resolution().map_or_else(Self::default, |resolution| Self {
+            decision: Some(resolution.decision),
+            scope: Some(resolution.scope),
+            reason: resolution.reason.as_deref(),
+            resolved_by: Some(&resolution.resolved_by),
+        })
+    }
+}
+
+/// A permission (Y2).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "Permission"))]
+pub struct GrantView<'a> {
+    /// The request that it answers.
+    pub request_id: &'a str,
+    /// Whose it is.
+    pub user_id: &'a str,
+    /// What it is for.
+    pub action: &'a str,
+    /// Who gave it.
+    pub granted_by: &'a str,
+    /// When.
+    pub granted_at: Millis,
+    /// The version that gave or ended it.
+    pub version: u64,
+}
+
+/// Reads a message of one of the four kinds.
 pub(super) fn read(kind: &str, reader: &Reader<'_>) -> Result<PermissionMessage, Refusal> {
     match kind {
         "permission_request" => request(reader).map(PermissionMessage::Request),

@@ -6,9 +6,8 @@ use std::cell::OnceCell;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{self, Json, Members, Object};
+use super::json::{self, Extra, Json, Members, Object};
 use super::limits::Limits;
-use super::message::Extra;
 use super::refusal::{Code, Refusal};
 
 /// An object of a frame, of which each member is asked for as what it must be.

@@ -13,16 +13,17 @@ use expect_test::expect_file;
 use ts_rs::{Config, TS};
 
 use super::PROTOCOL;
+use super::fields::{StoredSelection, WrittenBody};
 use super::json::Json;
 use super::limits::Limits;
-use super::message::MessageId;
-use super::permission::{Decision, Scope, Status};
+use super::people::{ParticipantView, RecordView};
+use super::permission::{Decision, GrantView, RequestView, Scope, Status};
+use super::presence::PresenceView;
 use super::refusal::{CloseCode, Code};
-use super::reply::{
-    ChangeView, ChangesPage, ChangesView, GrantView, ParticipantView, PresenceView, RecordView, RequestView,
-    ServerMessage, StateView, StoredSelection, WelcomeView, WrittenBody,
-};
+use super::reply::ServerMessage;
 use super::role::Role;
+use super::sync::{ChangeView, ChangesPage, ChangesView, StateView, WelcomeView};
+use super::tag::MessageId;
 use mirror::{BatchChange, ClientFrame, FieldDelete, FieldPut, NewSelection, OtherCode, Problem};
 use syntax::{Declaration, Docs, Member, Object, Shape, lines_of};
 
@@ -38,6 +39,7 @@ const LANGUAGE: [&str; 8] = ["null", "undefined", "boolean", "number", "string",
 const PERMISSION: &str = include_str!("permission.rs");
 const REPLY: &str = include_str!("reply.rs");
 const REFUSAL: &str = include_str!("refusal.rs");
+const SYNC: &str = include_str!("sync.rs");
 const ROLE: &str = include_str!("role.rs");
 const MIRROR: &str = include_str!("typescript/mirror.rs");
 
@@ -133,7 +135,7 @@ impl Generator {
         all.extend([self.plain::<RecordView<'static>>(), self.plain::<ParticipantView<'static>>()]);
         all.extend([self.plain::<PresenceView<'static>>()]);
         all.extend([self.plain::<RequestView<'static>>(), self.plain::<GrantView<'static>>()]);
-        all.extend(self.family::<ChangeView<'static>>(REPLY, "ChangeView", "Change"));
+        all.extend(self.family::<ChangeView<'static>>(SYNC, "ChangeView", "Change"));
         all.extend(self.family::<ServerMessage<'static>>(REPLY, "ServerMessage", "Frame"));
         all.extend([self.plain::<NewSelection>()]);
         // Not to be taken for the changes that the room tells.

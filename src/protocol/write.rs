@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::json::{self, Json, encode};
+use super::json::{self, Extra, Json, encode};
 use super::limits::{IDEMPOTENCY_KEY_BYTES, Limits};
-use super::message::{Extra, Frame};
+use super::message::Frame;
 use super::refusal::{Code, Refusal};
 
 /// A change of a field by somebody without a socket.
@@ -152,7 +152,8 @@ fn bad(message: impl Into<String>) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::message::{ClientMessage, FieldChange};
+    use crate::protocol::fields::FieldChange;
+    use crate::protocol::message::ClientMessage;
 
     fn read(verb: Verb, body: &str, query: &[(&str, &str)], key: Option<&str>) -> Result<FieldWrite, Refusal> {
         let query = query.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();

@@ -1,5 +1,7 @@
 //! The rules of the house, held on the repository's own files.
 
+mod floors;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -168,23 +170,6 @@ fn nothing_is_left_for_later_in_a_comment() {
 
 fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split(|c: char| !c.is_alphanumeric())
-}
-
-#[test]
-fn modules_depend_in_one_direction() {
-    let layer = |name: &str| {
-        let (file, folder) = (format!("src/{name}.rs"), format!("src/{name}/"));
-        let files = sources().into_iter().filter(|source| source.path == file || source.path.starts_with(&folder));
-        let files = files.collect::<Vec<_>>();
-        assert!(!files.is_empty(), "{name}");
-        files
-    };
-    // A list of imports would hide from this test what it brings.
-    assert_none(with_any(&sources(), &["crate::{"]));
-    assert_none(with_any(&layer("protocol"), &["crate::room", "crate::store", "crate::driver", "crate::shell"]));
-    assert_none(with_any(&layer("room"), &["crate::store", "crate::driver", "crate::shell"]));
-    assert_none(with_any(&layer("store"), &["crate::driver", "crate::shell"]));
-    assert_none(with_any(&layer("driver"), &["crate::shell"]));
 }
 
 #[test]

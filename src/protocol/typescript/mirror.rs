@@ -5,9 +5,9 @@
 
 use ts_rs::TS;
 
-use crate::protocol::json::Json;
-use crate::protocol::message::{Extra, MessageId};
+use crate::protocol::json::{Extra, Json};
 use crate::protocol::permission::{Decision, Scope};
+use crate::protocol::tag::MessageId;
 
 /// What a client sends. Any other `type` is a page's own message: it is passed on to others as it is (P2).
 #[derive(TS)]

@@ -1,0 +1,195 @@
+//! Fields: what sets and clears them, and how they are told (S2 to S9).
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::Millis;
+use super::json::{self, Extra, Json};
+use super::reader::{Reader, bad, size_of_extra, within_value};
+use super::refusal::{Code, Refusal};
+
+/// A field that is set or cleared.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FieldChange {
+    /// `field_selected`.
+    Select(Selection),
+    /// `field_cleared`.
+    Clear {
+        /// The field.
+        field: String,
+        /// Who clears it.
+        user_id: String,
+        /// The field's version that the writer last saw (S4).
+        base_version: Option<u64>,
+    },
+}
+
+impl FieldChange {
+    /// The field.
+    pub fn field(&self) -> &str {
+        match self {
+            Self::Select(selection) => &selection.field,
+            Self::Clear { field, .. } => field,
+        }
+    }
+
+    /// Who changes it.
+    pub fn user_id(&self) -> &str {
+        match self {
+            Self::Select(selection) => &selection.user_id,
+            Self::Clear { user_id, .. } => user_id,
+        }
+    }
+
+    /// The field's version that the writer last saw (S4).
+    pub fn base_version(&self) -> Option<u64> {
+        match self {
+            Self::Select(selection) => selection.base_version,
+            Self::Clear { base_version, .. } => *base_version,
+        }
+    }
+}
+
+/// The `selection` of a `field_selected`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selection {
+    /// The field's name.
+    pub field: String,
+    /// Its new value.
+    pub value: Json,
+    /// Who chose it.
+    pub user_id: String,
+    /// The field's version that the writer last saw (S4).
+    pub base_version: Option<u64>,
+    /// The client's own time, a number; `None` when it gave none.
+    pub timestamp: Option<Json>,
+    /// Further members, kept and forwarded.
+    pub extra: Extra,
+}
+
+/// What a writer who came too late must know (S4).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct ConflictView<'a> {
+    /// The field.
+    pub field: &'a str,
+    /// The version that the writer last saw.
+    pub client_version: u64,
+    /// The field's version; 0 when it was never set.
+    pub server_version: u64,
+    /// The stored selection, or null when the field is not set.
+    #[cfg_attr(test, ts(as = "Option<StoredSelection<'a>>"))]
+    pub current: Option<&'a Json>,
+}
+
+/// The body that answers a field written over HTTP (H3).
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "FieldWritten"))]
+pub struct WrittenBody<'a> {
+    /// The version that the write made, or the room's when it changed nothing.
+    pub version: u64,
+    /// The stored selection, or null when the field is not set.
+    #[cfg_attr(test, ts(as = "Option<StoredSelection<'a>>"))]
+    pub selection: Option<&'a Json>,
+    /// Present, and true, when this was answered before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub duplicate: Option<bool>,
+}
+
+/// The stored form of a field's value (S2).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub(super) struct StoredSelection<'a> {
+    /// The field's name.
+    field: &'a str,
+    /// Its value.
+    value: &'a Json,
+    /// Who chose it.
+    user_id: &'a str,
+    /// The client's own time; null when it gave none.
+    #[cfg_attr(test, ts(type = "number | null"))]
+    timestamp: &'a Option<Json>,
+    /// The version that set it.
+    version: u64,
+    /// When the room took it in.
+    updated_at: Millis,
+    /// Further members of the client's own selection.
+    #[serde(flatten)]
+    extra: &'a Extra,
+}
+
+/// What the room keeps and forwards of a selection that it took as change `version` at `updated_at`.
+pub fn stored_selection(selection: &Selection, version: u64, updated_at: Millis) -> Json {
+    Json::of(&StoredSelection {
+        field: &selection.field,
+        value: &selection.value,
+        user_id: &selection.user_id,
+        timestamp: &selection.timestamp,
+        version,
+        updated_at,
+        extra: &selection.extra,
+    })
+}
+
+/// Reads `field_selected` or `field_cleared`.
+pub(super) fn read(kind: &str, reader: &Reader<'_>) -> Result<FieldChange, Refusal> {
+    if kind == "field_selected" {
+        return selection(reader).map(FieldChange::Select);
+    }
+    Ok(FieldChange::Clear {
+        field: reader.id("field")?,
+        user_id: reader.id("userId")?,
+        base_version: reader.version("baseVersion")?,
+    })
+}
+
+/// Reads `batch`.
+pub(super) fn read_batch(reader: &Reader<'_>) -> Result<Vec<FieldChange>, Refusal> {
+    let raw = reader.raw("changes")?;
+    let changes = serde_json::from_str::<Vec<&RawValue>>(raw.get());
+    let changes = changes.map_err(|error| bad(format!("`changes` must be an array: {error}.")))?;
+    if changes.len() > reader.limits.batch {
+        let message = format!("The batch has {} changes; a room takes {} at once.", changes.len(), reader.limits.batch);
+        return Err(Refusal::new(Code::LimitBatch, message));
+    }
+    let changes = changes.iter().map(|raw| {
+        let object = json::object(raw.get());
+        let object = object.map_err(|error| bad(format!("A change of the batch is no JSON object: {error}.")))?;
+        let reader = Reader::of("change", object.without_doubles().map_err(bad)?, reader.limits);
+        if reader.members.contains_key("id") || reader.members.contains_key("seq") {
+            return Err(bad("`id` and `seq` belong to the batch and not to a change in it."));
+        }
+        match reader.text("type")?.as_ref() {
+            kind @ ("field_selected" | "field_cleared") => read(kind, &reader),
+            kind => Err(bad(format!("A batch is of `field_selected` and `field_cleared`, not of `{kind}`."))),
+        }
+    });
+    changes.collect()
+}
+
+fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
+    let object = frame.selection().ok_or_else(|| frame.missing("selection"))?;
+    let object = object.as_ref().map_err(|error| bad(format!("`selection` is no JSON object: {error}.")))?;
+    let members = object.without_doubles().map_err(bad)?;
+    let reader = Reader::of("selection", members, frame.limits);
+    let field = reader.id("field")?;
+    let value = Json::from(reader.raw("value")?);
+    let user_id = reader.id("userId")?;
+    if frame.parsed::<String>("userId").is_some_and(|other| other != user_id) {
+        let message = "`userId` of the message is another than that of its selection.";
+        return Err(Refusal::new(Code::IdentityMismatch, message));
+    }
+    let timestamp = match members.get("timestamp") {
+        None => None,
+        Some(raw) if raw.get() == "null" => None,
+        Some(raw) if raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) => Some(Json::from(raw)),
+        Some(_) => return Err(bad("`timestamp` of the selection must be a number.")),
+    };
+    let extra = reader.extra(&["field", "value", "userId", "timestamp", "version", "updatedAt"]);
+    within_value(value.text().len() + size_of_extra(&extra), frame.limits)?;
+    let base_version = frame.version("baseVersion")?;
+    Ok(Selection { field, value, user_id, base_version, timestamp, extra })
+}

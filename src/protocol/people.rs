@@ -1,0 +1,89 @@
+//! People: who joins, and how they are told (J1 to J7).
+
+use serde::Serialize;
+
+use super::Millis;
+use super::json::Extra;
+use super::reader::{Reader, bad, size_of_extra, within_value};
+use super::refusal::Refusal;
+
+/// `user_joined`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Join {
+    /// The user's id.
+    pub user_id: String,
+    /// The user's name, for people.
+    pub user_name: String,
+    /// Further members of the message, kept with the participant.
+    pub profile: Extra,
+}
+
+/// A participant (J5).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "WireParticipant"))]
+pub struct ParticipantView<'a> {
+    /// The user's id.
+    pub id: &'a str,
+    /// The user's name.
+    pub name: &'a str,
+    /// What the user last said of it.
+    pub is_ready: bool,
+    /// Whether a joined connection of the user is open.
+    pub online: bool,
+    /// How many are.
+    pub connections: usize,
+    /// When the user first joined in this life of the room.
+    pub joined_at: Millis,
+    /// When the server last heard from the user.
+    pub last_seen: Millis,
+    /// The version of the last change to this participant.
+    pub version: u64,
+    /// Further members of the user's own message.
+    #[serde(flatten)]
+    pub profile: &'a Extra,
+}
+
+/// What of a participant is versioned (Y5).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "ParticipantRecord"))]
+pub struct RecordView<'a> {
+    /// The user's id.
+    pub id: &'a str,
+    /// The user's name.
+    pub name: &'a str,
+    /// What the user last said of it.
+    pub is_ready: bool,
+    /// When the user first joined in this life of the room.
+    pub joined_at: Millis,
+}
+
+/// Reads `user_joined`.
+pub(super) fn read(reader: &Reader<'_>) -> Result<Join, Refusal> {
+    let user_id = reader.id("userId")?;
+    let user_name = reader.text("userName")?;
+    if user_name.is_empty() {
+        return Err(bad("`userName` must not be empty."));
+    }
+    reader.within("userName", user_name.len(), reader.limits.user_name_bytes)?;
+    // Names that a participant has of its own, or that belong to the message, are no part of the profile.
+    let profile = reader.extra(&[
+        "type",
+        "id",
+        "seq",
+        "clientId",
+        "userId",
+        "userName",
+        "token",
+        "name",
+        "isReady",
+        "online",
+        "connections",
+        "joinedAt",
+        "lastSeen",
+        "version",
+    ]);
+    within_value(size_of_extra(&profile), reader.limits)?;
+    Ok(Join { user_id, user_name: user_name.into_owned(), profile })
+}

@@ -1,0 +1,138 @@
+//! By what a client knows the answer to its message: the name and the number that it gave it (F3, E1).
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::json;
+use super::limits::{ID_SEARCH_BYTES, MESSAGE_ID_CHARS};
+use super::permission;
+use super::reader::Reader;
+
+/// By what a client knows the answer to its message: what it gave of `id` and `seq`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tag {
+    /// Any name, for any message (F3).
+    pub id: Option<MessageId>,
+    /// The place in the client's outbox (E1).
+    pub number: Option<Number>,
+}
+
+impl Tag {
+    /// Whether there is nothing to answer by.
+    pub fn is_empty(&self) -> bool {
+        self.id.is_none() && self.number.is_none()
+    }
+}
+
+/// The `id` that a client gave its message, to be told the outcome (F3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub enum MessageId {
+    /// An integer.
+    Number(i64),
+    /// A string of 1 to 64 characters.
+    Text(String),
+}
+
+/// The number that a client gave its message, and a mark of what the message says (E1, E2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number {
+    /// 1 for the first message of a `clientId`, one more for each.
+    pub seq: u64,
+    /// Equal for messages that say the same.
+    pub content: u32,
+}
+
+/// What a message gives.
+pub(super) fn of(reader: &Reader<'_>) -> Tag {
+    let member = |key: &str| reader.members.get(key);
+    let number = |seq| Number { seq, content: content(reader) };
+    Tag { id: member("id").and_then(message_id), number: member("seq").and_then(seq).map(number) }
+}
+
+/// What is read of a message that is too long to be taken apart.
+#[derive(Deserialize)]
+struct Oversized<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    seq: Option<&'a RawValue>,
+}
+
+/// What can be told of a message that is too long to be taken apart.
+pub(super) fn of_oversized(text: &str) -> Tag {
+    let readable = Some(text).filter(|text| text.len() <= ID_SEARCH_BYTES);
+    let Some(found) = readable.and_then(|text| serde_json::from_str::<Oversized<'_>>(text).ok()) else {
+        return Tag::default();
+    };
+    let number = found.seq.and_then(seq).map(|seq| {
+        let mut hash = Fnv::default();
+        hash.json(text);
+        Number { seq, content: hash.0 }
+    });
+    Tag { id: found.id.and_then(message_id), number }
+}
+
+/// The name that this is, if it can be one.
+pub(super) fn message_id(raw: &RawValue) -> Option<MessageId> {
+    let Some(text) = json::string(raw.get()) else {
+        return serde_json::from_str(raw.get()).ok().map(MessageId::Number);
+    };
+    let is_short = (1..=MESSAGE_ID_CHARS).contains(&text.chars().count());
+    is_short.then(|| MessageId::Text(text.into_owned()))
+}
+
+/// The number that this is, if it can be one: on the wire those that JavaScript holds exactly.
+pub(super) fn seq(raw: &RawValue) -> Option<u64> {
+    raw.get().parse().ok().filter(|seq| (1..1 << 53).contains(seq))
+}
+
+/// A mark of what a message says: its kind, field, value and base version, in whatever layout they are written. Two
+/// that say something else have the same mark once in four thousand million times; it finds a client's mistake (E2).
+fn content(reader: &Reader<'_>) -> u32 {
+    let members = reader.members;
+    let selection = reader.selection().and_then(|selection| selection.as_ref().ok());
+    let member = |key: &str| {
+        let selected = selection.and_then(|selection| selection.members.get(key));
+        selected.or_else(|| members.get(key)).map_or("", |raw| raw.get())
+    };
+    let mut hash = Fnv::default();
+    // In an address the field has other escapes than in JSON.
+    let field = json::string(member("field"));
+    hash.json(&field.map_or(Cow::Borrowed(member("field")), |field| Cow::Owned(json::encode(&field))));
+    for key in ["type", "value", "baseVersion", "isReady", "userName", "changes"] {
+        hash.json(member(key));
+    }
+    let kind = members.get("type").and_then(|raw| json::string(raw.get()));
+    if kind.is_some_and(|kind| kind.starts_with("permission_")) {
+        permission::CONTENT.into_iter().for_each(|key| hash.json(member(key)));
+    }
+    hash.0
+}
+
+/// The hash FNV-1a of 32 bits (RFC 9923). Kept in storage, so it must stay the same from one build to the next.
+struct Fnv(u32);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0x811c_9dc5)
+    }
+}
+
+impl Fnv {
+    /// Takes JSON in without the white space between its tokens, and a mark of its end.
+    fn json(&mut self, text: &str) {
+        let is_space = |byte: u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+        for (byte, _) in json::bytes(text).filter(|(byte, in_string)| *in_string || !is_space(*byte)) {
+            self.byte(byte);
+        }
+        self.byte(0);
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.0 = (self.0 ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    }
+}
