@@ -311,7 +311,7 @@ test("debounce loses nothing when another tab has sent what it would have taken 
 	const [key = ""] = records.keys();
 	const record = records.get(key);
 	const [entry] = record.entries;
-	records.set(key, { ...record, lastSeq: 1, entries: [{ ...entry, seq: 1, due: undefined, revision: 1 }] });
+	records.set(key, { ...record, lastSeq: 1, entries: [{ ...entry, seq: 1, due: undefined }] });
 	void stage.client.select("x", 2, { debounceMs: 300 });
 	await pass(10);
 	const { entries } = records.get(key);

@@ -16,7 +16,7 @@ const batch = (...changes: box.FieldMessage[]): box.Message => ({ type: "batch",
 const ready: box.Message = { type: "user_ready", userId: "ann", isReady: true };
 
 function entry(key: string, message: box.Message = set(key, 1), more: Partial<box.Entry> = {}): box.Entry {
-	return { key, revision: 0, at: 1, message, size: 10, ...more };
+	return { key, at: 1, message, size: 10, ...more };
 }
 
 function outbox(entries: box.Entry[], more: Partial<box.Outbox> = {}): box.Outbox {
@@ -52,7 +52,7 @@ test("E1 numbers are given in the order of the outbox and once, and what is held
 	assert.deepEqual([numbers(after), after.lastSeq], [[4, 5, 6, undefined], 6]);
 	assert.deepEqual(done(box.number(["b", "c"]), after), after, "a number stands for one message for ever");
 	const due = done(box.number(["a"]), outbox([entry("a", set("x", 1), { due: 50 })]));
-	assert.deepEqual([due.entries[0]?.due, due.entries[0]?.revision], [undefined, 1]);
+	assert.deepEqual([due.entries[0]?.due, due.entries[0]?.seq], [undefined, 1]);
 });
 
 test("E2 a number that the room did not keep is taken back, and those after it", () => {
@@ -93,7 +93,7 @@ test("entries are added, removed and replaced by key", () => {
 	assert.deepEqual(keys(done(box.remove(["a", "gone"]), before)), ["b"]);
 	const step = box.replace("b", (one) => box.changed(one, { message: ready }));
 	const after = done(step, before);
-	assert.deepEqual(after.entries[1], entry("b", ready, { revision: 1 }));
+	assert.deepEqual(after.entries[1], entry("b", ready));
 	assert.equal(after.entries[0], before.entries[0], "the others are the same objects");
 	assert.deepEqual(done(step, outbox([entry("a")])), outbox([entry("a")]), "what is gone stays away");
 });
@@ -354,6 +354,22 @@ test("an entry that is read again in the same form is the same object, and in an
 	assert.equal(keeper.shown.entries[0], a);
 	assert.notEqual(keeper.shown.entries[1], b);
 	assert.equal(keeper.shown.entries[1]?.seq, 3);
+});
+
+test("S4 a conflict is what is stored, also when another tab had chosen something since that this one had not heard of", async () => {
+	const storage = slowStorage();
+	const { keeper } = keeping(storage);
+	void keeper.do(box.add(entry("first", set("x", 1, 3))), box.number(["first"]));
+	await soon();
+	await storage.end();
+	storage.record = box.add(entry("second", set("x", 2, 3)))(storage.record as box.Outbox);
+	void keeper.do(box.hold("first", conflict));
+	assert.deepEqual(keeper.shown.entries[0]?.message, set("x", 1, 3));
+	await soon();
+	await storage.end();
+	assert.deepEqual((storage.record as box.Outbox).entries[0]?.message, set("x", 2, 3), "the last wish");
+	assert.deepEqual(keeper.shown.entries, (storage.record as box.Outbox).entries);
+	assert.deepEqual(keeper.stored.entries, (storage.record as box.Outbox).entries);
 });
 
 test("when storing fails everything goes on in memory, with nothing lost, and that is told once", async () => {

@@ -304,7 +304,7 @@ export class RoomClient {
 		const message = copied(made);
 		const key = box.randomId();
 		const at = Date.now();
-		const entry: box.Entry = { key, revision: 0, at, message, size: new Blob([JSON.stringify(message)]).size };
+		const entry: box.Entry = { key, at, message, size: new Blob([JSON.stringify(message)]).size };
 		if (debounceMs) entry.due = at + debounceMs;
 		const problem = box.isFull(this.#keeper.shown, entry)
 			? { code: "outbox_full", message: "Too many changes are pending." }

@@ -27,11 +27,10 @@ export type Message =
 	| PermissionCancelledMessage
 	| PermissionRevokedMessage;
 
-/** A change that waits. It is never changed in place, and each new form of it has another `revision`. */
+/** A change that waits. It is never changed in place. */
 export interface Entry {
 	/** The same in all tabs, for as long as the change is pending. */
 	key: string;
-	revision: number;
 	/** When it was made, in milliseconds of this device's clock. */
 	at: number;
 	/** The message that makes it, without `seq` and `id`. */
@@ -81,7 +80,7 @@ export const isFull = ({ entries }: Outbox, more: Entry) =>
 
 /** An entry in another form. */
 export const changed = (entry: Entry, parts: { [P in keyof Entry]?: Entry[P] | undefined }) =>
-	({ ...entry, ...parts, revision: entry.revision + 1 }) as Entry;
+	({ ...entry, ...parts }) as Entry;
 
 /** Whether a message changes one field. */
 export const isOfField = (message: Message): message is FieldMessage =>
@@ -307,12 +306,9 @@ export class Keeper {
 	}
 }
 
-/** An outbox with those forms of its entries that are known already: what shows them needs not change then. */
+/** An outbox in which an entry that is equal to a known one is that same object: what shows it then stays the same too. */
 function known(before: Outbox, outbox: Outbox): Outbox {
-	const entries = new Map(before.entries.map((entry) => [entry.key, entry]));
-	const form = (entry: Entry) => {
-		const found = entries.get(entry.key);
-		return found?.revision === entry.revision && found.seq === entry.seq ? found : entry;
-	};
-	return { ...outbox, entries: outbox.entries.map(form) };
+	// By all that it says: the same steps make another entry of what another tab has changed meanwhile.
+	const entries = new Map(before.entries.map((entry) => [JSON.stringify(entry), entry]));
+	return { ...outbox, entries: outbox.entries.map((entry) => entries.get(JSON.stringify(entry)) ?? entry) };
 }
