@@ -2,11 +2,11 @@
 
 import { addressOf } from "./address.ts";
 import { Emitter } from "./emitter.ts";
+import type { BatchChange, ServerFrame, SyncResponseFrame, WelcomeFrame } from "./generated/protocol.ts";
 import { copied, named } from "./input.ts";
 import { Link } from "./link.ts";
 import * as box from "./outbox.ts";
 import { Poller } from "./poller.ts";
-import type { BatchChange, ServerFrame, SyncResponseFrame, WelcomeFrame } from "./protocol.ts";
 import { Replica } from "./replica.ts";
 import { Sender } from "./sender.ts";
 import { canShare, storageOf } from "./storage.ts";

@@ -10,7 +10,7 @@ import type {
 	PermissionRevokedMessage,
 	StoredSelection,
 	UserReadyMessage,
-} from "./protocol.ts";
+} from "./generated/protocol.ts";
 import { memoryStorage } from "./storage.ts";
 import type { OutboxStorage, User } from "./types.ts";
 

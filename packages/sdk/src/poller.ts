@@ -1,7 +1,7 @@
 // The way to a room where WebSockets do not get through: it is asked every other second, and told by PUT and DELETE.
 
+import type { ServerFrame } from "./generated/protocol.ts";
 import { fieldOf } from "./outbox.ts";
-import type { ServerFrame } from "./protocol.ts";
 import type { Replica } from "./replica.ts";
 import type { Sender } from "./sender.ts";
 

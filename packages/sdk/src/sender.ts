@@ -1,7 +1,7 @@
 // Sends what is pending and takes the answers: each change once, in order, however often the connection breaks.
 
+import type { AckFrame, ConflictFrame, ErrorFrame, StoredSelection } from "./generated/protocol.ts";
 import * as box from "./outbox.ts";
-import type { AckFrame, ConflictFrame, ErrorFrame, StoredSelection } from "./protocol.ts";
 import type { Replica } from "./replica.ts";
 import type { Outcome } from "./types.ts";
 
