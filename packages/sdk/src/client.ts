@@ -4,6 +4,7 @@ import { addressOf } from "./address.ts";
 import { Emitter } from "./emitter.ts";
 import type { BatchChange, ServerFrame, SyncResponseFrame, WelcomeFrame } from "./generated/protocol.ts";
 import { copied, named } from "./input.ts";
+import { Keeper } from "./keeper.ts";
 import { Link } from "./link.ts";
 import * as box from "./outbox.ts";
 import { Poller } from "./poller.ts";
@@ -36,7 +37,7 @@ export class RoomClient {
 	readonly #options: api.RoomClientOptions;
 	readonly #emitter = new Emitter<api.Events & { change: () => void }>();
 	readonly #replica = new Replica();
-	readonly #keeper: box.Keeper;
+	readonly #keeper: Keeper;
 	readonly #sender: Sender;
 	readonly #view: View;
 	readonly #link: Link;
@@ -69,7 +70,7 @@ export class RoomClient {
 		const address = addressOf(host, party, room);
 		const key = JSON.stringify([address.http, user.id]);
 		const empty = { address: { host, party, room, user }, clientId: box.randomId(), lastSeq: 0, entries: [] };
-		this.#keeper = new box.Keeper(
+		this.#keeper = new Keeper(
 			storage,
 			key,
 			empty,
