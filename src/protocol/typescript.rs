@@ -1,6 +1,7 @@
 //! The SDK's types of what goes over the wire: made of the Rust types by ts-rs, and held to what the tests see there.
 //!
-//! `UPDATE_EXPECT=1 cargo test --lib typescript` writes `packages/sdk/src/protocol.ts`; without the variable a test compares.
+//! `UPDATE_EXPECT=1 cargo test --lib typescript` writes `packages/sdk/src/generated/protocol.ts`; without the variable a
+//! test compares.
 //! All of this exists in tests alone, and so does ts-rs.
 
 mod mirror;
@@ -217,5 +218,5 @@ fn y4_the_types_of_the_sdk_are_those_of_the_room() {
     let protocol =
         format!("/** The version of the protocol, for `hello` (Y4). */\nexport const PROTOCOL = {PROTOCOL};\n");
     let parts = [HEADER.to_owned(), protocol].into_iter().chain(all.iter().map(Declaration::print));
-    expect_file!["../../packages/sdk/src/protocol.ts"].assert_eq(&parts.collect::<Vec<_>>().join("\n"));
+    expect_file!["../../packages/sdk/src/generated/protocol.ts"].assert_eq(&parts.collect::<Vec<_>>().join("\n"));
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { memoryStorage } from "../../packages/sdk/src/storage.ts";
 import { clock, onVirtualTime, page, pass, Stage } from "./scripted.ts";
 
 onVirtualTime();
@@ -126,6 +127,31 @@ test("E5 a change whose answer was lost goes out again with its number", async (
 	);
 	assert.equal((await outcome).outcome, "applied");
 	stage.client.close();
+});
+
+test("E1 what is closed while a number is being stored sends nothing under it: whoever leads next may not have seen it", async () => {
+	const kept = memoryStorage();
+	let delay = 0;
+	const storage = {
+		isDurable: false,
+		async update(...args: Parameters<typeof kept.update>) {
+			if (delay) await new Promise((begun) => setTimeout(begun, delay));
+			await kept.update(...args);
+		},
+	};
+	const stage = new Stage({ storage });
+	stage.answer = room(stage);
+	await polling(stage);
+	delay = 20;
+	void stage.client.select("x", 1);
+	// Stored by 20 ms, and then its number by 40.
+	await pass(30);
+	stage.client.close();
+	await pass(1_000);
+	assert.deepEqual(
+		stage.asked.filter(({ method }) => method === "PUT"),
+		[],
+	);
 });
 
 test("it goes back to a WebSocket as soon as one gets through, with what is pending", async () => {

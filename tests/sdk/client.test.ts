@@ -173,6 +173,37 @@ test("S4 what follows a change that has to go out again follows it, and does not
 	}
 });
 
+for (const how of ["select", "clear"] as const) {
+	test(`S9 ${how} on a field whose conflict holds a transaction makes all of it again, with that field as it is now`, async () => {
+		const stage = new Stage();
+		await stage.enter();
+		const late = watched(
+			stage.client.transaction((all) => {
+				all.select("x", 1);
+				all.select("y", 1);
+			}),
+		);
+		await pass();
+		const [{ seq, id }] = stage.said();
+		const current = { field: "x", value: 9, userId: "bob", timestamp: null, version: 3, updatedAt: 1 };
+		const conflict = { type: "conflict", code: "E_CONFLICT", field: "x", clientVersion: 0, serverVersion: 3, current };
+		await stage.network.last.say({ ...conflict, seq, id });
+		assert.equal(late.value?.outcome, "conflict");
+		const decided = watched(how === "select" ? stage.client.select("x", 2) : stage.client.clear("x"));
+		await pass();
+		const [again, ...more] = stage.said();
+		const chosen = again.changes.map((one: any) => [one.selection?.value ?? one.type, one.baseVersion]);
+		assert.deepEqual([again.type, more], ["batch", []]);
+		assert.deepEqual(chosen, [
+			[how === "select" ? 2 : "field_cleared", 3],
+			[1, 0],
+		]);
+		await stage.network.last.say({ type: "ack", seq: again.seq, id: again.id, version: 5 });
+		assert.deepEqual(decided.value, { outcome: "applied", version: 5 });
+		assert.deepEqual(stage.client.getSnapshot().conflicts, []);
+	});
+}
+
 test("U8 E4 who comes back to another life of the room without having changed anything keeps its name", async () => {
 	const stage = new Stage();
 	await stage.enter();
@@ -280,7 +311,7 @@ test("debounce loses nothing when another tab has sent what it would have taken 
 	const [key = ""] = records.keys();
 	const record = records.get(key);
 	const [entry] = record.entries;
-	records.set(key, { ...record, lastSeq: 1, entries: [{ ...entry, seq: 1, due: undefined, revision: 1 }] });
+	records.set(key, { ...record, lastSeq: 1, entries: [{ ...entry, seq: 1, due: undefined }] });
 	void stage.client.select("x", 2, { debounceMs: 300 });
 	await pass(10);
 	const { entries } = records.get(key);

@@ -1,30 +1,9 @@
-// The outbox: what each step makes of it, and what is shown and stored while steps are being stored.
+// The outbox: what each step makes of it. What is kept of it, keeper.test.ts shows.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setImmediate as soon } from "node:timers/promises";
 import * as box from "../../packages/sdk/src/outbox.ts";
-import { memoryStorage } from "../../packages/sdk/src/storage.ts";
-
-const set = (field: string, value: any, baseVersion = 0): box.FieldMessage => {
-	return { type: "field_selected", selection: { field, value, userId: "ann" }, baseVersion };
-};
-const cleared = (field: string, baseVersion = 0): box.FieldMessage => {
-	return { type: "field_cleared", field, userId: "ann", baseVersion };
-};
-const batch = (...changes: box.FieldMessage[]): box.Message => ({ type: "batch", changes });
-const ready: box.Message = { type: "user_ready", userId: "ann", isReady: true };
-
-function entry(key: string, message: box.Message = set(key, 1), more: Partial<box.Entry> = {}): box.Entry {
-	return { key, revision: 0, at: 1, message, size: 10, ...more };
-}
-
-function outbox(entries: box.Entry[], more: Partial<box.Outbox> = {}): box.Outbox {
-	const user = { id: "ann", name: "Ann" };
-	const address = { host: "h", party: "p", room: "r", user };
-	const lastSeq = Math.max(0, ...entries.map(({ seq = 0 }) => seq));
-	return { address, clientId: "c", lastSeq, entries, ...more };
-}
+import { batch, cleared, conflict, entry, keys, numbers, outbox, ready, set } from "./outboxes.ts";
 
 /** Freezes all of it, so that a step that changes something in place throws. */
 function frozen<T>(thing: T): T {
@@ -42,17 +21,13 @@ function done(step: box.Step, before: box.Outbox): box.Outbox {
 	return shown;
 }
 
-const keys = ({ entries }: box.Outbox) => entries.map(({ key }) => key);
-const numbers = ({ entries }: box.Outbox) => entries.map(({ seq }) => seq);
-const conflict = { field: "x", version: 9, current: null };
-
 test("E1 numbers are given in the order of the outbox and once, and what is held gets none", () => {
 	const before = outbox([entry("a", ready, { seq: 4 }), entry("b"), entry("c"), entry("d", set("x", 1), { conflict })]);
 	const after = done(box.number(["d", "c", "b", "a", "gone"]), before);
 	assert.deepEqual([numbers(after), after.lastSeq], [[4, 5, 6, undefined], 6]);
 	assert.deepEqual(done(box.number(["b", "c"]), after), after, "a number stands for one message for ever");
 	const due = done(box.number(["a"]), outbox([entry("a", set("x", 1), { due: 50 })]));
-	assert.deepEqual([due.entries[0]?.due, due.entries[0]?.revision], [undefined, 1]);
+	assert.deepEqual([due.entries[0]?.due, due.entries[0]?.seq], [undefined, 1]);
 });
 
 test("E2 a number that the room did not keep is taken back, and those after it", () => {
@@ -93,7 +68,7 @@ test("entries are added, removed and replaced by key", () => {
 	assert.deepEqual(keys(done(box.remove(["a", "gone"]), before)), ["b"]);
 	const step = box.replace("b", (one) => box.changed(one, { message: ready }));
 	const after = done(step, before);
-	assert.deepEqual(after.entries[1], entry("b", ready, { revision: 1 }));
+	assert.deepEqual(after.entries[1], entry("b", ready));
 	assert.equal(after.entries[0], before.entries[0], "the others are the same objects");
 	assert.deepEqual(done(step, outbox([entry("a")])), outbox([entry("a")]), "what is gone stays away");
 });
@@ -230,206 +205,4 @@ test("ids are 1,000 different ones, of up to 64 characters that a room takes any
 	const ids = Array.from({ length: 1_000 }, box.randomId);
 	assert.equal(new Set(ids).size, 1_000);
 	for (const id of ids) assert.match(id, /^[\w-]{20,64}$/);
-});
-
-/** A storage whose updates are told of when it is said, and what it holds. */
-function slowStorage(isDurable = true) {
-	const updates: { end: () => void; fail: (error: Error) => void }[] = [];
-	const slow = {
-		isDurable,
-		record: undefined as unknown,
-		updates,
-		/** Ends the oldest update. */
-		async end() {
-			updates.shift()?.end();
-			await soon();
-		},
-		async fail() {
-			updates.shift()?.fail(new Error("The disk is full."));
-			await soon();
-		},
-		async update(_key: string, change: (record: unknown) => unknown) {
-			// The transaction is over long before its promise tells.
-			const next = structuredClone(change(structuredClone(slow.record)));
-			slow.record = next;
-			await new Promise<void>((end, fail) => updates.push({ end, fail }));
-			return next;
-		},
-	};
-	return slow;
-}
-
-function keeping(storage: ConstructorParameters<typeof box.Keeper>[0], empty = outbox([])) {
-	const told: unknown[] = [];
-	const failed = (error: unknown) => told.push(`${error}`);
-	return { told, keeper: new box.Keeper(storage, "key", empty, (isChanged) => told.push(isChanged), failed) };
-}
-
-test("steps are shown at once and stored later, those of one go together", async () => {
-	const storage = slowStorage();
-	const { keeper, told } = keeping(storage);
-	const stored = keeper.do(box.add(entry("a")));
-	void keeper.do(box.add(entry("b")));
-	assert.deepEqual([keys(keeper.shown), keys(keeper.stored)], [["a", "b"], []]);
-	await soon();
-	assert.deepEqual([storage.updates.length, told], [1, []]);
-	await storage.end();
-	await stored;
-	assert.deepEqual([keys(keeper.stored), told], [["a", "b"], [true]]);
-	assert.equal(storage.updates.length, 0);
-});
-
-test("steps that come while others are stored are stored next, on top", async () => {
-	const storage = slowStorage();
-	const { keeper, told } = keeping(storage);
-	void keeper.do(box.add(entry("a")));
-	await soon();
-	const second = keeper.do(box.add(entry("b")), box.number(["a"]));
-	await storage.end();
-	assert.deepEqual([keys(keeper.stored), numbers(keeper.stored)], [["a"], [undefined]]);
-	assert.deepEqual(
-		[keys(keeper.shown), numbers(keeper.shown)],
-		[
-			["a", "b"],
-			[1, undefined],
-		],
-	);
-	await storage.end();
-	await second;
-	assert.deepEqual(numbers(keeper.stored), [1, undefined]);
-	assert.deepEqual(keeper.stored, keeper.shown);
-	assert.deepEqual(told, [true, true]);
-});
-
-test("what another tab stored is kept, and steps are done on top of it", async () => {
-	const storage = slowStorage();
-	const { keeper } = keeping(storage);
-	storage.record = outbox([entry("theirs", ready, { seq: 5 })], { clientId: "theirs", lastSeq: 5 });
-	void keeper.do(box.add(entry("mine")), box.number(["mine"]));
-	assert.deepEqual(numbers(keeper.shown), [1]);
-	await soon();
-	await storage.end();
-	assert.deepEqual(
-		[keys(keeper.stored), numbers(keeper.stored), keeper.stored.clientId],
-		[["theirs", "mine"], [5, 6], "theirs"],
-	);
-});
-
-test("without steps it reads, once, and says that nothing was changed here", async () => {
-	const storage = slowStorage();
-	const { keeper, told } = keeping(storage);
-	storage.record = outbox([entry("theirs")]);
-	const read = keeper.do();
-	await soon();
-	await storage.end();
-	await read;
-	assert.deepEqual([keys(keeper.shown), told, storage.updates.length], [["theirs"], [false], 0]);
-});
-
-test("who asks for what is stored gets what was stored after that, also while something is being stored", async () => {
-	const storage = slowStorage();
-	const { keeper } = keeping(storage);
-	void keeper.do();
-	await soon();
-	// Another tab stores something and tells, before this one hears of its own.
-	storage.record = outbox([entry("theirs")]);
-	const read = keeper.do();
-	await storage.end();
-	await storage.end();
-	await read;
-	assert.deepEqual(keys(keeper.stored), ["theirs"]);
-});
-
-test("an entry that is read again in the same form is the same object, and in another form another", async () => {
-	const storage = slowStorage();
-	const { keeper } = keeping(storage);
-	void keeper.do(box.add(entry("a")), box.add(entry("b")));
-	await soon();
-	await storage.end();
-	const [a, b] = keeper.shown.entries;
-	storage.record = box.replace("b", (one) => box.changed(one, { seq: 3 }))(storage.record as box.Outbox);
-	void keeper.do();
-	await soon();
-	await storage.end();
-	assert.equal(keeper.shown.entries[0], a);
-	assert.notEqual(keeper.shown.entries[1], b);
-	assert.equal(keeper.shown.entries[1]?.seq, 3);
-});
-
-test("when storing fails everything goes on in memory, with nothing lost, and that is told once", async () => {
-	const storage = slowStorage();
-	const { keeper, told } = keeping(storage);
-	void keeper.do(box.add(entry("a")));
-	await soon();
-	await storage.end();
-	const second = keeper.do(box.add(entry("b")));
-	await soon();
-	void keeper.do(box.add(entry("c")));
-	await storage.fail();
-	await second;
-	assert.deepEqual(
-		[keys(keeper.stored), keys(keeper.shown)],
-		[
-			["a", "b", "c"],
-			["a", "b", "c"],
-		],
-	);
-	assert.equal(keeper.storage.isDurable, false);
-	await keeper.do(box.number(["a"]));
-	assert.deepEqual(numbers(keeper.stored), [1, undefined, undefined]);
-	assert.deepEqual(told, [true, "Error: The disk is full.", true, true, true]);
-});
-
-test("a storage that throws at once is one that fails", async () => {
-	const storage = { isDurable: true, update: () => assert.fail("There is none.") };
-	const { keeper, told } = keeping(storage);
-	await keeper.do(box.add(entry("a")));
-	assert.deepEqual([keys(keeper.stored), told.length], [["a"], 2]);
-});
-
-test("a step that is done by whoever hears of what was stored is stored too", async () => {
-	const seen: string[][] = [];
-	const keeper: box.Keeper = new box.Keeper(memoryStorage(), "key", outbox([]), heard, () => assert.fail());
-	function heard() {
-		seen.push(keys(keeper.stored));
-		if (seen.length === 1) void keeper.do(box.add(entry("b")));
-	}
-	await keeper.do(box.add(entry("a")));
-	assert.deepEqual(seen, [["a"], ["a", "b"]]);
-});
-
-test("E1 the first to look gives an outbox its name, under which all tabs send", async () => {
-	const storage = memoryStorage();
-	const tabs = ["a", "b"].map((clientId) => keeping(storage, { ...outbox([]), clientId }).keeper);
-	for (const keeper of tabs) await keeper.do();
-	// The second one is the first to change something.
-	await tabs[1]?.do(box.add(entry("a")));
-	await tabs[0]?.do();
-	assert.deepEqual(
-		tabs.map(({ stored }) => stored.clientId),
-		["a", "a"],
-	);
-});
-
-test("what is read is not written again, and what is no outbox is not taken for one", async () => {
-	let record: unknown = outbox([entry("a")]);
-	let written = 0;
-	const storage = {
-		isDurable: true,
-		async update(_: string, change: (record: unknown) => unknown) {
-			const after = change(record);
-			if (after !== record) written += 1;
-			record = after;
-		},
-	};
-	const { keeper } = keeping(storage);
-	await keeper.do();
-	assert.deepEqual([keys(keeper.stored), written], [["a"], 0]);
-	for (const rubbish of [{}, "rubbish", { entries: null }, { entries: [null] }, { entries: [{}] }]) {
-		record = rubbish;
-		const { keeper, told } = keeping(storage);
-		await keeper.do(box.add(entry("b")));
-		assert.deepEqual([keys(keeper.stored), keeper.storage.isDurable, record], [["b"], false, rubbish]);
-		assert.match(String(told[0]), /TypeError/);
-	}
 });

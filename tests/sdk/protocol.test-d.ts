@@ -17,7 +17,7 @@ import {
 	type ServerFrame,
 	type StoredSelection,
 	type WireParticipant,
-} from "../../packages/sdk/src/protocol.ts";
+} from "../../packages/sdk/src/generated/protocol.ts";
 
 /** Whether two types are the same. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;

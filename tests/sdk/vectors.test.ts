@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import type { ServerFrame } from "../../packages/sdk/src/protocol.ts";
+import type { ServerFrame } from "../../packages/sdk/src/generated/protocol.ts";
 import { Replica } from "../../packages/sdk/src/replica.ts";
 
 type Frame = { type: string; [member: string]: any };

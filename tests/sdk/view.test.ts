@@ -54,7 +54,7 @@ class Scene {
 	}
 
 	add(message: box.Message, more: Partial<box.Entry> = {}): box.Entry {
-		const entry = { key: `k${this.entries.length}`, revision: 0, at: 500, message, size: 1, ...more };
+		const entry = { key: `k${this.entries.length}`, at: 500, message, size: 1, ...more };
 		this.entries = [...this.entries, entry];
 		this.update();
 		return entry;
@@ -121,7 +121,7 @@ test("an entry in another form, and with the same message, shows the same select
 	const scene = new Scene();
 	const entry = scene.add(set("a", 1));
 	const { a } = scene.now.selections;
-	scene.entries = [{ ...entry, seq: 4, revision: 1 }];
+	scene.entries = [{ ...entry, seq: 4 }];
 	assert.equal(scene.update(), false);
 	assert.equal(scene.now.selections.a, a);
 });

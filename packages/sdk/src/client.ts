@@ -2,11 +2,12 @@
 
 import { addressOf } from "./address.ts";
 import { Emitter } from "./emitter.ts";
+import type { BatchChange, ServerFrame, SyncResponseFrame, WelcomeFrame } from "./generated/protocol.ts";
 import { copied, named } from "./input.ts";
+import { Keeper } from "./keeper.ts";
 import { Link } from "./link.ts";
 import * as box from "./outbox.ts";
 import { Poller } from "./poller.ts";
-import type { BatchChange, ServerFrame, SyncResponseFrame, WelcomeFrame } from "./protocol.ts";
 import { Replica } from "./replica.ts";
 import { Sender } from "./sender.ts";
 import { canShare, storageOf } from "./storage.ts";
@@ -36,7 +37,7 @@ export class RoomClient {
 	readonly #options: api.RoomClientOptions;
 	readonly #emitter = new Emitter<api.Events & { change: () => void }>();
 	readonly #replica = new Replica();
-	readonly #keeper: box.Keeper;
+	readonly #keeper: Keeper;
 	readonly #sender: Sender;
 	readonly #view: View;
 	readonly #link: Link;
@@ -69,7 +70,7 @@ export class RoomClient {
 		const address = addressOf(host, party, room);
 		const key = JSON.stringify([address.http, user.id]);
 		const empty = { address: { host, party, room, user }, clientId: box.randomId(), lastSeq: 0, entries: [] };
-		this.#keeper = new box.Keeper(
+		this.#keeper = new Keeper(
 			storage,
 			key,
 			empty,
@@ -304,7 +305,7 @@ export class RoomClient {
 		const message = copied(made);
 		const key = box.randomId();
 		const at = Date.now();
-		const entry: box.Entry = { key, revision: 0, at, message, size: new Blob([JSON.stringify(message)]).size };
+		const entry: box.Entry = { key, at, message, size: new Blob([JSON.stringify(message)]).size };
 		if (debounceMs) entry.due = at + debounceMs;
 		const problem = box.isFull(this.#keeper.shown, entry)
 			? { code: "outbox_full", message: "Too many changes are pending." }

@@ -1,7 +1,7 @@
 // The WebSocket to a room: it comes back by itself, notices when it is dead, and gives up where that is of no use.
 
 import ReconnectingWebSocket from "partysocket/ws";
-import type { ServerFrame } from "./protocol.ts";
+import type { ServerFrame } from "./generated/protocol.ts";
 
 /** How often the room is asked for a sign of life, in milliseconds. It takes silence of 150 s for death. */
 const PING_EVERY = 25_000;

@@ -1,4 +1,4 @@
-// What this user changed and the room has not answered: the queue, its numbers, and where they are kept.
+// What this user changed and the room has not answered: the queue and its numbers, as steps that make one of another.
 
 import type {
 	BatchChange,
@@ -10,9 +10,8 @@ import type {
 	PermissionRevokedMessage,
 	StoredSelection,
 	UserReadyMessage,
-} from "./protocol.ts";
-import { memoryStorage } from "./storage.ts";
-import type { OutboxStorage, User } from "./types.ts";
+} from "./generated/protocol.ts";
+import type { User } from "./types.ts";
 
 /** A message that changes one field. It always says what its user saw. */
 export type FieldMessage = BatchChange & { baseVersion: number };
@@ -27,11 +26,10 @@ export type Message =
 	| PermissionCancelledMessage
 	| PermissionRevokedMessage;
 
-/** A change that waits. It is never changed in place, and each new form of it has another `revision`. */
+/** A change that waits. It is never changed in place. */
 export interface Entry {
 	/** The same in all tabs, for as long as the change is pending. */
 	key: string;
-	revision: number;
 	/** When it was made, in milliseconds of this device's clock. */
 	at: number;
 	/** The message that makes it, without `seq` and `id`. */
@@ -81,7 +79,7 @@ export const isFull = ({ entries }: Outbox, more: Entry) =>
 
 /** An entry in another form. */
 export const changed = (entry: Entry, parts: { [P in keyof Entry]?: Entry[P] | undefined }) =>
-	({ ...entry, ...parts, revision: entry.revision + 1 }) as Entry;
+	({ ...entry, ...parts }) as Entry;
 
 /** Whether a message changes one field. */
 export const isOfField = (message: Message): message is FieldMessage =>
@@ -233,86 +231,3 @@ export const hold =
 /** Whether an entry is about a field and nothing else, and not under way. */
 export const isRival = ({ seq, message }: Entry, field: string): boolean =>
 	seq === undefined && isOfField(message) && fieldOf(message) === field;
-
-/** An outbox and where it is kept. What is shown has all steps, what is stored those that will outlive a crash. */
-export class Keeper {
-	stored: Outbox;
-	shown: Outbox;
-	/** Where it is kept. */
-	storage: OutboxStorage;
-	readonly #key: string;
-	readonly #onStored: (isChanged: boolean) => void;
-	readonly #onFailed: (error: unknown) => void;
-	#steps: Step[] = [];
-	/** Whether somebody waits for what the storage has from now on. */
-	#isAsked = false;
-	#work: Promise<void> | undefined;
-
-	/**
-	 * @param onStored Called whenever what is stored was read, and whether it was changed here.
-	 * @param onFailed Called when it can't be stored; from then on it is kept in memory.
-	 */
-	constructor(
-		storage: OutboxStorage,
-		key: string,
-		empty: Outbox,
-		onStored: (isChanged: boolean) => void,
-		onFailed: (error: unknown) => void,
-	) {
-		this.storage = storage;
-		this.#key = key;
-		this.#onStored = onStored;
-		this.#onFailed = onFailed;
-		this.stored = this.shown = empty;
-	}
-
-	/** Does steps at once, and resolves when they are stored. Without any, it reads what is stored. */
-	do(...steps: Step[]): Promise<void> {
-		this.#isAsked = true;
-		this.#steps.push(...steps);
-		this.shown = steps.reduce((outbox, step) => step(outbox), this.shown);
-		this.#work ??= this.#store();
-		return this.#work;
-	}
-
-	async #store(): Promise<void> {
-		// Steps that are taken in one go are stored together.
-		await undefined;
-		while (this.#isAsked) {
-			this.#isAsked = false;
-			const steps = this.#steps.length;
-			const before = this.shown;
-			let next: Outbox = before;
-			const change = (record: unknown) => {
-				const outbox = (record as Outbox | undefined) ?? this.stored;
-				// What another version of this package, or somebody else, has left there may not be one: this throws then.
-				outbox.entries.map(({ message }) => fieldMessages(message).map(fieldOf));
-				next = this.#steps.slice(0, steps).reduce((outbox, step) => step(outbox), outbox);
-				// The first to look gives it the name under which all tabs send.
-				return steps > 0 || !record ? next : record;
-			};
-			try {
-				await this.storage.update(this.#key, change);
-			} catch (error) {
-				this.storage = memoryStorage();
-				await this.storage.update(this.#key, change);
-				this.#onFailed(error);
-			}
-			this.#steps.splice(0, steps);
-			this.stored = known(before, next);
-			this.shown = this.#steps.reduce((outbox, step) => step(outbox), this.stored);
-			this.#onStored(steps > 0);
-		}
-		this.#work = undefined;
-	}
-}
-
-/** An outbox with those forms of its entries that are known already: what shows them needs not change then. */
-function known(before: Outbox, outbox: Outbox): Outbox {
-	const entries = new Map(before.entries.map((entry) => [entry.key, entry]));
-	const form = (entry: Entry) => {
-		const found = entries.get(entry.key);
-		return found?.revision === entry.revision && found.seq === entry.seq ? found : entry;
-	};
-	return { ...outbox, entries: outbox.entries.map(form) };
-}

@@ -1,7 +1,7 @@
 // The way to a room where WebSockets do not get through: it is asked every other second, and told by PUT and DELETE.
 
+import type { ServerFrame } from "./generated/protocol.ts";
 import { fieldOf } from "./outbox.ts";
-import type { ServerFrame } from "./protocol.ts";
 import type { Replica } from "./replica.ts";
 import type { Sender } from "./sender.ts";
 
@@ -101,7 +101,8 @@ export class Poller {
 	/** Sends one change. True when there may be another. */
 	async #writeNext(run: object): Promise<boolean> {
 		const next = await this.#sender.next();
-		if (!next) return false;
+		// Who was stopped meanwhile may have let another tab lead, before what the number means was stored.
+		if (!next || run !== this.#run) return false;
 		const { clientId, key: id, message, seq } = next;
 		const field = fieldOf(message);
 		const isSet = message.type === "field_selected";

@@ -9,7 +9,7 @@ import type {
 	ServerFrame,
 	StoredSelection,
 	SyncResponseFrame,
-} from "./protocol.ts";
+} from "./generated/protocol.ts";
 import type { Participant } from "./types.ts";
 
 /** A field that was set or cleared, and by which version. */

@@ -1,7 +1,8 @@
 // Sends what is pending and takes the answers: each change once, in order, however often the connection breaks.
 
+import type { AckFrame, ConflictFrame, ErrorFrame, StoredSelection } from "./generated/protocol.ts";
+import type { Keeper } from "./keeper.ts";
 import * as box from "./outbox.ts";
-import type { AckFrame, ConflictFrame, ErrorFrame, StoredSelection } from "./protocol.ts";
 import type { Replica } from "./replica.ts";
 import type { Outcome } from "./types.ts";
 
@@ -21,7 +22,7 @@ export interface SenderHandlers {
 }
 
 export class Sender {
-	readonly #keeper: box.Keeper;
+	readonly #keeper: Keeper;
 	readonly #replica: Replica;
 	readonly #handlers: SenderHandlers;
 	/** By field and the version that changes of it were based on, on top of which one they go out again. */
@@ -34,7 +35,7 @@ export class Sender {
 	#pause: ReturnType<typeof setTimeout> | undefined;
 	#answer: ReturnType<typeof setTimeout> | undefined;
 
-	constructor(keeper: box.Keeper, replica: Replica, handlers: SenderHandlers) {
+	constructor(keeper: Keeper, replica: Replica, handlers: SenderHandlers) {
 		this.#keeper = keeper;
 		this.#replica = replica;
 		this.#handlers = handlers;

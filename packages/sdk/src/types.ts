@@ -1,4 +1,4 @@
-// What a client takes and gives: the types of the package's public face. The wire's own types are in protocol.ts.
+// What a client takes and gives: the types of the package's public face. The wire's own types are in generated/protocol.ts.
 
 import type {
 	Json,
@@ -6,7 +6,7 @@ import type {
 	PresenceEntry,
 	StoredSelection,
 	PermissionRequest as WirePermissionRequest,
-} from "./protocol.ts";
+} from "./generated/protocol.ts";
 
 export type { Json, Permission };
 

@@ -1,7 +1,7 @@
 // What a client shows: what the room has told, with what is pending on top.
 
+import type { FieldSelectedInBatch, PermissionRequestMessage } from "./generated/protocol.ts";
 import { chosenIn, type Entry, fieldMessages, fieldOf, type Outbox } from "./outbox.ts";
-import type { FieldSelectedInBatch, PermissionRequestMessage } from "./protocol.ts";
 import { type Known, type Replica, requestName } from "./replica.ts";
 import type { Conflict, Participant, PermissionRequest, Presence, Selection, Side, Snapshot } from "./types.ts";
 
