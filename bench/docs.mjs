@@ -89,16 +89,16 @@ baseline: \`${workload.baseline}\`)`;
 # What was measured
 
 \`npm run bench -- ${what} --rounds ${turns} --docs\` wrote this page on ${time.slice(0, 10)}, from
-${commits({ machine, plan })}, and writes it anew. [bench/README.md](../bench/README.md) says what the workloads and the
-contenders are and how to read the figures; [bench.json](bench.json) has all of them.
+${commits({ machine, plan })}. [bench/README.md](../bench/README.md) describes the workloads and the
+contenders and says how to read the figures; [bench.json](bench.json) has all of them.
 
 - Machine: ${machine.cores} cores of ${machine.cpu}, ${machine.memoryGib} GiB, Linux ${machine.kernel}, Node ${machine.node}
 - Versions: ${versions.join(", ")}
-- The contenders of a workload took turns, each alone, in a workerd of its own, as many rounds as its table says.
+- The contenders of a workload took turns, each alone in a workerd of its own, for as many rounds as its table says.
 
-**Only ratios say something**: the load program has the same cores as workerd, and another machine has other figures. A
-cell is the median of the rounds, ± half of the way from the least to the most, and in brackets the ratio to the
-baseline: the median of the ratios within each round.
+**Only ratios are meaningful**: the load program shares its cores with workerd, and another machine has other figures. A
+cell is the median of the rounds, ± half the distance between the lowest and the highest, and in brackets the ratio to
+the baseline: the median of the ratios within each round.
 
 ![How many times better than the baseline](bench.svg)
 

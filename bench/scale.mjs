@@ -222,7 +222,7 @@ function level(children) {
 
 console.log("## A level of the tree\n");
 table(
-	["sockets below", "longest pause", "time to send one frame", "most of a processor"],
+	["sockets below", "longest pause", "time to send one frame", "share of a processor, at most"],
 	[relay.fan, 100, relay.readers].map((children) => {
 		const { pause, send, share } = level(children);
 		const range = (pair, unit, digits) => `${pair.map((value) => number(value, digits)).join(" to ")}${unit}`;

@@ -60,10 +60,10 @@ export function remarks(rounds) {
 		const told = counts.filter(([, count]) => count > 0).map(([what, count]) => `${where}: ${count} x ${what}`);
 		const { share, late } = strain(round);
 		if (share > BUSY) {
-			told.push(`${where}: the load program used ${Math.round(100 * share)}% of a core; it may be what is slow`);
+			told.push(`${where}: the load program used ${Math.round(100 * share)}% of a core; it may be the bottleneck`);
 		}
 		if (late > LATE_MS) {
-			told.push(`${where}: the load program was ${late.toFixed(1)} ms late (p99), which is in all latencies`);
+			told.push(`${where}: the load program was ${late.toFixed(1)} ms late (p99), which is part of every latency`);
 		}
 		return told;
 	});

@@ -49,7 +49,7 @@ function herd(title, options, contenders) {
 }
 
 function fanout(receivers, outstanding, contenders, options = {}) {
-	const title = `one writer, ${receivers} receivers, ${outstanding} changes under way, ${options.fields ?? 10} fields`;
+	const title = `one writer, ${receivers} receivers, ${outstanding} changes in flight, ${options.fields ?? 10} fields`;
 	const filled = { receivers, outstanding, seconds: 5, fields: 10, drain: DRAIN, ...options };
 	// With two receivers there is little to send, and storing is what takes time.
 	const baseline = receivers > 2 ? "relay" : "party-put";
@@ -58,7 +58,7 @@ function fanout(receivers, outstanding, contenders, options = {}) {
 
 function sync(fields) {
 	const options = { fields, outstanding: 8, seconds: 5 };
-	const title = `\`sync_request\` of a room with ${fields.toLocaleString("en")} fields, 8 under way`;
+	const title = `\`sync_request\` of a room with ${fields.toLocaleString("en")} fields, 8 in flight`;
 	return { title, program: "sync", options, contenders: remembering, baseline: "party-put", seconds: 5 + AROUND };
 }
 
@@ -78,7 +78,7 @@ export const workloads = {
 	"fanout-500-32": fanout(500, 32, fastest),
 	lone: {
 		...fanout(1, 1, all, { seconds: 2 }),
-		title: "one writer, one receiver, one change under way: how long until it is durable and seen",
+		title: "one writer, one receiver, one change in flight: how long until it is durable and seen",
 		table: "lone",
 		share: 3,
 	},
@@ -86,7 +86,7 @@ export const workloads = {
 	"sync-100": sync(100),
 	"sync-1000": sync(1000),
 	resume: {
-		title: "coming back to 1,000 fields of which 10 have changed",
+		title: "resuming to 1,000 fields of which 10 have changed",
 		program: "resume",
 		options: { fields: 1000, missed: 10, times: 50, outstanding: 1 },
 		contenders: remembering,
@@ -94,7 +94,7 @@ export const workloads = {
 		seconds: 3 + AROUND,
 	},
 	wake: {
-		title: "50 rooms of 20 fields that sleep with a socket open are asked for their state",
+		title: "50 rooms of 20 fields, asleep with a socket open, are asked for their state",
 		program: "wake",
 		options: { rooms: 50, idle: 18, fields: 20 },
 		contenders: remembering,
@@ -102,7 +102,7 @@ export const workloads = {
 		seconds: 20 + AROUND,
 	},
 	storm: {
-		title: "200 people come at once and want the state of 20 fields",
+		title: "200 people arrive at once and want the state of 20 fields",
 		program: "storm",
 		options: { clients: 200, fields: 20 },
 		contenders: remembering,
@@ -127,7 +127,7 @@ export const workloads = {
 		seconds: 105 + AROUND,
 	},
 	rows: {
-		title: "1,000 changes to 10 fields, sent without a pause: rows written",
+		title: "1,000 changes to 10 fields, sent in one go: rows written",
 		program: "rows",
 		options: { changes: 1000, fields: 10, pause: 0 },
 		contenders: counted,
@@ -136,7 +136,7 @@ export const workloads = {
 		seconds: 1 + AROUND,
 	},
 	"rows-paced": {
-		title: "1,000 changes to 10 fields, one each millisecond: rows written",
+		title: "1,000 changes to 10 fields, one every millisecond: rows written",
 		program: "rows",
 		options: { changes: 1000, fields: 10, pause: 1 },
 		contenders: counted,
@@ -145,7 +145,7 @@ export const workloads = {
 		seconds: 2 + AROUND,
 	},
 	start: {
-		title: "from a workerd that is up until the first answer of a first room",
+		title: "from workerd being up to the first reply of a first room",
 		program: "start",
 		options: { times: 5 },
 		contenders: ["relay", "party-put", "party-sql", "plain"],
@@ -200,7 +200,7 @@ export function chosen(names, own = {}) {
 		if (taken.length === 0) return { name, workload };
 		const options = { ...workload.options, ...Object.fromEntries(taken) };
 		const longer = lasting(options) - lasting(workload.options);
-		const title = `${workload.program} with a load of one's own`;
+		const title = `${workload.program} with a custom load`;
 		return { name, workload: { ...workload, title, options, seconds: workload.seconds + longer } };
 	});
 	for (const option of unused) throw new Error(`No workload of these takes --${option}.`);

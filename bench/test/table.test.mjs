@@ -65,8 +65,8 @@ test("what a median would hide is remarked", () => {
 	];
 	assert.deepEqual(remarks(rounds), [
 		"herd-100, round 2, relay: 4 x 1013",
-		"herd-100, round 2, hello: the load program used 90% of a core; it may be what is slow",
-		"herd-100, round 2, hello: the load program was 12.0 ms late (p99), which is in all latencies",
+		"herd-100, round 2, hello: the load program used 90% of a core; it may be the bottleneck",
+		"herd-100, round 2, hello: the load program was 12.0 ms late (p99), which is part of every latency",
 		"herd-100, round 1, plain: failed: it broke",
 	]);
 });
