@@ -10,10 +10,12 @@
 
 pub mod admission;
 pub mod audience;
+mod authentication;
 pub mod connections;
 pub mod deadlines;
 mod dispatch;
 pub mod event;
+mod flushing;
 pub mod gate;
 pub mod http_writes;
 pub mod life;
@@ -29,32 +31,31 @@ pub mod turn;
 pub mod views;
 mod waking;
 
-use crate::access::claims::Denial;
-use crate::access::pass::{Entry, Pass};
+use crate::access::pass::Entry;
 use crate::access::rates::{RateDecision, rate_limit_exceeded};
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::{ClientMessage, Frame, Hello, Tag};
+use crate::protocol::message::{ClientMessage, Frame, Tag};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::reply as frames;
 use crate::protocol::write::FieldWrite;
 
-use audience::Audience;
+use connections::hello::hello;
 use connections::leaving::{leave, shut, shut_all};
-use connections::session::{Attachment, Session};
+use connections::presence;
+use connections::session::Attachment;
 use connections::sessions::Sessions;
-use connections::{hello, presence};
 use deadlines::Deadlines;
 use event::{Event, Pings};
+use flushing::flush;
 use gate::{Gate, Queued};
 use life::Life;
-use outbox::{Outbox, StagedReply};
+use outbox::Outbox;
 use pacing::{Flush, Pacing};
 use records::{Records, Stored};
-use reply::Rejection;
 use settings::Settings;
 use state::State;
-use turn::{Closing, Completion, Effect, Outgoing, PendingWriter, Turn};
+use turn::{Closing, Completion, Outgoing, Turn};
 use views::Since;
 
 /// A room that is awake.
@@ -144,7 +145,7 @@ impl Room {
             return self.sealed.take();
         }
         let is_due = self.pacing.next(&self.state, now) == Some(Flush::Now);
-        let turn = is_due.then(|| self.flush(now));
+        let turn = is_due.then(|| flush(&mut self.state, &mut self.pacing, now));
         match (turn, self.deadlines.arm(&self.state)) {
             (Some(turn), alarm) => Some(Turn { alarm, ..turn }),
             (None, Some(at)) => Some(Turn { alarm: Some(at), ..Turn::default() }),
@@ -281,19 +282,13 @@ impl Room {
         self.begin(now);
         self.deadlines.is_armed(alarm);
         match entry {
-            Entry::Anonymous => self.enter(connection, None),
-            Entry::Pass { user, pass } => self.enter(connection, Some((user, pass))),
+            Entry::Anonymous => admission::enter(&mut self.state, connection, None),
+            Entry::Pass { user, pass } => admission::enter(&mut self.state, connection, Some((user, pass))),
             Entry::Unauthenticated => self.state.sessions.insert_unauthenticated(connection, self.state.clock),
         }
         self.state.outbox.arrived = Some(connection);
         self.state.outbox.is_urgent = true;
         self.deadlines.arm_if_earlier();
-    }
-
-    /// Takes a connection in.
-    fn enter(&mut self, connection: ConnectionId, user: Option<(String, Pass)>) {
-        self.state.sessions.insert(connection, Session::new(user, self.state.clock));
-        self.state.touch();
     }
 
     fn disconnected(&mut self, connection: ConnectionId, heard: Option<Millis>, now: Millis) {
@@ -335,15 +330,15 @@ impl Room {
                 RateDecision::Allow => {}
                 RateDecision::Reject if self.gate.rates.tells(&sender, now) => {
                     let text = frames::error(&rate_limit_exceeded(limits), &decode().tag, false);
-                    return self.reply_in_any_case(from, text);
+                    return replies::in_any_case(&mut self.state, from, text);
                 }
                 RateDecision::Reject => return,
                 RateDecision::Disconnect => return self.throw_out(from, now),
             }
         }
         let frame = decode();
-        if self.state.settings.requires_tokens && self.needs_check(from, &frame) {
-            return self.check(from, frame);
+        if self.state.settings.requires_tokens && authentication::needs_check(&self.state, from, &frame) {
+            return authentication::check(&mut self.state, &mut self.gate, from, frame);
         }
         if frame.message.as_ref().is_ok_and(ClientMessage::needs_pings) {
             self.heard(&pings.0());
@@ -357,40 +352,6 @@ impl Room {
         self.begin(now);
         shut(&mut self.state, connection, CloseCode::Rate);
         self.state.outbox.is_urgent = true;
-    }
-
-    /// Whether what becomes of a frame is decided by the token in it.
-    fn needs_check(&self, from: ConnectionId, frame: &Frame) -> bool {
-        match &frame.message {
-            // Who was let in before it said `hello` was let in for another token.
-            Ok(ClientMessage::Hello(Hello { token, .. })) => {
-                token.is_some() && self.state.sessions.is_unauthenticated(from)
-            }
-            Ok(ClientMessage::Auth { .. }) => self.state.sessions.get(from).is_some(),
-            Ok(_) | Err(_) => false,
-        }
-    }
-
-    /// Has the token of a frame checked.
-    fn check(&mut self, from: ConnectionId, frame: Frame) {
-        let (token, is_first) = match &frame.message {
-            Ok(ClientMessage::Hello(Hello { token: Some(token), .. })) => (token.clone(), true),
-            Ok(ClientMessage::Auth { token }) => (token.clone(), false),
-            Ok(_) | Err(_) => return,
-        };
-        if self.gate.is_checking(from) {
-            let refusal = Refusal::new(Code::LimitRate, "Another token is being checked. Send this one again.");
-            let text = frames::error(&refusal, &frame.tag, false);
-            return self.reply_in_any_case(from, text);
-        }
-        self.state.outbox.effects.push(Effect::VerifyToken { connection: from, token });
-        self.gate.check(from, frame, is_first);
-    }
-
-    /// Answers a frame with what is true whatever becomes of the commit.
-    fn reply_in_any_case(&mut self, to: ConnectionId, text: String) {
-        let frame = Outgoing::in_any_case(Audience::One(to), text);
-        self.state.outbox.replies.push(StagedReply::Frame(frame));
     }
 
     /// What a frame says is done.
@@ -413,7 +374,9 @@ impl Room {
         state.touch();
         match frame.message {
             // It is about the connection and not from the outbox, so a number on it counts for nothing.
-            Ok(ClientMessage::Hello(hello)) => self.hello(from, hello, Tag { number: None, ..frame.tag }, now),
+            Ok(ClientMessage::Hello(said)) => {
+                self.sealed = hello(state, &mut self.pacing, from, said, Tag { number: None, ..frame.tag }, now);
+            }
             Ok(ClientMessage::OtherProtocol) => {
                 shut(state, from, CloseCode::Protocol);
                 state.outbox.is_urgent = true;
@@ -426,71 +389,15 @@ impl Room {
         }
     }
 
-    /// A client speaks the whole protocol from here on (Y4). What is staged goes out first, since the client hears of it
-    /// in the answer and must not hear of it twice.
-    fn hello(&mut self, from: ConnectionId, hello: Hello, tag: Tag, now: Millis) {
-        if let Err(refusal) = hello::check(&self.state, from, &hello) {
-            return replies::stage(&mut self.state, from, &tag, refusal.into());
-        }
-        // It gets its attachment with the greeting.
-        self.state.outbox.attach.remove(&from);
-        let mut turn = self.flush(now);
-        if !turn.commit.is_empty() {
-            turn.writers.push(PendingWriter { connection: from, tag: tag.clone() });
-        }
-        self.sealed = Some(turn);
-        hello::greet(&mut self.state, from, hello);
-        let version = self.state.version;
-        replies::stage(&mut self.state, from, &tag, Ok(version).into());
-        self.state.outbox.is_urgent = true;
-    }
-
     fn completed(&mut self, completion: Completion, pings: Pings<'_>, now: Millis) {
         let Completion::TokenVerified { connection, outcome } = completion;
         // It is gone where the connection is.
         let Some(frame) = self.gate.checked(connection) else { return };
-        let outcome = match outcome {
-            Ok((user, pass)) if self.gate.revocations.contain(&user, &pass, now) => Err(Denial::Revoked),
-            outcome => outcome,
-        };
         self.heard(&pings.0());
         self.begin(now);
-        self.verified(connection, frame, outcome, now);
+        let Self { state, pacing, gate, .. } = self;
+        self.sealed = authentication::verified(state, pacing, gate, connection, frame, outcome, now);
         self.deadlines.arm_if_earlier();
-    }
-
-    /// The token in a frame was checked (A5, A9).
-    fn verified(&mut self, from: ConnectionId, frame: Frame, outcome: Result<(String, Pass), Denial>, now: Millis) {
-        // It is about the connection and not from the outbox.
-        let tag = Tag { number: None, ..frame.tag };
-        let state = &mut self.state;
-        match (frame.message, outcome) {
-            (Ok(ClientMessage::Hello(hello)), Ok((user, pass))) if state.sessions.is_unauthenticated(from) => {
-                if admission::admit(state, &self.gate, &Entry::Anonymous, now).is_err() {
-                    shut(state, from, CloseCode::Unavailable);
-                    state.outbox.is_urgent = true;
-                    return;
-                }
-                state.sessions.remove_unauthenticated(from);
-                self.enter(from, Some((user, pass)));
-                self.hello(from, hello, tag, now);
-            }
-            (Ok(ClientMessage::Hello(_)), Err(denial)) => {
-                shut(state, from, denial.close_code().unwrap_or(CloseCode::Unavailable));
-                state.outbox.is_urgent = true;
-            }
-            (Ok(ClientMessage::Auth { .. }), outcome) if state.sessions.get(from).is_some() => {
-                let renewed = outcome.map_err(Refusal::from).and_then(|(user, pass)| {
-                    state.check_identity(from, &user)?;
-                    state.sessions.renew(from, pass);
-                    state.outbox.attach.insert(from);
-                    Ok(state.version)
-                });
-                replies::stage(state, from, &tag, renewed.map_err(Rejection::Refusal).into());
-            }
-            // The connection is gone.
-            (Ok(_) | Err(_), _) => state.outbox.is_urgent = true,
-        }
     }
 
     fn written(&mut self, request: FieldWrite, now: Millis) {
@@ -539,44 +446,5 @@ impl Room {
         let sessions = &self.state.sessions;
         let alarm = sessions.next_due().filter(|_| sessions.unauthenticated() > 0);
         self.sealed = Some(Turn { erase: true, close, alarm, ..Turn::default() });
-    }
-
-    /// Turns all that is staged into one commit and the frames that wait for it. Presence may stay behind: it has a
-    /// pace of its own.
-    fn flush(&mut self, now: Millis) -> Turn {
-        self.tick(now);
-        let state = &mut self.state;
-        if state.has_staged() {
-            self.pacing.flushed(state.version, now);
-        }
-        state.close_segment();
-        if !state.outbox.presence.is_empty() && self.pacing.tells_presence(now) {
-            let news = presence::take_news(state);
-            state.outbox.frames.extend(news);
-        }
-        let mut commit = Vec::new();
-        state.life.write(&mut commit);
-        state.records.write(&mut commit);
-        if !commit.is_empty() {
-            self.pacing.gather();
-        }
-        let presence = std::mem::take(&mut state.outbox.presence);
-        let outbox = std::mem::replace(&mut state.outbox, Outbox { presence, ..Outbox::default() });
-        let sessions = &state.sessions;
-        let attach = outbox.attach.into_iter().filter_map(|of| Some((of, sessions.get(of)?.attachment(of))));
-        let arrived = outbox.arrived.into_iter().map(|of| {
-            let attachment = sessions.get(of).map(|session| session.attachment(of));
-            (of, attachment.unwrap_or_else(|| Attachment::unauthenticated(of, state.clock)))
-        });
-        Turn {
-            commit,
-            writers: outbox.writers,
-            attach: attach.chain(arrived).collect(),
-            outbox: outbox.frames,
-            effects: outbox.effects,
-            close: outbox.close.into_iter().map(|(closing, _)| closing).collect(),
-            written: outbox.written,
-            ..Turn::default()
-        }
     }
 }

@@ -56,3 +56,9 @@ pub fn sender(sessions: &Sessions, connection: ConnectionId) -> Option<Sender> {
     let user = session.identity.user().map(|user| Sender::User(user.to_owned()));
     Some(user.unwrap_or(Sender::Connection(connection)))
 }
+
+/// Takes a connection in.
+pub fn enter(state: &mut State, connection: ConnectionId, user: Option<(String, Pass)>) {
+    state.sessions.insert(connection, Session::new(user, state.clock));
+    state.touch();
+}

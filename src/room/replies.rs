@@ -64,6 +64,11 @@ pub fn stage(state: &mut State, to: ConnectionId, tag: &Tag, reply: Reply) {
     }
 }
 
+/// Stages an answer that is true whatever becomes of the commit.
+pub fn in_any_case(state: &mut State, to: ConnectionId, text: String) {
+    state.outbox.replies.push(StagedReply::Frame(Outgoing::in_any_case(Audience::One(to), text)));
+}
+
 /// The text of a conflict for a plain client. A greeted one is told as things stand when it is told, behind the changes
 /// that it must know by then.
 fn conflict_text(

@@ -1,23 +1,55 @@
 //! A client speaks the whole protocol from its `hello` on (Y4).
 
 use crate::access::roles::ANONYMOUS_ROLE;
+use crate::protocol::Millis;
 use crate::protocol::PROTOCOL;
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::Hello;
+use crate::protocol::message::{Hello, Tag};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::reply::{ServerMessage, WelcomeView};
+use crate::room::flushing::flush;
+use crate::room::pacing::Pacing;
 use crate::room::records::clients;
+use crate::room::replies;
 use crate::room::state::State;
+use crate::room::turn::{PendingWriter, Turn};
 use crate::room::views;
 
 use super::leaving::shut;
 use super::session::Session;
 
+/// A client says `hello`. Returns what was staged before: that goes out first, since the client hears of it in the answer
+/// and must not hear of it twice. `None`: it is refused, and nothing has changed.
+pub fn hello(
+    state: &mut State,
+    pacing: &mut Pacing,
+    from: ConnectionId,
+    hello: Hello,
+    tag: Tag,
+    now: Millis,
+) -> Option<Turn> {
+    if let Err(refusal) = check(state, from, &hello) {
+        replies::stage(state, from, &tag, refusal.into());
+        return None;
+    }
+    // It gets its attachment with the greeting.
+    state.outbox.attach.remove(&from);
+    let mut turn = flush(state, pacing, now);
+    if !turn.commit.is_empty() {
+        turn.writers.push(PendingWriter { connection: from, tag: tag.clone() });
+    }
+    greet(state, from, hello);
+    let version = state.version;
+    replies::stage(state, from, &tag, Ok(version).into());
+    state.outbox.is_urgent = true;
+    Some(turn)
+}
+
 /// Whether a connection may say this `hello`.
 ///
 /// # Errors
 /// It has said one, or the client is somebody else's: on record, or in this moment.
-pub fn check(state: &State, from: ConnectionId, hello: &Hello) -> Result<(), Refusal> {
+fn check(state: &State, from: ConnectionId, hello: &Hello) -> Result<(), Refusal> {
     let session = state.sessions.get(from);
     if session.is_some_and(|session| session.client().is_some()) {
         return Err(Refusal::new(Code::BadMessage, "This connection has said `hello` before."));
@@ -35,7 +67,7 @@ pub fn check(state: &State, from: ConnectionId, hello: &Hello) -> Result<(), Ref
 }
 
 /// Welcomes a client and tells it how things stand, as far as it does not know. Nothing may be staged.
-pub fn greet(state: &mut State, from: ConnectionId, hello: Hello) {
+fn greet(state: &mut State, from: ConnectionId, hello: Hello) {
     let Hello { client_id, since, epoch, token: _ } = hello;
     let is_other_life = epoch.as_ref().is_some_and(|epoch| epoch != state.life.epoch());
     clients::once::forget_if_away(state, &client_id);

@@ -1,0 +1,90 @@
+//! Tokens in frames (A5, A9): a `hello` or an `auth` is kept at the gate while its token is checked.
+
+use crate::access::claims::Denial;
+use crate::access::pass::{Entry, Pass};
+use crate::protocol::Millis;
+use crate::protocol::connection::ConnectionId;
+use crate::protocol::message::{ClientMessage, Frame, Hello, Tag};
+use crate::protocol::refusal::{CloseCode, Code, Refusal};
+use crate::protocol::reply as frames;
+
+use super::connections::hello::hello;
+use super::connections::leaving::shut;
+use super::gate::Gate;
+use super::pacing::Pacing;
+use super::reply::Rejection;
+use super::state::State;
+use super::turn::{Effect, Turn};
+use super::{admission, replies};
+
+/// Whether what becomes of a frame is decided by the token in it.
+pub fn needs_check(state: &State, from: ConnectionId, frame: &Frame) -> bool {
+    match &frame.message {
+        // Who was let in before it said `hello` was let in for another token.
+        Ok(ClientMessage::Hello(Hello { token, .. })) => token.is_some() && state.sessions.is_unauthenticated(from),
+        Ok(ClientMessage::Auth { .. }) => state.sessions.get(from).is_some(),
+        Ok(_) | Err(_) => false,
+    }
+}
+
+/// Has the token of a frame checked.
+pub fn check(state: &mut State, gate: &mut Gate, from: ConnectionId, frame: Frame) {
+    let (token, is_first) = match &frame.message {
+        Ok(ClientMessage::Hello(Hello { token: Some(token), .. })) => (token.clone(), true),
+        Ok(ClientMessage::Auth { token }) => (token.clone(), false),
+        Ok(_) | Err(_) => return,
+    };
+    if gate.is_checking(from) {
+        let refusal = Refusal::new(Code::LimitRate, "Another token is being checked. Send this one again.");
+        let text = frames::error(&refusal, &frame.tag, false);
+        return replies::in_any_case(state, from, text);
+    }
+    state.outbox.effects.push(Effect::VerifyToken { connection: from, token });
+    gate.check(from, frame, is_first);
+}
+
+/// The token in a frame was checked. Returns what was staged before a `hello` that is done.
+pub fn verified(
+    state: &mut State,
+    pacing: &mut Pacing,
+    gate: &Gate,
+    from: ConnectionId,
+    frame: Frame,
+    outcome: Result<(String, Pass), Denial>,
+    now: Millis,
+) -> Option<Turn> {
+    let outcome = match outcome {
+        Ok((user, pass)) if gate.revocations.contain(&user, &pass, now) => Err(Denial::Revoked),
+        outcome => outcome,
+    };
+    // It is about the connection and not from the outbox.
+    let tag = Tag { number: None, ..frame.tag };
+    match (frame.message, outcome) {
+        (Ok(ClientMessage::Hello(hello)), Ok((user, pass))) if state.sessions.is_unauthenticated(from) => {
+            if admission::admit(state, gate, &Entry::Anonymous, now).is_err() {
+                shut(state, from, CloseCode::Unavailable);
+                state.outbox.is_urgent = true;
+                return None;
+            }
+            state.sessions.remove_unauthenticated(from);
+            admission::enter(state, from, Some((user, pass)));
+            return self::hello(state, pacing, from, hello, tag, now);
+        }
+        (Ok(ClientMessage::Hello(_)), Err(denial)) => {
+            shut(state, from, denial.close_code().unwrap_or(CloseCode::Unavailable));
+            state.outbox.is_urgent = true;
+        }
+        (Ok(ClientMessage::Auth { .. }), outcome) if state.sessions.get(from).is_some() => {
+            let renewed = outcome.map_err(Refusal::from).and_then(|(user, pass)| {
+                state.check_identity(from, &user)?;
+                state.sessions.renew(from, pass);
+                state.outbox.attach.insert(from);
+                Ok(state.version)
+            });
+            replies::stage(state, from, &tag, renewed.map_err(Rejection::Refusal).into());
+        }
+        // The connection is gone.
+        (Ok(_) | Err(_), _) => state.outbox.is_urgent = true,
+    }
+    None
+}
