@@ -59,7 +59,7 @@ use turn::{Closing, Completion, Outgoing, Turn};
 use views::Since;
 
 /// A room that is awake.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Room {
     state: State,
     pacing: Pacing,
@@ -358,7 +358,7 @@ impl Room {
     fn receive(&mut self, from: ConnectionId, text: &str, frame: Frame, now: Millis) {
         self.begin(now);
         let state = &mut self.state;
-        let due = state.records.requests.index().next_due();
+        let due = state.records.next_due();
         let Some(session) = state.sessions.get_mut(from) else {
             // One that has not said who it is has no business here (A9).
             if state.sessions.is_unauthenticated(from) {
@@ -383,7 +383,7 @@ impl Room {
             }
             message => dispatch::answer(state, from, text, frame.tag, message),
         }
-        let next = self.state.records.requests.index().next_due();
+        let next = self.state.records.next_due();
         if next.is_some_and(|at| due.is_none_or(|due| at < due)) {
             self.deadlines.arm_if_earlier();
         }

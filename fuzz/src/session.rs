@@ -12,6 +12,8 @@ use roomkeep::protocol::write::Verb;
 use roomkeep::room::views::Since;
 use roomkeep::room::turn::Written;
 use roomkeep::room::Room;
+use roomkeep::room::event::{Event, Pings};
+use roomkeep::room::gate::Gate;
 use roomkeep::room::settings::Settings;
 use roomkeep::room::records::Stored;
 use roomkeep::driver::Driver;
@@ -264,8 +266,8 @@ impl Session {
         };
         let attachments = world.sockets.values().filter_map(|socket| socket.attachment.clone()).collect();
         let (settings, epoch) = (self.settings.clone(), "unstored".to_owned());
-        let room = Room::restore(settings, stored.clone(), epoch, attachments, self.site.now);
-        let last_seqs = stored.iter().flat_map(|stored| &stored.clients);
+        let room = Room::restore(settings, stored.clone(), epoch, attachments, Gate::default(), self.site.now);
+        let last_seqs = stored.iter().flat_map(|stored| stored.records.clients.iter());
         let last_seqs = last_seqs.map(|(id, client)| (id.clone(), client.last_seq)).collect::<BTreeMap<_, _>>();
         (Durable { version: room.version(), last_seqs }, stored, room)
     }
@@ -296,8 +298,9 @@ impl Session {
         let pings = self.site.world.sockets.iter();
         let pings = pings.filter_map(|(connection, socket)| Some((*connection, socket.pinged?))).collect::<Vec<_>>();
         let mut running = running.clone();
-        running.heard(&pings);
-        restored.heard(&pings);
+        for room in [&mut running, &mut restored] {
+            room.handle(Event::Read { pings: Pings(&|| pings.clone()) }, self.site.now);
+        }
         assert_eq!(state(&running), state(&restored), "a room that sleeps forgets nothing");
     }
 

@@ -72,7 +72,7 @@ struct Excess {
 }
 
 /// The rates of all who send.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Rates {
     by_sender: BTreeMap<Sender, Rate>,
     /// Rates are looked through for those that can go when there are so many: twice as many as stayed the last time, so

@@ -41,7 +41,7 @@ impl Revocation {
 
 /// What a room was told within the last minute. The user's own object knows all revocations; this catches tokens that
 /// were checked before one and reach the room behind it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RecentRevocations {
     /// When it came, whose tokens, which of them.
     revoked: Vec<(Millis, String, Revocation)>,

@@ -21,8 +21,9 @@ pub const SILENCE: Millis = 150_000;
 pub enum Deadline {
     /// A connection's token ends, or one that is owed has not come (A5, A9).
     Token,
-    /// A permission request has waited for its time, or what was settled has been told for a day (Q3, Q5).
-    Permission,
+    /// A record's time is over: a permission request has waited for long enough, what was settled has been told for a day
+    /// (Q3, Q5).
+    Record,
     /// A client, or an idempotency key, was not heard of for too long (E4, H3). It wakes nobody.
     Client,
     /// A connection has been silent (J8).
@@ -33,17 +34,17 @@ pub enum Deadline {
 
 impl Deadline {
     /// Those that every event judges first, in this order.
-    const AT_EVENTS: [Self; 2] = [Self::Permission, Self::Token];
+    const AT_EVENTS: [Self; 2] = [Self::Record, Self::Token];
     /// Those that the alarm judges.
     const AT_ALARMS: [Self; 2] = [Self::Client, Self::Silence];
     /// Those for which a room is woken.
-    const WAKING: [Self; 4] = [Self::Silence, Self::Unused, Self::Token, Self::Permission];
+    const WAKING: [Self; 4] = [Self::Silence, Self::Unused, Self::Token, Self::Record];
 
     /// When the first of its kind falls due, as far as the room must be awake then.
     fn next(self, state: &State) -> Option<Millis> {
         match self {
             Self::Token => state.sessions.next_due(),
-            Self::Permission => state.records.requests.index().next_due(),
+            Self::Record => state.records.next_due(),
             Self::Client => None,
             Self::Silence if state.sessions.len() > 1 => {
                 let pinging = state.sessions.iter().filter(|(_, session)| session.pings);
@@ -69,7 +70,7 @@ impl Deadline {
                     shut(state, connection, CloseCode::Unauthorized);
                 }
             }
-            Self::Permission => permissions::messages::settle_due(state),
+            Self::Record => permissions::messages::settle_due(state),
             Self::Client => {
                 clients::once::forget_unseen(state);
                 state.records.keys.forget_old(state.clock);
@@ -113,7 +114,7 @@ impl Deadlines {
 
     /// Judges what changes the room while it is being flushed.
     pub fn at_flush(state: &mut State, now: Millis) {
-        Deadline::Permission.expire(state, now);
+        Deadline::Record.expire(state, now);
     }
 
     /// Judges what the alarm judges.

@@ -15,7 +15,7 @@ const QUEUE_BYTES: usize = 256 * 1024;
 const QUEUE_ENTRY_BYTES: usize = 64;
 
 /// What the gate remembers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Gate {
     /// How much each user sends.
     pub rates: Rates,
@@ -27,7 +27,7 @@ pub struct Gate {
 }
 
 /// A frame whose token is being checked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Check {
     connection: ConnectionId,
     frame: Frame,

@@ -97,6 +97,11 @@ impl Records {
         self.tables().into_iter().filter_map(Rows::used_at).max()
     }
 
+    /// When the first record falls due.
+    pub fn next_due(&self) -> Option<Millis> {
+        self.tables().into_iter().filter_map(Rows::next_due).min()
+    }
+
     /// The newest version of all that changed before this time.
     pub fn version_before(&self, time: Millis) -> u64 {
         self.tables().into_iter().map(|table| table.version_before(time)).max().unwrap_or(0)

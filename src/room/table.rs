@@ -48,6 +48,10 @@ pub trait Record: Debug + Clone + PartialEq + Sized + 'static {
     fn used_at(&self) -> Option<Millis> {
         None
     }
+    /// When the first of them falls due, if any does: the room is woken for it.
+    fn next_due(_index: &Self::Index) -> Option<Millis> {
+        None
+    }
     /// How it stands, as readers are told (Y5); `None` for what nobody is told of.
     fn change<'a>(_key: &'a Self::Key, _record: &'a Self) -> Option<ChangeView<'a>> {
         None
@@ -255,6 +259,8 @@ pub trait Rows {
     fn newest(&self) -> (u64, Millis);
     /// When a row of the table was last used.
     fn used_at(&self) -> Option<Millis>;
+    /// When the first of the rows falls due.
+    fn next_due(&self) -> Option<Millis>;
     /// The newest version of all rows that changed before this time.
     fn version_before(&self, time: Millis) -> u64;
     /// How those rows stand that changed after version `since`.
@@ -298,6 +304,10 @@ impl<R: Record> Rows for Table<R> {
 
     fn used_at(&self) -> Option<Millis> {
         self.rows.values().filter_map(R::used_at).max()
+    }
+
+    fn next_due(&self) -> Option<Millis> {
+        R::next_due(&self.index)
     }
 
     fn version_before(&self, time: Millis) -> u64 {

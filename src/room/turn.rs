@@ -14,7 +14,7 @@ use super::connections::session::Attachment;
 /// What is to be done, in the order in which it is carried out. If the commit fails, no attachment is made and of the
 /// frames only those go out that are true then ([`When`]).
 #[must_use]
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Turn {
     /// Written as a whole or not at all.
     pub commit: Vec<Write>,

@@ -194,6 +194,10 @@ impl Record for PermissionRequest {
         Some(self.newest_time())
     }
 
+    fn next_due(index: &RequestIndex) -> Option<Millis> {
+        index.deadlines.first().map(|(at, _)| *at)
+    }
+
     fn change<'a>(key: &'a RequestKey, request: &'a Self) -> Option<ChangeView<'a>> {
         let view = Json::of(&Self::view(key, request));
         Some(ChangeView::Request { version: request.version(), request: view })
@@ -245,11 +249,6 @@ impl RequestIndex {
     /// How many requests wait.
     pub fn pending(&self) -> usize {
         self.deadlines.len()
-    }
-
-    /// When the first of the requests that wait expires.
-    pub fn next_due(&self) -> Option<Millis> {
-        self.deadlines.first().map(|(at, _)| *at)
     }
 
     /// The first of the requests whose time is over by `now`.
