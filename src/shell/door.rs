@@ -12,7 +12,7 @@ use crate::protocol::role::Role;
 use crate::room::{KEY_VARIABLES, access};
 use crate::token::{Denial, Grant, TOKEN_BYTES};
 
-use super::route::variable;
+use super::environment::{USERS, variable};
 use super::url::url_to;
 
 #[wasm_bindgen(module = "/src/shell/token.mjs")]
@@ -28,9 +28,6 @@ extern "C" {
         audience: Option<String>,
     ) -> Promise;
 }
-
-/// The binding of the objects that know of users across rooms, as wrangler.toml names it.
-const USERS: &str = "USERS";
 
 /// Whom the operator lets in (A6).
 pub enum Door {

@@ -1,12 +1,11 @@
 //! Which object a request means, and the way there, past the door.
 
 use futures::StreamExt;
-use wasm_bindgen::JsValue;
-use worker::{Env, Headers, Method, Request, RequestInit, Response, Result};
+use worker::{Env, Request, Response, Result};
 
 use crate::protocol::Millis;
 use crate::protocol::address::{Address, AddressError, Resource};
-use crate::protocol::json::{self, encode};
+use crate::protocol::json;
 use crate::protocol::limits::ID_SEARCH_BYTES;
 use crate::protocol::origin::Origins;
 use crate::protocol::refusal::CloseCode;
@@ -16,16 +15,12 @@ use crate::room::{Settings, access};
 use crate::token::{Denial, Grant, TOKEN_ID_BYTES};
 
 use super::door::{self, Door, Wish};
+use super::environment::{now, variable};
 use super::events;
 use super::http::{answer, close_at_once, denied, is_upgrade, preflight, problem, readable};
-use super::platform::now;
+use super::to_room::ToRoom;
 use super::url::{Url, url_of, url_to};
 
-/// The binding of the Durable Objects that are rooms, as wrangler.toml names it.
-pub const ROOMS: &str = "ROOMS";
-/// Headers of the client that the object reads. No other header reaches it, and the address that it sees is made
-/// here, so nothing that a client sends can pass for something that the router says (U4).
-const FORWARDED: [&str; 4] = ["upgrade", "sec-websocket-protocol", "if-none-match", "idempotency-key"];
 /// A body beyond this many bytes is not read: no message is that long, but its number may still be looked for (E2).
 const BODY_BYTES: usize = 2 * ID_SEARCH_BYTES;
 
@@ -93,11 +88,6 @@ fn closed(env: &Env, door: &Door) -> Result<Option<Response>> {
         return misconfigured();
     }
     Ok(None)
-}
-
-/// What an operator set, if anything.
-pub fn variable(env: &Env, name: &str) -> Option<String> {
-    env.var(name).ok().map(|value| value.to_string())
 }
 
 /// What is asked of a room.
@@ -248,50 +238,6 @@ fn revocation(body: &str) -> Option<(Option<String>, Millis)> {
     Some((jti, until))
 }
 
-/// A request to a room's object.
-pub struct ToRoom {
-    address: Url,
-    headers: Headers,
-    body: Option<String>,
-}
-
-impl ToRoom {
-    /// Asks for something, with what of the client's headers the object reads.
-    fn get(request: &Request, address: &Url) -> Result<Self> {
-        let headers = Headers::new();
-        for header in FORWARDED {
-            if let Some(value) = request.headers().get(header)? {
-                headers.set(header, &value)?;
-            }
-        }
-        Ok(Self { address: address.clone(), headers, body: None })
-    }
-
-    /// Opens a WebSocket for the Worker itself.
-    pub fn connect() -> Result<Self> {
-        let headers = Headers::new();
-        headers.set("upgrade", "websocket")?;
-        Ok(Self { address: url_to("room", "connect")?, headers, body: None })
-    }
-
-    /// Sends it, on behalf of whom it is. A room that does not answer is a 503.
-    pub async fn send(self, env: &Env, name: &str, entry: &Entry) -> Result<Response> {
-        self.address.query().append("entry", &encode(entry));
-        let mut init = RequestInit::new();
-        init.with_method(if self.body.is_some() { Method::Post } else { Method::Get }).with_headers(self.headers);
-        init.with_body(self.body.map(|body| JsValue::from_str(&body)));
-        let forwarded = Request::new_with_init(&self.address.href(), &init)?;
-        let stub = env.durable_object(ROOMS)?.get_by_name(name)?;
-        match stub.fetch_with_request(forwarded).await {
-            Ok(response) => Ok(response),
-            Err(error) => {
-                worker::console_error!("the room did not answer: {error}");
-                problem(503, "unavailable", "The room did not answer. Try again.")
-            }
-        }
-    }
-}
-
 /// A write of a field, as the room's object takes it, or the refusal of one that nobody can read.
 async fn field_write(request: &mut Request, verb: &str, field: &str) -> Result<std::result::Result<ToRoom, Response>> {
     let to_room = url_to("room", "write")?;
@@ -311,7 +257,7 @@ async fn field_write(request: &mut Request, verb: &str, field: &str) -> Result<s
     let Ok(body) = String::from_utf8(bytes) else {
         return problem(400, "bad_message", "The body is no UTF-8.").map(Err);
     };
-    Ok(Ok(ToRoom { body: Some(body), ..ToRoom::get(request, &to_room)? }))
+    Ok(Ok(ToRoom::post(request, &to_room, body)?))
 }
 
 /// All of the body, or `None` if that is too much.

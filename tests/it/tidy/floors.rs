@@ -60,11 +60,6 @@ const IN_CIRCLES: &[&str] = &[
     "src/room/read.rs",
     "src/room/requests.rs",
     "src/room/staged.rs",
-    "src/shell/door.rs",
-    "src/shell/events.rs",
-    "src/shell/object.rs",
-    "src/shell/platform.rs",
-    "src/shell/route.rs",
     "src/store.rs",
     "src/user.rs",
 ];

@@ -1,7 +1,7 @@
 //! The Durable Object that is a room. Each callback reads the clock once and hands the event to the runner.
 
 use std::cell::{OnceCell, RefCell, RefMut};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use js_sys::Promise;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -23,11 +23,12 @@ use crate::runner::Runner;
 use crate::token::Grant;
 use crate::user::Revocation;
 
-use super::door::{self, Wish};
-use super::http::{answer, problem, problem_with, status_of, upgraded};
-use super::platform::{JsQueue, JsSocket, JsState, Workerd, answer_close, now, random_id};
-use super::route::variable;
-use super::url::{Query, url_of};
+use crate::shell::bindings::{JsQueue, JsSocket, JsState};
+use crate::shell::door::{self, Wish};
+use crate::shell::environment::{now, random_id, variable};
+use crate::shell::http::{answer, problem, problem_with, status_of, upgraded};
+use crate::shell::platform::{Workerd, answer_close};
+use crate::shell::url::{Query, url_of};
 
 thread_local! {
     /// The Worker's variables are the same for all rooms of an isolate, and to read them takes longer than to read a room.
@@ -47,14 +48,14 @@ pub struct RoomObject {
 }
 
 /// The room and its platform. Borrowed for the synchronous part of an event alone, never across an await.
-pub struct Inner {
+struct Inner {
     runner: Runner,
     platform: Workerd,
 }
 
 impl Inner {
     /// The flush timer rang.
-    pub fn flush(&mut self) {
+    fn flush(&mut self) {
         self.platform.timer_rang();
         self.runner.flush(&mut self.platform, now());
         self.drop_overdue();
@@ -101,8 +102,14 @@ impl DurableObject for RoomObject {
         });
         let name = state.id().name().unwrap_or_default();
         let state = JsValue::from(state._inner()).unchecked_into::<JsState>();
-        let inner = Rc::new_cyclic(|object| {
-            RefCell::new(Inner { runner: Runner::new(settings), platform: Workerd::new(state, object.clone()) })
+        let inner = Rc::new_cyclic(|object: &Weak<RefCell<Inner>>| {
+            let object = object.clone();
+            let flush = move || {
+                if let Some(inner) = object.upgrade() {
+                    inner.borrow_mut().flush();
+                }
+            };
+            RefCell::new(Inner { runner: Runner::new(settings), platform: Workerd::new(state, flush) })
         });
         Self {
             inner,
@@ -175,7 +182,7 @@ impl RoomObject {
     /// that is busy they are quicker to read together. No getter, since the glue starts a new instance after a trap only
     /// where it calls something.
     pub fn queue(&self) -> JsQueue {
-        self.inner.borrow().platform.queue().clone()
+        self.inner.borrow().platform.inbox().queue().clone()
     }
 
     /// A frame came; `text` is `None` for a binary one. Returns what the event must wait for, if there is anything. Most

@@ -15,9 +15,10 @@ use crate::store::{self, Statement, StoreError};
 use crate::token::Denial;
 use crate::user::{Revocation, User};
 
-use super::platform::{JsState, Storage, now};
-use super::route::ROOMS;
-use super::url::{Query, url_of, url_to};
+use crate::shell::bindings::JsState;
+use crate::shell::environment::{ROOMS, now};
+use crate::shell::storage::Storage;
+use crate::shell::url::{Query, url_of, url_to};
 
 /// A user in workerd.
 #[durable_object]
