@@ -78,7 +78,10 @@ fn storage(platform: &mut impl Subject, report: &mut Report) {
     commit.extend((0..37).map(field));
     report.check(platform.commit(commit) == Ok(()), "a commit that creates the tables is made");
     let before = platform.load().ok().flatten();
-    report.check(before.as_ref().is_some_and(|stored| stored.meta == meta), "the room's own row is read as it was written");
+    report.check(
+        before.as_ref().is_some_and(|stored| stored.meta == meta),
+        "the room's own row is read as it was written",
+    );
     report.check(names(before.as_ref()).len() == 37, "all rows of a commit are there");
     let lost = vec![field(40), Write::Delete(Field::TABLE, Field::key_row("field \"0\" é".to_owned()))];
     platform.fail_next_commit();
@@ -133,9 +136,9 @@ fn audiences(platform: &mut impl Subject, connections: [ConnectionId; 3], report
         for (connection, standing) in standing {
             platform.attach(connection, &attachment(connection, standing, 1));
         }
-        let all = connections.into_iter().flat_map(|one| {
-            [Audience::One(one), Audience::Others(one), Audience::Plain { but: Some(one) }]
-        });
+        let all = connections
+            .into_iter()
+            .flat_map(|one| [Audience::One(one), Audience::Others(one), Audience::Plain { but: Some(one) }]);
         for audience in all.chain([Audience::Plain { but: None }, Audience::Greeted]) {
             frames += 1;
             let text = format!(r#"{{"type":"contract","frame":{frames},"text":"é \" 😀"}}"#);
@@ -151,7 +154,10 @@ fn closing(platform: &mut impl Subject, [first, second, third]: [ConnectionId; 3
     platform.close(second, CloseCode::Deleted);
     report.check(platform.attachment(second).is_none(), "a socket that is closed has forgotten whose it was");
     let open = platform.attachments();
-    report.check(open.iter().all(|of| of.connection != second) && open.len() == 2, "a closed socket is not among the open");
+    report.check(
+        open.iter().all(|of| of.connection != second) && open.len() == 2,
+        "a closed socket is not among the open",
+    );
     for connection in [second, first, third] {
         platform.send(Audience::One(connection), r#"{"type":"contract","frame":"last"}"#);
     }

@@ -6,15 +6,15 @@ use wasm_bindgen::prelude::*;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Env, Method, Request, RequestInit, Response, Result};
 
+use crate::access::claims::TOKEN_BYTES;
 use crate::access::claims::{Claims, Denial};
 use crate::access::roles;
 use crate::protocol::Millis;
 use crate::protocol::limits::Limits;
 use crate::protocol::role::Role;
 use crate::room::settings::KEY_VARIABLES;
-use crate::token::TOKEN_BYTES;
 
-use super::route::variable;
+use super::environment::{USERS, variable};
 use super::url::url_to;
 
 #[wasm_bindgen(module = "/src/shell/token.mjs")]
@@ -30,9 +30,6 @@ extern "C" {
         audience: Option<String>,
     ) -> Promise;
 }
-
-/// The binding of the objects that know of users across rooms, as wrangler.toml names it.
-const USERS: &str = "USERS";
 
 /// Whom the operator lets in (A6).
 pub enum Door {
@@ -72,7 +69,7 @@ pub enum Wish<'a> {
 ///
 /// # Errors
 /// It does not count, or that cannot be found out.
-pub async fn check(env: &Env, token: &str, wish: Wish<'_>) -> std::result::Result<Grant, Denial> {
+pub async fn check(env: &Env, token: &str, wish: Wish<'_>) -> std::result::Result<Claims, Denial> {
     if token.len() > TOKEN_BYTES {
         return Err(Denial::Unauthorized(format!("The token is longer than {TOKEN_BYTES} bytes.")));
     }
@@ -87,16 +84,16 @@ pub async fn check(env: &Env, token: &str, wish: Wish<'_>) -> std::result::Resul
         _ => return Err(Denial::Unavailable),
     };
     let limits = Limits::from_vars(|name| variable(env, name)).unwrap_or_default();
-    let grant = Grant::from_claims(&claims, &limits)?;
+    let grant = Claims::from_claims(&claims, &limits)?;
     let (room, least) = match wish {
         Wish::Enter(room) => (Some(room), Role::Viewer),
         Wish::Ask(room, least) => (Some(room), least),
-        Wish::RevokeTokens => (None, access::TO_REVOKE_TOKENS),
+        Wish::RevokeTokens => (None, roles::TO_REVOKE_TOKENS),
     };
     if let Some(room) = room {
         grant.check_room(room)?;
     }
-    access::check(grant.pass.role, least).map_err(|refusal| Denial::Forbidden(refusal.message))?;
+    roles::check(grant.pass.role, least).map_err(|refusal| Denial::Forbidden(refusal.message))?;
     let entered = match wish {
         Wish::Enter(room) => Some(room),
         Wish::Ask(..) | Wish::RevokeTokens => None,
@@ -117,7 +114,7 @@ pub async fn check(env: &Env, token: &str, wish: Wish<'_>) -> std::result::Resul
 }
 
 /// Asks whether the token was revoked, and says which room it opens.
-async fn ask_user(env: &Env, grant: &Grant, entered: Option<&str>) -> Result<Response> {
+async fn ask_user(env: &Env, grant: &Claims, entered: Option<&str>) -> Result<Response> {
     let url = url_to("user", "check")?;
     url.query().append("token", &grant.pass.token_id);
     if let Some(room) = entered {

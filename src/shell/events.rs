@@ -21,9 +21,9 @@ use crate::protocol::limits::UNSENT_BYTES;
 use crate::protocol::message::Extra;
 use crate::room::settings::Settings;
 
+use super::environment::{now, random_id, variable};
 use super::http::{headers, problem, problem_text, status_of};
-use super::platform::{now, random_id};
-use super::route::{ToRoom, variable};
+use super::to_room::ToRoom;
 
 /// After this long without a change a comment is sent, in milliseconds, so that no proxy takes the stream for dead.
 const KEEP_ALIVE: Millis = 20_000;

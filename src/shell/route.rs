@@ -1,33 +1,28 @@
 //! Which object a request means, and the way there, past the door.
 
 use futures::StreamExt;
-use wasm_bindgen::JsValue;
-use worker::{Env, Headers, Method, Request, RequestInit, Response, Result};
+use worker::{Env, Request, Response, Result};
 
+use crate::access::claims::TOKEN_ID_BYTES;
 use crate::access::claims::{Claims, Denial};
 use crate::access::pass::{Entry, Pass};
 use crate::access::roles;
 use crate::protocol::Millis;
 use crate::protocol::address::{Address, AddressError, Resource};
-use crate::protocol::json::{self, encode};
+use crate::protocol::json;
 use crate::protocol::limits::ID_SEARCH_BYTES;
 use crate::protocol::origin::Origins;
 use crate::protocol::refusal::CloseCode;
 use crate::protocol::write::QUERY_MEMBERS;
 use crate::room::settings::Settings;
-use crate::token::TOKEN_ID_BYTES;
 
 use super::door::{self, Door, Wish};
+use super::environment::{now, variable};
 use super::events;
 use super::http::{answer, close_at_once, denied, is_upgrade, preflight, problem, readable};
-use super::platform::now;
+use super::to_room::ToRoom;
 use super::url::{Url, url_of, url_to};
 
-/// The binding of the Durable Objects that are rooms, as wrangler.toml names it.
-pub const ROOMS: &str = "ROOMS";
-/// Headers of the client that the object reads. No other header reaches it, and the address that it sees is made
-/// here, so nothing that a client sends can pass for something that the router says (U4).
-const FORWARDED: [&str; 4] = ["upgrade", "sec-websocket-protocol", "if-none-match", "idempotency-key"];
 /// A body beyond this many bytes is not read: no message is that long, but its number may still be looked for (E2).
 const BODY_BYTES: usize = 2 * ID_SEARCH_BYTES;
 
@@ -97,11 +92,6 @@ fn closed(env: &Env, door: &Door) -> Result<Option<Response>> {
     Ok(None)
 }
 
-/// What an operator set, if anything.
-pub fn variable(env: &Env, name: &str) -> Option<String> {
-    env.var(name).ok().map(|value| value.to_string())
-}
-
 /// What is asked of a room.
 enum Ask {
     Connect,
@@ -153,9 +143,9 @@ impl Ask {
     fn wish<'a>(&self, room: &'a str) -> Wish<'a> {
         match self {
             Self::Connect | Self::Events => Wish::Enter(room),
-            Self::State | Self::Changes(_) => Wish::Ask(room, access::TO_READ),
-            Self::Write { .. } => Wish::Ask(room, access::TO_WRITE),
-            Self::Delete => Wish::Ask(room, access::TO_DELETE),
+            Self::State | Self::Changes(_) => Wish::Ask(room, roles::TO_READ),
+            Self::Write { .. } => Wish::Ask(room, roles::TO_WRITE),
+            Self::Delete => Wish::Ask(room, roles::TO_DELETE),
         }
     }
 }
@@ -167,13 +157,13 @@ async fn enter(request: &mut Request, env: &Env, door: &Door, room: &str, resour
     };
     let entry = match (door, door::token_of(request)?) {
         (Door::Tokens, Some(token)) => match door::check(env, &token, ask.wish(room)).await {
-            Ok(Grant { user, pass, .. }) => {
+            Ok(Claims { user, pass, .. }) => {
                 let is_stream = matches!(ask, Ask::Events);
                 Entry::Pass { user, pass: Pass { is_stream, ..pass } }
             }
             Err(denial) => return denied(request, &denial),
         },
-        (Door::Tokens, None) if matches!(ask, Ask::Connect) => Entry::Waiting,
+        (Door::Tokens, None) if matches!(ask, Ask::Connect) => Entry::Unauthenticated,
         (Door::Tokens, None) => return denied(request, &no_token()),
         (Door::Open | Door::NotConfigured | Door::Misconfigured, _) => Entry::Anonymous,
     };
@@ -215,7 +205,7 @@ async fn revoke(request: &mut Request, env: &Env, door: &Door, user: &str) -> Re
         }
         (Door::Tokens, None) => return denied(request, &no_token()),
         (Door::Open | Door::NotConfigured | Door::Misconfigured, _) => {
-            let refusal = access::check(access::ANONYMOUS_ROLE, access::TO_REVOKE_TOKENS);
+            let refusal = roles::check(roles::ANONYMOUS_ROLE, roles::TO_REVOKE_TOKENS);
             let detail = refusal.map_or_else(|refusal| refusal.message, |()| String::new());
             return denied(request, &Denial::Forbidden(detail));
         }
@@ -250,50 +240,6 @@ fn revocation(body: &str) -> Option<(Option<String>, Millis)> {
     Some((jti, until))
 }
 
-/// A request to a room's object.
-pub struct ToRoom {
-    address: Url,
-    headers: Headers,
-    body: Option<String>,
-}
-
-impl ToRoom {
-    /// Asks for something, with what of the client's headers the object reads.
-    fn get(request: &Request, address: &Url) -> Result<Self> {
-        let headers = Headers::new();
-        for header in FORWARDED {
-            if let Some(value) = request.headers().get(header)? {
-                headers.set(header, &value)?;
-            }
-        }
-        Ok(Self { address: address.clone(), headers, body: None })
-    }
-
-    /// Opens a WebSocket for the Worker itself.
-    pub fn connect() -> Result<Self> {
-        let headers = Headers::new();
-        headers.set("upgrade", "websocket")?;
-        Ok(Self { address: url_to("room", "connect")?, headers, body: None })
-    }
-
-    /// Sends it, on behalf of whom it is. A room that does not answer is a 503.
-    pub async fn send(self, env: &Env, name: &str, entry: &Entry) -> Result<Response> {
-        self.address.query().append("entry", &encode(entry));
-        let mut init = RequestInit::new();
-        init.with_method(if self.body.is_some() { Method::Post } else { Method::Get }).with_headers(self.headers);
-        init.with_body(self.body.map(|body| JsValue::from_str(&body)));
-        let forwarded = Request::new_with_init(&self.address.href(), &init)?;
-        let stub = env.durable_object(ROOMS)?.get_by_name(name)?;
-        match stub.fetch_with_request(forwarded).await {
-            Ok(response) => Ok(response),
-            Err(error) => {
-                worker::console_error!("the room did not answer: {error}");
-                problem(503, "unavailable", "The room did not answer. Try again.")
-            }
-        }
-    }
-}
-
 /// A write of a field, as the room's object takes it, or the refusal of one that nobody can read.
 async fn field_write(request: &mut Request, verb: &str, field: &str) -> Result<std::result::Result<ToRoom, Response>> {
     let to_room = url_to("room", "write")?;
@@ -313,7 +259,7 @@ async fn field_write(request: &mut Request, verb: &str, field: &str) -> Result<s
     let Ok(body) = String::from_utf8(bytes) else {
         return problem(400, "bad_message", "The body is no UTF-8.").map(Err);
     };
-    Ok(Ok(ToRoom { body: Some(body), ..ToRoom::get(request, &to_room)? }))
+    Ok(Ok(ToRoom::post(request, &to_room, body)?))
 }
 
 /// All of the body, or `None` if that is too much.

@@ -1,7 +1,7 @@
-//! The Durable Object that is a room. Each callback reads the clock once and hands the event to the runner.
+//! The Durable Object that is a room. Each callback reads the clock once and hands the event to the driver.
 
 use std::cell::{OnceCell, RefCell, RefMut};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use js_sys::Promise;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -21,14 +21,15 @@ use crate::protocol::refusal::Refusal;
 use crate::protocol::write::{self, FieldWrite, QUERY_MEMBERS, Verb};
 use crate::room::Room;
 use crate::room::settings::{KEY_VARIABLES, Settings};
-use crate::room::turn::Written;
+use crate::room::turn::{Completion, Effect, Written};
 use crate::room::views::Since;
 
-use super::door::{self, Wish};
-use super::http::{answer, problem, problem_with, status_of, upgraded};
-use super::platform::{JsQueue, JsSocket, JsState, Workerd, answer_close, now, random_id};
-use super::route::variable;
-use super::url::{Query, url_of};
+use crate::shell::bindings::{JsQueue, JsSocket, JsState};
+use crate::shell::door::{self, Wish};
+use crate::shell::environment::{now, random_id, variable};
+use crate::shell::http::{answer, problem, problem_with, status_of, upgraded};
+use crate::shell::platform::{Workerd, answer_close};
+use crate::shell::url::{Query, url_of};
 
 thread_local! {
     /// The Worker's variables are the same for all rooms of an isolate, and to read them takes longer than to read a room.
@@ -48,16 +49,16 @@ pub struct RoomObject {
 }
 
 /// The room and its platform. Borrowed for the synchronous part of an event alone, never across an await.
-pub struct Inner {
-    runner: Runner,
+struct Inner {
+    driver: Driver,
     platform: Workerd,
 }
 
 impl Inner {
     /// The flush timer rang.
-    pub fn flush(&mut self) {
+    fn flush(&mut self) {
         self.platform.timer_rang();
-        self.runner.flush(&mut self.platform, now());
+        self.driver.flush(&mut self.platform, now());
         self.drop_overdue();
         for promise in std::mem::take(&mut self.platform.promises) {
             // No event waits for it.
@@ -70,15 +71,15 @@ impl Inner {
     }
 
     /// Lets an event act on the room, then tells the room of the connections that broke on the way.
-    fn event<T>(&mut self, act: impl FnOnce(&mut Runner, &mut Workerd, Millis) -> T) -> T {
-        let done = act(&mut self.runner, &mut self.platform, now());
+    fn event<T>(&mut self, act: impl FnOnce(&mut Driver, &mut Workerd, Millis) -> T) -> T {
+        let done = act(&mut self.driver, &mut self.platform, now());
         self.drop_overdue();
         done
     }
 
     fn drop_overdue(&mut self) {
         while let Some(connection) = self.platform.overdue.pop() {
-            self.runner.disconnect(&mut self.platform, connection, false, now());
+            self.driver.disconnect(&mut self.platform, connection, false, now());
         }
     }
 }
@@ -102,8 +103,14 @@ impl DurableObject for RoomObject {
         });
         let name = state.id().name().unwrap_or_default();
         let state = JsValue::from(state._inner()).unchecked_into::<JsState>();
-        let inner = Rc::new_cyclic(|object| {
-            RefCell::new(Inner { runner: Runner::new(settings), platform: Workerd::new(state, object.clone()) })
+        let inner = Rc::new_cyclic(|object: &Weak<RefCell<Inner>>| {
+            let object = object.clone();
+            let flush = move || {
+                if let Some(inner) = object.upgrade() {
+                    inner.borrow_mut().flush();
+                }
+            };
+            RefCell::new(Inner { driver: Driver::new(settings), platform: Workerd::new(state, flush) })
         });
         Self {
             inner,
@@ -128,11 +135,11 @@ impl DurableObject for RoomObject {
         }
         let user = match entry {
             Entry::Pass { user, .. } => Some(user),
-            Entry::Anonymous | Entry::Waiting => None,
+            Entry::Anonymous | Entry::Unauthenticated => None,
         };
         let body = request.text().await?;
         if let Some(user) = &user
-            && let Err(refusal) = self.room().runner.check_pace(user, body.len(), now())
+            && let Err(refusal) = self.room().driver.check_rate(user, body.len(), now())
         {
             return refused(&refusal);
         }
@@ -164,7 +171,7 @@ impl DurableObject for RoomObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.room().event(|runner, platform, now| runner.alarm(platform, now));
+        self.room().event(|driver, platform, now| driver.alarm(platform, now));
         self.settle().await?;
         Response::empty()
     }
@@ -176,25 +183,25 @@ impl RoomObject {
     /// that is busy they are quicker to read together. No getter, since the glue starts a new instance after a trap only
     /// where it calls something.
     pub fn queue(&self) -> JsQueue {
-        self.inner.borrow().platform.queue().clone()
+        self.inner.borrow().platform.inbox().queue().clone()
     }
 
     /// A frame came; `text` is `None` for a binary one. Returns what the event must wait for, if there is anything. Most
     /// frames are done with when this returns, and a promise for each would cost as much as the room's own work.
     pub fn receive(&self, socket: &JsSocket, text: Option<String>) -> Option<Promise> {
         #[cfg(feature = "faults")]
-        if let Some(answer) = text.as_deref().and_then(|text| self.fault(text)) {
+        if let Some(answer) = text.as_deref().and_then(|text| self.fault(socket, text)) {
             socket.say(&answer);
             return None;
         }
         let mut inner = self.room();
         let connection = inner.platform.recognise(socket)?;
-        inner.event(|runner, platform, now| runner.receive(platform, connection, text.as_deref(), now));
-        let waits = !inner.platform.tokens.is_empty() || !inner.platform.promises.is_empty();
+        inner.event(|driver, platform, now| driver.receive(platform, connection, text.as_deref(), now));
+        let waits = !inner.platform.effects.is_empty() || !inner.platform.promises.is_empty();
         let object = self.clone();
         waits.then(|| {
             future_to_promise(async move {
-                object.check_tokens().await;
+                object.perform_effects().await;
                 object.settle().await.map(|()| JsValue::UNDEFINED).map_err(JsValue::from)
             })
         })
@@ -205,7 +212,7 @@ impl RoomObject {
     /// The room, with all done that came before.
     fn room(&self) -> RefMut<'_, Inner> {
         let mut inner = self.inner.borrow_mut();
-        inner.event(Runner::take_in);
+        inner.event(Driver::take_in);
         inner
     }
 
@@ -216,26 +223,32 @@ impl RoomObject {
         let connection = random_id();
         {
             let mut inner = self.room();
-            let Inner { runner, platform } = &mut *inner;
-            if let Err(refusal) = runner.admit(platform, &entry, now()) {
+            let Inner { driver, platform } = &mut *inner;
+            if let Err(refusal) = driver.admit(platform, &entry, now()) {
                 return refused(&refusal);
             }
             platform.accept(connection, raw(&pair.server).clone())?;
-            inner.event(|runner, platform, now| runner.connect(platform, connection, entry, alarm, now));
+            inner.event(|driver, platform, now| driver.connect(platform, connection, entry, alarm, now));
         }
         self.settle().await?;
         upgraded(request, pair)
     }
 
-    /// Has the tokens checked that came in frames, as the door checks all others. The event is not over until then, so
-    /// the room does not sleep over it.
-    async fn check_tokens(&self) {
+    /// Performs the effects that turns asked for, and tells the room what came of each. The event is not over until then,
+    /// so the room does not sleep over it.
+    async fn perform_effects(&self) {
         loop {
-            let token = self.inner.borrow_mut().platform.tokens.pop();
-            let Some((connection, token)) = token else { return };
-            let grant = door::check(&self.env, &token, Wish::Enter(&self.name)).await;
-            let outcome = grant.map(|Grant { user, pass, .. }| (user, pass));
-            self.room().event(|runner, platform, now| runner.verified(platform, connection, outcome, now));
+            let effect = self.inner.borrow_mut().platform.effects.pop();
+            let completion = match effect {
+                Some(Effect::VerifyToken { connection, token }) => {
+                    // As the door checks all others.
+                    let claims = door::check(&self.env, &token, Wish::Enter(&self.name)).await;
+                    let outcome = claims.map(|Claims { user, pass, .. }| (user, pass));
+                    Completion::TokenVerified { connection, outcome }
+                }
+                None => return,
+            };
+            self.room().event(|driver, platform, now| driver.complete(platform, completion, now));
         }
     }
 
@@ -245,14 +258,14 @@ impl RoomObject {
         let Some(revocations) = Revocation::from_lines(body) else {
             return problem(400, "bad_request", "These are no revocations.");
         };
-        let told = self.room().event(|runner, platform, now| runner.revoke_tokens(platform, &user, &revocations, now));
+        let told = self.room().event(|driver, platform, now| driver.revoke_tokens(platform, &user, &revocations, now));
         self.settle().await?;
         done(told)
     }
 
     /// Ends this life of the room (H6). It is answered once nothing is stored any more.
     async fn delete(&self) -> Result<Response> {
-        let deleted = self.room().event(|runner, platform, now| runner.delete(platform, now));
+        let deleted = self.room().event(|driver, platform, now| driver.delete(platform, now));
         self.settle().await?;
         done(deleted)
     }
@@ -261,9 +274,9 @@ impl RoomObject {
     /// the body and not in the tag (H1).
     fn read(&self, request: &Request, body: impl FnOnce(&Room, i64) -> String) -> Result<Response> {
         let mut inner = self.room();
-        let Inner { runner, platform } = &mut *inner;
+        let Inner { driver, platform } = &mut *inner;
         let now = now();
-        let room = match runner.read(platform, now) {
+        let room = match driver.read(platform, now) {
             Ok(room) => room,
             Err(refusal) => return refused(&refusal),
         };
@@ -288,10 +301,10 @@ impl RoomObject {
         let members = QUERY_MEMBERS.into_iter().filter_map(|name| Some((name.to_owned(), query.get(name)?)));
         let query = members.collect();
         let key = request.headers().get("idempotency-key")?;
-        let written = self.room().event(|runner, platform, now| {
+        let written = self.room().event(|driver, platform, now| {
             let write = write::Request { verb, field: &field, user, body, query: &query, key: key.as_deref() };
-            let write = FieldWrite::read(&write, &runner.settings().limits)?;
-            runner.write(platform, write, now)
+            let write = FieldWrite::read(&write, &driver.settings().limits)?;
+            driver.write(platform, write, now)
         });
         self.settle().await?;
         match written {
@@ -302,9 +315,9 @@ impl RoomObject {
     }
 
     async fn disconnect(&self, socket: &WebSocket, said_goodbye: bool) -> Result<()> {
-        self.room().event(|runner, platform, now| {
+        self.room().event(|driver, platform, now| {
             if let Some(connection) = platform.recognise(raw(socket)) {
-                runner.disconnect(platform, connection, said_goodbye, now);
+                driver.disconnect(platform, connection, said_goodbye, now);
                 platform.forget(connection);
             }
         });
@@ -320,16 +333,17 @@ impl RoomObject {
         Ok(())
     }
 
-    /// Breaks the room as a test asks. Returns what to answer.
+    /// Breaks the room as a test asks on this socket. Returns what to answer.
     #[cfg(feature = "faults")]
     #[expect(clippy::panic, reason = "a panic is what the test wants to see")]
-    fn fault(&self, text: &str) -> Option<String> {
+    fn fault(&self, socket: &JsSocket, text: &str) -> Option<String> {
         #[derive(serde::Deserialize)]
         #[serde(tag = "fault", rename_all = "snake_case")]
         enum Fault {
             Panic,
             FailCommit,
             Inspect,
+            Contract,
         }
         let mut inner = self.room();
         match serde_json::from_str(text).ok()? {
@@ -337,6 +351,10 @@ impl RoomObject {
             Fault::FailCommit => {
                 inner.platform.fail_commit = true;
                 Some(r#"{"type":"armed"}"#.to_owned())
+            }
+            Fault::Contract => {
+                let asker = inner.platform.recognise(socket)?;
+                inner.platform.check_contract(asker)
             }
             Fault::Inspect => Some(format!(r#"{{"type":"instance","instance":"{}"}}"#, self.instance)),
         }

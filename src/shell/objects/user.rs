@@ -17,9 +17,10 @@ use crate::sql::{Statement, StoreError};
 use crate::store;
 use crate::user::User;
 
-use super::platform::{JsState, Storage, now};
-use super::route::ROOMS;
-use super::url::{Query, url_of, url_to};
+use crate::shell::bindings::JsState;
+use crate::shell::environment::{ROOMS, now};
+use crate::shell::storage::Storage;
+use crate::shell::url::{Query, url_of, url_to};
 
 /// A user in workerd.
 #[durable_object]

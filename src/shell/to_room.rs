@@ -1,0 +1,64 @@
+//! A request on its way to a room's object.
+
+use wasm_bindgen::JsValue;
+use worker::{Env, Headers, Method, Request, RequestInit, Response, Result};
+
+use crate::access::pass::Entry;
+use crate::protocol::json::encode;
+
+use super::environment::ROOMS;
+use super::http::problem;
+use super::url::{Url, url_to};
+
+/// Headers of the client that the object reads. No other header reaches it, and the address that it sees is made
+/// here, so nothing that a client sends can pass for something that the router says (U4).
+const FORWARDED: [&str; 4] = ["upgrade", "sec-websocket-protocol", "if-none-match", "idempotency-key"];
+
+/// A request to a room's object.
+pub struct ToRoom {
+    address: Url,
+    headers: Headers,
+    body: Option<String>,
+}
+
+impl ToRoom {
+    /// Asks for something, with what of the client's headers the object reads.
+    pub fn get(request: &Request, address: &Url) -> Result<Self> {
+        let headers = Headers::new();
+        for header in FORWARDED {
+            if let Some(value) = request.headers().get(header)? {
+                headers.set(header, &value)?;
+            }
+        }
+        Ok(Self { address: address.clone(), headers, body: None })
+    }
+
+    /// Asks for something and says something.
+    pub fn post(request: &Request, address: &Url, body: String) -> Result<Self> {
+        Ok(Self { body: Some(body), ..Self::get(request, address)? })
+    }
+
+    /// Opens a WebSocket for the Worker itself.
+    pub fn connect() -> Result<Self> {
+        let headers = Headers::new();
+        headers.set("upgrade", "websocket")?;
+        Ok(Self { address: url_to("room", "connect")?, headers, body: None })
+    }
+
+    /// Sends it, on behalf of whom it is. A room that does not answer is a 503.
+    pub async fn send(self, env: &Env, name: &str, entry: &Entry) -> Result<Response> {
+        self.address.query().append("entry", &encode(entry));
+        let mut init = RequestInit::new();
+        init.with_method(if self.body.is_some() { Method::Post } else { Method::Get }).with_headers(self.headers);
+        init.with_body(self.body.map(|body| JsValue::from_str(&body)));
+        let forwarded = Request::new_with_init(&self.address.href(), &init)?;
+        let stub = env.durable_object(ROOMS)?.get_by_name(name)?;
+        match stub.fetch_with_request(forwarded).await {
+            Ok(response) => Ok(response),
+            Err(error) => {
+                worker::console_error!("the room did not answer: {error}");
+                problem(503, "unavailable", "The room did not answer. Try again.")
+            }
+        }
+    }
+}
