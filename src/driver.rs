@@ -5,8 +5,8 @@
 
 pub mod contract;
 
-use crate::access::pass::Entry;
-use crate::access::rates::{RateDecision, Sender, rate_limit_exceeded};
+use crate::access::pass::Admission;
+use crate::access::rates::{RateDecision, RateKey, rate_limit_exceeded};
 use crate::access::revocations::Revocation;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
@@ -103,8 +103,8 @@ impl Driver {
     ///
     /// # Errors
     /// The room is full or cannot be read, its user sends too much, or the token was revoked just now.
-    pub fn admit(&mut self, platform: &mut impl Platform, entry: &Entry, now: Millis) -> Result<(), Refusal> {
-        if let Entry::Pass { user, .. } = entry {
+    pub fn admit(&mut self, platform: &mut impl Platform, entry: &Admission, now: Millis) -> Result<(), Refusal> {
+        if let Admission::Pass { user, .. } = entry {
             self.check_rate(user, 0, now)?;
         }
         self.wake(platform, now)?.admit(entry, now)
@@ -115,7 +115,7 @@ impl Driver {
     /// # Errors
     /// It is one too many for now.
     pub fn check_rate(&mut self, user: &str, bytes: usize, now: Millis) -> Result<(), Refusal> {
-        let (sender, limits) = (Sender::User(user.to_owned()), self.settings.limits.clone());
+        let (sender, limits) = (RateKey::User(user.to_owned()), self.settings.limits.clone());
         match self.gate().rates.decide(&sender, bytes, &limits, now) {
             RateDecision::Allow => Ok(()),
             RateDecision::Reject | RateDecision::Disconnect => Err(rate_limit_exceeded(&limits)),
@@ -127,7 +127,7 @@ impl Driver {
         &mut self,
         platform: &mut impl Platform,
         connection: ConnectionId,
-        entry: Entry,
+        entry: Admission,
         alarm: Option<Millis>,
         now: Millis,
     ) {
@@ -153,7 +153,7 @@ impl Driver {
 
     /// Takes in the frames that the platform held until the flush timer. It is called before all else that happens to the
     /// room.
-    pub fn take_in(&mut self, platform: &mut impl Platform, now: Millis) {
+    pub fn drain_inbox(&mut self, platform: &mut impl Platform, now: Millis) {
         if !platform.has_held() {
             return;
         }
@@ -243,7 +243,7 @@ impl Driver {
     /// The flush timer rang.
     pub fn flush(&mut self, platform: &mut impl Platform, now: Millis) {
         // First, while the timer still counts as set, so that none is set for what is flushed at once.
-        self.take_in(platform, now);
+        self.drain_inbox(platform, now);
         self.timer = None;
         if let Some(room) = &mut self.room {
             room.handle(Event::Timer, now);
@@ -320,9 +320,9 @@ impl Driver {
                 }
             }
             if let Some(room) = self.room.take() {
-                let (last_words, gate) = room.last_words();
+                let (after_lost_commit, gate) = room.after_lost_commit();
                 self.gate = gate;
-                last_words.iter().for_each(|frame| platform.send(frame.audience, &frame.text));
+                after_lost_commit.iter().for_each(|frame| platform.send(frame.audience, &frame.text));
             }
             for writer in &writers {
                 let text = reply::error(&storage_refusal(), &writer.tag, false);
@@ -333,7 +333,7 @@ impl Driver {
                 platform.attach(*connection, attachment);
             }
         }
-        let untrue = if is_lost { When::Committed } else { When::Lost };
+        let untrue = if is_lost { When::Committed } else { When::CommitFailed };
         for frame in outbox.iter().filter(|frame| frame.when != untrue) {
             platform.send(frame.audience, &frame.text);
         }

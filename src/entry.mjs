@@ -1,14 +1,15 @@
 // What workerd loads. The room itself is Rust; around it stands what keeps one room's panic from hanging anyone.
 //
 // A panic traps the WebAssembly instance that all rooms of the isolate share. The generated glue then starts a fresh
-// instance at the next call, but the promises of the events that were under way would stay open for good, and with
+// instance at the next call, but the promises of the events in flight would stay open for good, and with
 // them their rooms awake. So every event is watched here, and fails as soon as the trap is seen.
 
 import { DurableObject } from "cloudflare:workers";
 import Worker, { RoomObject, UserObject } from "roomkeep-wasm";
+import { hold } from "./shell/inbox.mjs";
 
-/** Rejects the events that are under way. @type {Set<(error: Error) => void>} */
-const underWay = new Set();
+/** Rejects the events in flight. @type {Set<(error: Error) => void>} */
+const inFlight = new Set();
 
 /** The frame that tells a client its message was lost to a fault of ours. */
 const INTERNAL_ERROR = JSON.stringify({
@@ -32,12 +33,12 @@ let traps = 0;
 /** The last of them: each event that it ends comes by with it once more. */
 let lastTrap;
 
-/** Ends all events that are under way if this was a trap. */
+/** Ends all events in flight if this was a trap. */
 function end(error) {
 	if (!(error instanceof WebAssembly.RuntimeError) || error === lastTrap) return;
 	lastTrap = error;
 	traps += 1;
-	for (const reject of underWay) reject(error);
+	for (const reject of inFlight) reject(error);
 }
 
 addEventListener("error", (event) => end(event.error));
@@ -55,33 +56,19 @@ function fail(socket, error) {
 /** Runs an event such that a trap ends it with an error. */
 function watched(run) {
 	const { promise, resolve, reject } = Promise.withResolvers();
-	underWay.add(reject);
+	inFlight.add(reject);
 	try {
 		run().then(resolve, reject);
 	} catch (error) {
 		reject(error);
 	}
-	return promise.finally(() => underWay.delete(reject));
-}
-
-/** So many frames wait for each other at most, and none that is longer than this: 2 million characters in all. */
-const WAITING = 1024;
-const WAITING_LENGTH = 2048;
-
-/** How frames begin that only change a field, as JSON.stringify writes what pages, the SDK and most others hand to it. */
-const SELECTED = '{"type":"field_selected"';
-const CLEARED = '{"type":"field_cleared"';
-
-/** Whether a frame only changes a field, so that nobody minds if it is read when the room next tells of changes. */
-function mayWait(frame) {
-	const changesAField = frame.startsWith(SELECTED) || frame.startsWith(CLEARED);
-	return changesAField && frame.length <= WAITING_LENGTH && !frame.includes("\0");
+	return promise.finally(() => inFlight.delete(reject));
 }
 
 export class Room extends DurableObject {
 	#room;
-	/** Where frames may wait, and how many traps there had been when the room made it. */
-	#queue;
+	/** Where frames are held, and how many traps there had been when the room made it. */
+	#inbox;
 	#traps;
 
 	constructor(state, env) {
@@ -89,13 +76,13 @@ export class Room extends DurableObject {
 		this.#room = new RoomObject(state, env);
 	}
 
-	/** The room, in the instance that works. What waited for one that is gone waits for this one, and is done first. */
+	/** The room, in the instance that works. What was held for one that is gone is held for this one, and is done first. */
 	#current() {
 		if (this.#traps !== traps) {
-			const waited = this.#queue;
-			this.#queue = this.#room.queue();
+			const held = this.#inbox;
+			this.#inbox = this.#room.inbox();
 			this.#traps = traps;
-			if (waited && waited !== this.#queue) this.#queue.push(...waited);
+			if (held && held !== this.#inbox) this.#inbox.push(...held);
 		}
 		return this.#room;
 	}
@@ -113,13 +100,8 @@ export class Room extends DurableObject {
 	webSocketMessage(socket, message) {
 		try {
 			const room = this.#current();
-			const queue = this.#queue;
 			const text = typeof message === "string" ? message : undefined;
-			const handle = socket.roomkeepHandle;
-			if (queue.waits && queue.length < WAITING && handle !== undefined && text !== undefined && mayWait(text)) {
-				queue.push(`${handle} ${text}`);
-				return;
-			}
+			if (hold(this.#inbox, socket, text)) return;
 			const rest = room.receive(socket, text);
 			return rest && this.#wait(socket, rest);
 		} catch (error) {

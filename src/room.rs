@@ -6,7 +6,7 @@
 //! [`Room::timer`]. It carries each turn out before it polls for the next. Whatever else is public only looks.
 //!
 //! If a commit fails the whole `Room` is thrown away and restored from storage: memory is never patched. What is true all
-//! the same, [`Room::last_words`] says.
+//! the same, [`Room::after_lost_commit`] says.
 
 pub mod admission;
 pub mod audience;
@@ -31,7 +31,7 @@ pub mod turn;
 pub mod views;
 mod waking;
 
-use crate::access::pass::Entry;
+use crate::access::pass::Admission;
 use crate::access::rates::{RateDecision, rate_limit_exceeded};
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
@@ -41,7 +41,7 @@ use crate::protocol::reply as frames;
 use crate::protocol::write::FieldWrite;
 
 use connections::hello::hello;
-use connections::leaving::{leave, shut, shut_all};
+use connections::leaving::{close, close_all, leave};
 use connections::presence;
 use connections::session::Attachment;
 use connections::sessions::Sessions;
@@ -118,16 +118,16 @@ impl Room {
             Event::Read { pings } => {
                 self.begin(now);
                 self.heard(&pings.0());
-                self.state.outbox.is_urgent = self.state.has_staged();
+                self.state.outbox.flush_now = self.state.has_staged();
             }
             Event::TokensRevoked { user, revocations } => {
                 self.gate.revocations.add(user, revocations, now);
                 self.begin(now);
-                shut_all(&mut self.state, CloseCode::Revoked, |session| {
+                close_all(&mut self.state, CloseCode::Revoked, |session| {
                     let pass = session.pass().filter(|_| session.identity.user() == Some(user));
                     pass.is_some_and(|pass| revocations.iter().any(|revocation| revocation.is_of(&pass.token_id, now)))
                 });
-                self.state.outbox.is_urgent = true;
+                self.state.outbox.flush_now = true;
             }
             Event::Deleted => self.deleted(),
             Event::Timer => {
@@ -174,7 +174,7 @@ impl Room {
 
     /// What is true although the commit has failed with which this memory goes: presence that was not told yet, since
     /// it is not stored. And the gate, for the room that is restored in its place.
-    pub fn last_words(mut self) -> (Option<Outgoing>, Gate) {
+    pub fn after_lost_commit(mut self) -> (Option<Outgoing>, Gate) {
         // A connection that was to be closed after the commit stays, and goes on showing what it shows.
         for (closing, session) in std::mem::take(&mut self.state.outbox.close) {
             if let Some(session) = session {
@@ -238,7 +238,7 @@ impl Room {
     ///
     /// # Errors
     /// Its token was revoked just now, or the room has all the connections it takes (A8, X1, A9).
-    pub fn admit(&self, entry: &Entry, now: Millis) -> Result<(), Refusal> {
+    pub fn admit(&self, entry: &Admission, now: Millis) -> Result<(), Refusal> {
         admission::admit(&self.state, &self.gate, entry, now)
     }
 
@@ -278,16 +278,16 @@ impl Room {
         }
     }
 
-    fn connected(&mut self, connection: ConnectionId, entry: Entry, alarm: Option<Millis>, now: Millis) {
+    fn connected(&mut self, connection: ConnectionId, entry: Admission, alarm: Option<Millis>, now: Millis) {
         self.begin(now);
         self.deadlines.is_armed(alarm);
         match entry {
-            Entry::Anonymous => admission::enter(&mut self.state, connection, None),
-            Entry::Pass { user, pass } => admission::enter(&mut self.state, connection, Some((user, pass))),
-            Entry::Unauthenticated => self.state.sessions.insert_unauthenticated(connection, self.state.clock),
+            Admission::Anonymous => admission::enter(&mut self.state, connection, None),
+            Admission::Pass { user, pass } => admission::enter(&mut self.state, connection, Some((user, pass))),
+            Admission::Unauthenticated => self.state.sessions.insert_unauthenticated(connection, self.state.clock),
         }
         self.state.outbox.arrived = Some(connection);
-        self.state.outbox.is_urgent = true;
+        self.state.outbox.flush_now = true;
         self.deadlines.arm_if_earlier();
     }
 
@@ -305,7 +305,7 @@ impl Room {
         if self.state.sessions.is_empty() {
             self.state.touch();
         }
-        self.state.outbox.is_urgent = true;
+        self.state.outbox.flush_now = true;
         if self.state.sessions.len() == 1 {
             // Who is alone is not looked after.
             self.deadlines.arm_anew();
@@ -316,7 +316,7 @@ impl Room {
         match self.gate.queue(from, text) {
             Queued::No => {}
             Queued::Yes => return,
-            Queued::Overflow => return self.throw_out(from, now),
+            Queued::Overflow => return self.disconnect_for_rate(from, now),
         }
         let State { settings, sessions, .. } = &self.state;
         let limits = &settings.limits;
@@ -328,12 +328,12 @@ impl Room {
         if let Some(sender) = admission::sender(sessions, from) {
             match self.gate.rates.decide(&sender, text.map_or(0, str::len), limits, now) {
                 RateDecision::Allow => {}
-                RateDecision::Reject if self.gate.rates.tells(&sender, now) => {
+                RateDecision::Reject if self.gate.rates.should_tell(&sender, now) => {
                     let text = frames::error(&rate_limit_exceeded(limits), &decode().tag, false);
                     return replies::in_any_case(&mut self.state, from, text);
                 }
                 RateDecision::Reject => return,
-                RateDecision::Disconnect => return self.throw_out(from, now),
+                RateDecision::Disconnect => return self.disconnect_for_rate(from, now),
             }
         }
         let frame = decode();
@@ -347,11 +347,11 @@ impl Room {
     }
 
     /// Closes a connection that cannot be borne any longer.
-    fn throw_out(&mut self, connection: ConnectionId, now: Millis) {
+    fn disconnect_for_rate(&mut self, connection: ConnectionId, now: Millis) {
         self.gate.forget(connection);
         self.begin(now);
-        shut(&mut self.state, connection, CloseCode::Rate);
-        self.state.outbox.is_urgent = true;
+        close(&mut self.state, connection, CloseCode::Rate);
+        self.state.outbox.flush_now = true;
     }
 
     /// What a frame says is done.
@@ -363,10 +363,10 @@ impl Room {
             // One that has not said who it is has no business here (A9).
             if state.sessions.is_unauthenticated(from) {
                 let is_other_protocol = frame.message == Ok(ClientMessage::OtherProtocol);
-                shut(state, from, if is_other_protocol { CloseCode::Protocol } else { CloseCode::Unauthorized });
+                close(state, from, if is_other_protocol { CloseCode::Protocol } else { CloseCode::Unauthorized });
             }
             // Time may have changed something all the same.
-            state.outbox.is_urgent = true;
+            state.outbox.flush_now = true;
             return;
         };
         session.heard = state.clock;
@@ -378,8 +378,8 @@ impl Room {
                 self.sealed = hello(state, &mut self.pacing, from, said, Tag { number: None, ..frame.tag }, now);
             }
             Ok(ClientMessage::OtherProtocol) => {
-                shut(state, from, CloseCode::Protocol);
-                state.outbox.is_urgent = true;
+                close(state, from, CloseCode::Protocol);
+                state.outbox.flush_now = true;
             }
             message => dispatch::answer(state, from, text, frame.tag, message),
         }
@@ -410,7 +410,7 @@ impl Room {
         if !is_new || !state.changes_nothing() {
             state.touch();
         }
-        state.outbox.is_urgent = true;
+        state.outbox.flush_now = true;
         if is_new && !state.changes_nothing() {
             self.deadlines.arm_if_earlier();
         }
@@ -435,7 +435,7 @@ impl Room {
             state.touch();
         }
         Deadlines::at_alarm(state, now);
-        state.outbox.is_urgent = true;
+        state.outbox.flush_now = true;
         self.deadlines.arm_anew();
     }
 

@@ -10,7 +10,7 @@ use crate::room::records::{Records, Stored};
 use crate::room::turn::{Meta, Write};
 use crate::sql::{Columns, Row, Sql, Statement, StoreError, TableSql, Value};
 
-/// Forward migrations. Entry `n` takes a room from schema `n` to `n + 1`. Entries are added and never changed.
+/// Forward migrations. Admission `n` takes a room from schema `n` to `n + 1`. Entries are added and never changed.
 const MIGRATIONS: &[&[&str]] = &[
     &[
         "CREATE TABLE room (one INTEGER PRIMARY KEY CHECK (one = 1), schema INTEGER NOT NULL, epoch TEXT NOT NULL, \

@@ -20,7 +20,7 @@ pub fn run(data: &[u8]) {
     hello(&feed, last.as_ref());
     let mut at = last;
     for frame in parts {
-        if json::read(frame).is_none_or(|document| document.root.has_doubles()) {
+        if json::read(frame).is_none_or(|document| document.root.has_duplicate_keys()) {
             // The room sends no such frame. It must do no harm all the same.
             drop(Feed::new(at.clone()).take(frame));
             continue;

@@ -74,7 +74,7 @@ fn must_be_refused(text: &str, document: Option<&Document<'_>>, limits: &Limits)
     let Some(document) = document.filter(|document| document.root.members().is_some()) else {
         return Some(Code::BadMessage);
     };
-    if document.root.has_doubles() || document.has_lone_surrogate {
+    if document.root.has_duplicate_keys() || document.has_lone_surrogate {
         return Some(Code::BadMessage);
     }
     if document.depth > NESTING {
@@ -103,7 +103,7 @@ fn accepted(text: &str, frame: &Frame, message: &ClientMessage, root: &Node<'_>,
             let Some(Kind::Array(nodes)) = root.get("changes").map(|node| &node.kind) else { panic!("a list") };
             assert_eq!(nodes.len(), changes.len());
             for (change, node) in changes.iter().zip(nodes) {
-                assert!(node.get("id").is_none() && node.get("seq").is_none() && !node.has_doubles(), "S9");
+                assert!(node.get("id").is_none() && node.get("seq").is_none() && !node.has_duplicate_keys(), "S9");
                 changed(change, node, limits);
             }
         }
@@ -150,7 +150,7 @@ fn joined(join: &Join, limits: &Limits) {
     let (user_id, user_name, profile) = (join.user_id.as_str(), join.user_name.as_str(), &join.profile);
     let told = ServerMessage::UserJoined { user_id, user_name, joined_at: 1, profile }.encode();
     let told = json::read(&told).expect("what the room tells is JSON");
-    assert!(!told.root.has_doubles(), "F1: what the room tells is a frame too");
+    assert!(!told.root.has_duplicate_keys(), "F1: what the room tells is a frame too");
     assert_eq!(told.root.get("userId").and_then(Node::string), Some(user_id));
 }
 
@@ -170,12 +170,12 @@ fn changed(change: &FieldChange, node: &Node<'_>, limits: &Limits) {
 }
 
 fn selected(selection: &Selection, node: &Node<'_>, limits: &Limits) {
-    assert!(!node.has_doubles(), "F1");
+    assert!(!node.has_duplicate_keys(), "F1");
     assert_eq!(Some(selection.value.text()), node.get("value").map(|value| value.raw), "S2: digit for digit");
     assert!(selection.value.text().len() <= limits.value_bytes, "X1");
     let stored = stored_selection(selection, 7, 9);
     let stored = json::read(stored.text()).expect("what the room stores is JSON");
-    assert!(!stored.root.has_doubles(), "F1: what the room stores is told as a frame");
+    assert!(!stored.root.has_duplicate_keys(), "F1: what the room stores is told as a frame");
     let of_room = ["version", "updatedAt", "timestamp"];
     for (key, value) in node.members().unwrap_or_default() {
         let key = key.as_deref().expect("what is taken has no half of a surrogate pair");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::message::{ClientMessage, FieldChange, Frame};
 use roomkeep::protocol::refusal::Code;
-use roomkeep::protocol::write::{FieldWrite, Request, Verb};
+use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb};
 
 use crate::json::{self, Node};
 
@@ -27,13 +27,13 @@ pub fn run(data: &[u8]) {
         Verb::Delete => pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
     };
     let request =
-        Request { verb, field, user: None, body, query: &query, key: Some(key).filter(|key| !key.is_empty()) };
+        HttpWrite { verb, field, user: None, body, query: &query, key: Some(key).filter(|key| !key.is_empty()) };
     for limits in [Limits::default(), crate::frame::tiny()] {
         check(&request, &limits);
     }
 }
 
-fn check(request: &Request<'_>, limits: &Limits) {
+fn check(request: &HttpWrite<'_>, limits: &Limits) {
     let read = FieldWrite::read(request, limits);
     assert_eq!(FieldWrite::read(request, limits), read);
     let body = json::read(request.body).filter(|body| body.root.members().is_some());
@@ -45,7 +45,7 @@ fn check(request: &Request<'_>, limits: &Limits) {
             return;
         }
     };
-    assert!(is_bodiless || body.as_ref().is_some_and(|body| !body.root.has_doubles()), "H3: a body that is no object");
+    assert!(is_bodiless || body.as_ref().is_some_and(|body| !body.root.has_duplicate_keys()), "H3: a body that is no object");
     assert!(write.frame.tag.id.is_none(), "HTTP has its own answers");
     if let Some(client) = &write.client_id {
         assert!(!client.is_empty() && client.len() <= limits.name_bytes);

@@ -84,7 +84,7 @@ impl<'a> Node<'a> {
     }
 
     /// Whether it is an object in which a key stands twice.
-    pub fn has_doubles(&self) -> bool {
+    pub fn has_duplicate_keys(&self) -> bool {
         let mut keys = self.members().unwrap_or_default().iter().map(|(key, _)| key).collect::<Vec<_>>();
         keys.sort_unstable();
         keys.windows(2).any(|pair| pair[0] == pair[1])

@@ -114,7 +114,7 @@ impl Claims {
     /// A claim is missing or makes no sense (A1, A2).
     pub fn from_claims(claims: &str, limits: &Limits) -> Result<Self, Denial> {
         let claims = json::object(claims).map_err(|error| Denial::Unauthorized(format!("The claims: {error}.")))?;
-        let members = claims.without_doubles().map_err(Denial::Unauthorized)?;
+        let members = claims.without_duplicate_keys().map_err(Denial::Unauthorized)?;
         let member = |name: &str| members.get(name).map(|raw| raw.get()).filter(|raw| *raw != "null");
         let text = |name: &str, most: usize| {
             let text = member(name).and_then(json::string).map(Cow::into_owned);

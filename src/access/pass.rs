@@ -8,7 +8,7 @@ use crate::protocol::role::Role;
 /// By what right a connection is in the room.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Access {
+pub enum Credentials {
     /// The server asks nobody (A6).
     #[default]
     Anonymous,
@@ -16,7 +16,7 @@ pub enum Access {
     Pass(Pass),
 }
 
-impl Access {
+impl Credentials {
     /// Whether nobody asked.
     pub fn is_anonymous(&self) -> bool {
         *self == Self::Anonymous
@@ -51,7 +51,7 @@ impl Pass {
 /// How a connection comes to the room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Entry {
+pub enum Admission {
     /// Without a token, where the server asks for none (A6).
     Anonymous,
     /// With a token that was found good.

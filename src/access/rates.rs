@@ -9,17 +9,17 @@ use crate::protocol::limits::Limits;
 use crate::protocol::refusal::{Code, Refusal};
 
 /// A user who is past the rate for this long is thrown out, in milliseconds (X1).
-pub const PATIENCE: Millis = 10_000;
+pub const DISCONNECT_AFTER: Millis = 10_000;
 /// A user is told at most this often of being past the rate, and has kept to it again after this long without a
 /// message too many, in milliseconds.
-const PAUSE: Millis = 1_000;
+const TELL_EVERY: Millis = 1_000;
 /// A message counts once for each of these bytes that it has begun.
 pub const MESSAGE_PART: usize = 16 * 1024;
-/// Who is past the rate by this many messages or bytes, without a second's pause, is thrown out before [`PATIENCE`] is
+/// Who is past the rate by this many messages or bytes, without a second's pause, is thrown out before [`DISCONNECT_AFTER`] is
 /// over: what is refused takes time too.
-const EXCESS: usize = 10_000;
+const DISCONNECT_EXCESS_MESSAGES: usize = 10_000;
 /// The same in bytes.
-const EXCESS_BYTES: usize = 64 * 1024 * 1024;
+const DISCONNECT_EXCESS_BYTES: usize = 64 * 1024 * 1024;
 /// A message, in the unit in which a rate is counted: so that a millisecond's share of one is a whole number.
 const MESSAGE: i64 = 1_000;
 
@@ -28,7 +28,7 @@ const SWEEP: usize = 16;
 
 /// Who sends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sender {
+pub enum RateKey {
     /// A user, on however many connections.
     User(String),
     /// A connection that nobody has said anything about.
@@ -74,7 +74,7 @@ struct Excess {
 /// The rates of all who send.
 #[derive(Debug, Clone, Default)]
 pub struct Rates {
-    by_sender: BTreeMap<Sender, Rate>,
+    by_sender: BTreeMap<RateKey, Rate>,
     /// Rates are looked through for those that can go when there are so many: twice as many as stayed the last time, so
     /// that a message has to do with two of them on average.
     sweep_at: usize,
@@ -82,7 +82,7 @@ pub struct Rates {
 
 impl Rates {
     /// A message of so many bytes came, or a request over HTTP.
-    pub fn decide(&mut self, sender: &Sender, bytes: usize, limits: &Limits, now: Millis) -> RateDecision {
+    pub fn decide(&mut self, sender: &RateKey, bytes: usize, limits: &Limits, now: Millis) -> RateDecision {
         let per_ms = thousandths(limits.messages_per_second) / 1_000;
         let full = thousandths(limits.messages_burst);
         let gained = |rate: &Rate| (now - rate.at).max(0).saturating_mul(per_ms);
@@ -111,14 +111,14 @@ impl Rates {
         excess.last = now;
         excess.messages += 1;
         excess.bytes = excess.bytes.saturating_add(bytes);
-        let is_flood = excess.messages >= EXCESS || excess.bytes >= EXCESS_BYTES;
-        if is_flood || now - excess.since >= PATIENCE { RateDecision::Disconnect } else { RateDecision::Reject }
+        let is_flood = excess.messages >= DISCONNECT_EXCESS_MESSAGES || excess.bytes >= DISCONNECT_EXCESS_BYTES;
+        if is_flood || now - excess.since >= DISCONNECT_AFTER { RateDecision::Disconnect } else { RateDecision::Reject }
     }
 
     /// Whether a sender that exceeds the rate is told so this time, which is not done for each message.
-    pub fn tells(&mut self, sender: &Sender, now: Millis) -> bool {
+    pub fn should_tell(&mut self, sender: &RateKey, now: Millis) -> bool {
         let excess = self.by_sender.get_mut(sender).and_then(|rate| rate.excess.as_mut());
-        let due = excess.filter(|excess| excess.told.is_none_or(|told| now - told >= PAUSE));
+        let due = excess.filter(|excess| excess.told.is_none_or(|told| now - told >= TELL_EVERY));
         due.map(|excess| excess.told = Some(now)).is_some()
     }
 }
@@ -126,7 +126,7 @@ impl Rates {
 impl Rate {
     /// Whether the sender has been past the rate within the last second.
     fn is_past(&self, now: Millis) -> bool {
-        self.excess.is_some_and(|excess| now - excess.last < PAUSE)
+        self.excess.is_some_and(|excess| now - excess.last < TELL_EVERY)
     }
 }
 

@@ -6,7 +6,7 @@ use super::pass::Pass;
 
 /// How long a room remembers a revocation, in milliseconds: longer than a token that was checked just before it is on
 /// its way to the room.
-const MEMORY: Millis = 60_000;
+const REMEMBERED_FOR: Millis = 60_000;
 
 /// A token, or all of a user's tokens, that count no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub struct RecentRevocations {
 impl RecentRevocations {
     /// Tokens of a user were revoked.
     pub fn add(&mut self, user: &str, revocations: &[Revocation], now: Millis) {
-        self.revoked.retain(|(at, of, _)| at + MEMORY > now && of != user);
+        self.revoked.retain(|(at, of, _)| at + REMEMBERED_FOR > now && of != user);
         self.revoked.extend(revocations.iter().map(|revocation| (now, user.to_owned(), revocation.clone())));
     }
 

@@ -158,7 +158,7 @@ pub(super) fn read_batch(reader: &Reader<'_>) -> Result<Vec<FieldChange>, Refusa
     let changes = changes.iter().map(|raw| {
         let object = json::object(raw.get());
         let object = object.map_err(|error| bad(format!("A change of the batch is no JSON object: {error}.")))?;
-        let reader = Reader::of("change", object.without_doubles().map_err(bad)?, reader.limits);
+        let reader = Reader::of("change", object.without_duplicate_keys().map_err(bad)?, reader.limits);
         if reader.members.contains_key("id") || reader.members.contains_key("seq") {
             return Err(bad("`id` and `seq` belong to the batch and not to a change in it."));
         }
@@ -173,7 +173,7 @@ pub(super) fn read_batch(reader: &Reader<'_>) -> Result<Vec<FieldChange>, Refusa
 fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
     let object = frame.selection().ok_or_else(|| frame.missing("selection"))?;
     let object = object.as_ref().map_err(|error| bad(format!("`selection` is no JSON object: {error}.")))?;
-    let members = object.without_doubles().map_err(bad)?;
+    let members = object.without_duplicate_keys().map_err(bad)?;
     let reader = Reader::of("selection", members, frame.limits);
     let field = reader.id("field")?;
     let value = Json::from(reader.raw("value")?);

@@ -82,8 +82,8 @@ impl<'a> Members<'a> {
     }
 
     /// Takes out those whose key stands there twice or more, and returns the first of these keys.
-    fn drop_doubles(&mut self) -> Option<String> {
-        if self.0.len() <= FEW && !self.has_doubles() {
+    fn drop_duplicate_keys(&mut self) -> Option<String> {
+        if self.0.len() <= FEW && !self.has_duplicate_keys() {
             return None;
         }
         let mut keys = self.iter().map(|(key, _)| key).collect::<Vec<_>>();
@@ -98,7 +98,7 @@ impl<'a> Members<'a> {
     }
 
     /// Looks at each pair of them.
-    fn has_doubles(&self) -> bool {
+    fn has_duplicate_keys(&self) -> bool {
         let mut rest = self.0.as_slice();
         while let [(first, _), others @ ..] = rest {
             if others.iter().any(|(key, _)| key == first) {
@@ -122,7 +122,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// A sentence that names a key that stands there twice.
-    pub fn without_doubles(&self) -> Result<&Members<'a>, String> {
+    pub fn without_duplicate_keys(&self) -> Result<&Members<'a>, String> {
         match &self.doubled {
             None => Ok(&self.members),
             Some(key) => Err(format!("The key `{key}` stands there twice.")),
@@ -243,7 +243,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
                 while let Some((Text(key), value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
                     members.0.push((key, value));
                 }
-                let doubled = members.drop_doubles();
+                let doubled = members.drop_duplicate_keys();
                 Ok(Object { members, doubled })
             }
         }

@@ -124,7 +124,7 @@ impl Frame {
             Err(error) => Self::refused(bad(format!("The frame is no JSON object: {error}."))),
             Ok(object) => {
                 let reader = Reader::of("message", &object.members, limits);
-                let message = object.without_doubles().map_err(bad).and_then(|_| message(text, &reader));
+                let message = object.without_duplicate_keys().map_err(bad).and_then(|_| message(text, &reader));
                 // What a page sends beside the protocol is its own: there a `seq` is none of ours.
                 let is_relayed = matches!(message, Ok(ClientMessage::Relay { .. }));
                 let tag = tag::of(&reader);

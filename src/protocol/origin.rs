@@ -25,7 +25,7 @@ impl Origins {
         }
     }
 
-    /// What `Access-Control-Allow-Origin` says to a page of this origin, if anything.
+    /// What `Credentials-Control-Allow-Origin` says to a page of this origin, if anything.
     pub fn allow<'a>(&self, origin: Option<&'a str>) -> Option<&'a str> {
         match self {
             Self::Any => Some("*"),

@@ -20,7 +20,7 @@ pub(super) const CONTENT: [&str; 8] =
 #[derive(Debug, Clone, PartialEq)]
 pub enum PermissionMessage {
     /// `permission_request`: somebody asks for one (Q1).
-    Request(Request),
+    Request(NewRequest),
     /// `permission_response`: somebody else gives or refuses it (Q2).
     Response(Response),
     /// `permission_cancelled`: its author does not ask any more (Q3).
@@ -39,7 +39,7 @@ pub enum PermissionMessage {
 
 /// A permission is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct NewRequest {
     /// The author's own name for it.
     pub request_id: String,
     /// What it is for.
@@ -263,7 +263,7 @@ pub(super) fn read(kind: &str, reader: &Reader<'_>) -> Result<PermissionMessage,
     }
 }
 
-fn request(reader: &Reader<'_>) -> Result<Request, Refusal> {
+fn request(reader: &Reader<'_>) -> Result<NewRequest, Refusal> {
     let (request_id, action) = (reader.id("requestId")?, reader.id("action")?);
     let detail = reader.members.get("detail").filter(|raw| raw.get() != "null").map(Json::from);
     within("detail", detail.as_ref().map_or(0, |detail| detail.text().len()), reader)?;
@@ -274,7 +274,7 @@ fn request(reader: &Reader<'_>) -> Result<Request, Refusal> {
             wait.ok_or_else(|| bad(format!("`ttlMs` must be an integer from 1 to {LONGEST_WAIT}.")))?
         }
     };
-    Ok(Request { request_id, action, detail, time_to_live })
+    Ok(NewRequest { request_id, action, detail, time_to_live })
 }
 
 fn response(reader: &Reader<'_>) -> Result<Response, Refusal> {

@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
     pub fn author(&self) -> Result<Option<String>, Refusal> {
         let author = self.parsed::<String>("userId");
         let Some(Ok(selection)) = self.selection() else { return Ok(author) };
-        let selected = selection.without_doubles().map_err(bad)?.get("userId");
+        let selected = selection.without_duplicate_keys().map_err(bad)?.get("userId");
         let selected = selected.and_then(|raw| json::string(raw.get())).map(Cow::into_owned);
         match (author, selected) {
             (Some(author), Some(selected)) if author != selected => {

@@ -104,7 +104,7 @@ impl Code {
     }
 
     /// Whether the same message may succeed when it is sent again later.
-    pub fn may_pass(self) -> bool {
+    pub fn is_retryable(self) -> bool {
         match self {
             Self::Storage
             | Self::Unavailable
@@ -147,7 +147,7 @@ pub struct Refusal {
     /// For people; says what to do.
     pub message: String,
     /// Whether the same message may succeed when it is sent again later.
-    pub may_pass: bool,
+    pub is_retryable: bool,
     /// With [`Code::OutOfOrder`]: the number that the room waits for.
     pub expected: Option<u64>,
 }
@@ -155,14 +155,14 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal with a sentence of its own.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), may_pass: code.may_pass(), expected: None }
+        Self { code, message: message.into(), is_retryable: code.is_retryable(), expected: None }
     }
 
     /// The client must say `hello` first. What it says before may follow a `hello` that failed, so it may be sent again
     /// after one that does not.
     pub fn before_hello(what: &str) -> Self {
         let message = format!("Say `hello` before the first `{what}`.");
-        Self { may_pass: true, ..Self::new(Code::BadMessage, message) }
+        Self { is_retryable: true, ..Self::new(Code::BadMessage, message) }
     }
 
     /// The `clientId` is another user's (E4).

@@ -207,7 +207,7 @@ pub fn error(refusal: &Refusal, tag: &Tag, is_duplicate: bool) -> String {
         message: &refusal.message,
         id: tag.id.as_ref(),
         seq: tag.number.map(|number| number.seq),
-        retry: refusal.may_pass.then_some(true),
+        retry: refusal.is_retryable.then_some(true),
         expected: refusal.expected,
         duplicate: is_duplicate.then_some(true),
     }

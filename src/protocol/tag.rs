@@ -43,13 +43,13 @@ pub struct Number {
     /// 1 for the first message of a `clientId`, one more for each.
     pub seq: u64,
     /// Equal for messages that say the same.
-    pub content: u32,
+    pub content_mark: u32,
 }
 
 /// What a message gives.
 pub(super) fn of(reader: &Reader<'_>) -> Tag {
     let member = |key: &str| reader.members.get(key);
-    let number = |seq| Number { seq, content: content(reader) };
+    let number = |seq| Number { seq, content_mark: content_mark(reader) };
     Tag { id: member("id").and_then(message_id), number: member("seq").and_then(seq).map(number) }
 }
 
@@ -71,7 +71,7 @@ pub(super) fn of_oversized(text: &str) -> Tag {
     let number = found.seq.and_then(seq).map(|seq| {
         let mut hash = Fnv::default();
         hash.json(text);
-        Number { seq, content: hash.0 }
+        Number { seq, content_mark: hash.0 }
     });
     Tag { id: found.id.and_then(message_id), number }
 }
@@ -92,7 +92,7 @@ pub(super) fn seq(raw: &RawValue) -> Option<u64> {
 
 /// A mark of what a message says: its kind, field, value and base version, in whatever layout they are written. Two
 /// that say something else have the same mark once in four thousand million times; it finds a client's mistake (E2).
-fn content(reader: &Reader<'_>) -> u32 {
+fn content_mark(reader: &Reader<'_>) -> u32 {
     let members = reader.members;
     let selection = reader.selection().and_then(|selection| selection.as_ref().ok());
     let member = |key: &str| {

@@ -36,7 +36,7 @@ pub const QUERY_MEMBERS: [&str; 4] = ["userId", "baseVersion", "clientId", "seq"
 
 /// A request as it came.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct HttpWrite<'a> {
     /// What is done.
     pub verb: Verb,
     /// The field, percent-decoded.
@@ -66,7 +66,7 @@ impl FieldWrite {
     ///
     /// # Errors
     /// The request cannot be read so far as to say whose it is. What its content lacks is in the frame.
-    pub fn read(request: &Request<'_>, limits: &Limits) -> Result<Self, Refusal> {
+    pub fn read(request: &HttpWrite<'_>, limits: &Limits) -> Result<Self, Refusal> {
         let mut members = members(request)?;
         if let Some(user) = request.user {
             let named = members.entry("userId".to_owned()).or_insert_with(|| Json::of(&user));
@@ -96,7 +96,7 @@ impl FieldWrite {
 }
 
 /// The members of the body and, where it lacks them, of the query.
-fn members(request: &Request<'_>) -> Result<Extra, Refusal> {
+fn members(request: &HttpWrite<'_>) -> Result<Extra, Refusal> {
     let mut members = Extra::new();
     for (key, text) in request.query {
         // A number is one where the protocol has one; everything else is text.
@@ -106,7 +106,7 @@ fn members(request: &Request<'_>) -> Result<Extra, Refusal> {
     }
     if !request.body.trim().is_empty() || request.verb == Verb::Put {
         let body = json::object(request.body).map_err(|error| bad(format!("The body is no JSON object: {error}.")))?;
-        for (key, raw) in body.without_doubles().map_err(bad)?.iter() {
+        for (key, raw) in body.without_duplicate_keys().map_err(bad)?.iter() {
             members.insert(key.to_owned(), Json::from(raw));
         }
     }
@@ -123,7 +123,7 @@ fn client_id(raw: &Json, limits: &Limits) -> Result<String, Refusal> {
     Ok(id)
 }
 
-fn frame_text(request: &Request<'_>, members: &Extra, is_keyed: bool) -> String {
+fn frame_text(request: &HttpWrite<'_>, members: &Extra, is_keyed: bool) -> String {
     let of_frame = ["baseVersion", "seq"];
     let mut rest = BTreeMap::new();
     let mut own = BTreeMap::from([("field", Json::of(&request.field))]);
@@ -157,7 +157,10 @@ mod tests {
 
     fn read(verb: Verb, body: &str, query: &[(&str, &str)], key: Option<&str>) -> Result<FieldWrite, Refusal> {
         let query = query.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
-        FieldWrite::read(&Request { verb, field: "a/\"b\"", user: None, body, query: &query, key }, &Limits::default())
+        FieldWrite::read(
+            &HttpWrite { verb, field: "a/\"b\"", user: None, body, query: &query, key },
+            &Limits::default(),
+        )
     }
 
     fn change(write: &FieldWrite) -> FieldChange {

@@ -1,8 +1,8 @@
 //! Whether another connection may come in.
 
 use crate::access::claims::Denial;
-use crate::access::pass::{Entry, Pass};
-use crate::access::rates::Sender;
+use crate::access::pass::{Admission, Pass};
+use crate::access::rates::RateKey;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::refusal::{Code, Refusal};
@@ -23,20 +23,20 @@ pub const STREAMS: usize = 6;
 ///
 /// # Errors
 /// Its token was revoked just now, or the room has all the connections it takes (A8, X1, A9).
-pub fn admit(state: &State, gate: &Gate, entry: &Entry, now: Millis) -> Result<(), Refusal> {
+pub fn admit(state: &State, gate: &Gate, entry: &Admission, now: Millis) -> Result<(), Refusal> {
     let full = |limit: usize, what: &str| {
         Err(Refusal::new(Code::LimitConnections, format!("{limit} {what}: it takes no more. Try again later.")))
     };
     let sessions = &state.sessions;
     match entry {
-        Entry::Unauthenticated if sessions.unauthenticated() >= UNAUTHENTICATED => {
+        Admission::Unauthenticated if sessions.unauthenticated() >= UNAUTHENTICATED => {
             return full(UNAUTHENTICATED, "connections to this room owe a token");
         }
-        Entry::Unauthenticated => return Ok(()),
-        Entry::Pass { user, pass } if gate.revocations.contain(user, pass, now) => {
+        Admission::Unauthenticated => return Ok(()),
+        Admission::Pass { user, pass } if gate.revocations.contain(user, pass, now) => {
             return Err(Denial::Revoked.into());
         }
-        Entry::Pass { user, pass: Pass { is_stream: true, .. } } => {
+        Admission::Pass { user, pass: Pass { is_stream: true, .. } } => {
             let is_theirs = |session: &Session| {
                 session.pass().is_some_and(|pass| pass.is_stream) && session.identity.user() == Some(user)
             };
@@ -44,17 +44,17 @@ pub fn admit(state: &State, gate: &Gate, entry: &Entry, now: Millis) -> Result<(
                 return full(STREAMS, "streams of this room are its user's");
             }
         }
-        Entry::Pass { .. } | Entry::Anonymous => {}
+        Admission::Pass { .. } | Admission::Anonymous => {}
     }
     let limit = state.settings.limits.connections;
     if sessions.len() >= limit { full(limit, "connections are in the room") } else { Ok(()) }
 }
 
 /// Whose messages these are, for the rate. `None` for a connection that has no business here.
-pub fn sender(sessions: &Sessions, connection: ConnectionId) -> Option<Sender> {
+pub fn sender(sessions: &Sessions, connection: ConnectionId) -> Option<RateKey> {
     let session = sessions.get(connection)?;
-    let user = session.identity.user().map(|user| Sender::User(user.to_owned()));
-    Some(user.unwrap_or(Sender::Connection(connection)))
+    let user = session.identity.user().map(|user| RateKey::User(user.to_owned()));
+    Some(user.unwrap_or(RateKey::Connection(connection)))
 }
 
 /// Takes a connection in.

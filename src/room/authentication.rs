@@ -1,7 +1,7 @@
 //! Tokens in frames (A5, A9): a `hello` or an `auth` is kept at the gate while its token is checked.
 
 use crate::access::claims::Denial;
-use crate::access::pass::{Entry, Pass};
+use crate::access::pass::{Admission, Pass};
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::message::{ClientMessage, Frame, Hello, Tag};
@@ -9,7 +9,7 @@ use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::reply as frames;
 
 use super::connections::hello::hello;
-use super::connections::leaving::shut;
+use super::connections::leaving::close;
 use super::gate::Gate;
 use super::pacing::Pacing;
 use super::reply::Rejection;
@@ -61,9 +61,9 @@ pub fn verified(
     let tag = Tag { number: None, ..frame.tag };
     match (frame.message, outcome) {
         (Ok(ClientMessage::Hello(hello)), Ok((user, pass))) if state.sessions.is_unauthenticated(from) => {
-            if admission::admit(state, gate, &Entry::Anonymous, now).is_err() {
-                shut(state, from, CloseCode::Unavailable);
-                state.outbox.is_urgent = true;
+            if admission::admit(state, gate, &Admission::Anonymous, now).is_err() {
+                close(state, from, CloseCode::Unavailable);
+                state.outbox.flush_now = true;
                 return None;
             }
             state.sessions.remove_unauthenticated(from);
@@ -71,8 +71,8 @@ pub fn verified(
             return self::hello(state, pacing, from, hello, tag, now);
         }
         (Ok(ClientMessage::Hello(_)), Err(denial)) => {
-            shut(state, from, denial.close_code().unwrap_or(CloseCode::Unavailable));
-            state.outbox.is_urgent = true;
+            close(state, from, denial.close_code().unwrap_or(CloseCode::Unavailable));
+            state.outbox.flush_now = true;
         }
         (Ok(ClientMessage::Auth { .. }), outcome) if state.sessions.get(from).is_some() => {
             let renewed = outcome.map_err(Refusal::from).and_then(|(user, pass)| {
@@ -84,7 +84,7 @@ pub fn verified(
             replies::stage(state, from, &tag, renewed.map_err(Rejection::Refusal).into());
         }
         // The connection is gone.
-        (Ok(_) | Err(_), _) => state.outbox.is_urgent = true,
+        (Ok(_) | Err(_), _) => state.outbox.flush_now = true,
     }
     None
 }

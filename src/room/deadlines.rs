@@ -7,7 +7,7 @@
 use crate::protocol::Millis;
 use crate::protocol::refusal::CloseCode;
 
-use super::connections::leaving::{shut, shut_all};
+use super::connections::leaving::{close, close_all};
 use super::connections::sessions::TOKEN_WAIT;
 use super::records::{clients, permissions};
 use super::state::State;
@@ -67,7 +67,7 @@ impl Deadline {
             Self::Token => {
                 let late = state.sessions.unauthenticated_since(now - TOKEN_WAIT);
                 for connection in late.into_iter().chain(state.sessions.expired(now)) {
-                    shut(state, connection, CloseCode::Unauthorized);
+                    close(state, connection, CloseCode::Unauthorized);
                 }
             }
             Self::Record => permissions::messages::settle_due(state),
@@ -77,7 +77,7 @@ impl Deadline {
             }
             Self::Silence if state.sessions.len() > 1 => {
                 let limit = now - SILENCE;
-                shut_all(state, CloseCode::Silent, |session| session.pings && session.heard <= limit);
+                close_all(state, CloseCode::Silent, |session| session.pings && session.heard <= limit);
             }
             // Who is alone is not looked after.
             Self::Silence => {}

@@ -73,7 +73,7 @@ fn apply(
         ClientMessage::Relay { user_id } => {
             state.check_author(from, user_id.as_deref())?;
             state.tell_others(from, text.to_owned());
-            state.outbox.is_urgent = true;
+            state.outbox.flush_now = true;
             Ok(state.version)
         }
         ClientMessage::Kick { user_id } => Ok(leaving::kick(state, &user_id)),

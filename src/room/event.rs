@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::access::pass::Entry;
+use crate::access::pass::Admission;
 use crate::access::revocations::Revocation;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
@@ -29,7 +29,7 @@ pub enum Event<'a> {
         /// Its name.
         connection: ConnectionId,
         /// By what right.
-        entry: Entry,
+        entry: Admission,
         /// When the alarm rings, if one is set.
         alarm: Option<Millis>,
     },

@@ -26,7 +26,7 @@ pub fn write(state: &mut State, request: FieldWrite) -> Written {
     let seq = frame.tag.number.filter(|_| key.is_none()).map(|number| number.seq);
     let act = |state: &mut State| make(state, &writer, change);
     let reply = match (frame.tag.number, key, client_id, user) {
-        (Some(number), Some(key), _, Some(user)) => keys::once::once(state, (user, key), number.content, act),
+        (Some(number), Some(key), _, Some(user)) => keys::once::once(state, (user, key), number.content_mark, act),
         (Some(number), None, Some(client_id), user) => {
             clients::once::forget_if_away(state, &client_id);
             clients::once::once(state, &client_id, user.as_deref(), number, act)
@@ -42,7 +42,7 @@ fn make(state: &mut State, writer: &Writer, change: Result<FieldChange, Refusal>
     let user = change.user_id().to_owned();
     let version = fields::messages::change(state, writer, &[change])?;
     // The user may have no socket at all.
-    state.records.people.note_sign(&user, state.clock);
+    state.records.people.note_last_seen(&user, state.clock);
     Ok(version)
 }
 

@@ -35,7 +35,7 @@ pub struct Outbox {
     /// The answer to a write over HTTP.
     pub written: Option<Written>,
     /// Whether all of this goes out in this event: something reads or is relayed, and takes along what came before it (F6).
-    pub is_urgent: bool,
+    pub flush_now: bool,
 }
 
 /// A reply that waits for the `changes` before it.

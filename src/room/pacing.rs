@@ -14,7 +14,7 @@ pub struct Pacing {
     /// The version as of the last flush.
     flushed: u64,
     /// Whether the last flush had several changes.
-    is_streaming: bool,
+    is_bursty: bool,
     /// Whether something was committed, or frames that were held came in, and the flush timer has not rung since.
     is_cooling: bool,
     /// When presence was last told.
@@ -39,10 +39,10 @@ impl Pacing {
     /// When what is staged must be flushed, or the flush timer must ring for another reason.
     pub fn next(&self, state: &State, now: Millis) -> Option<Flush> {
         let outbox = &state.outbox;
-        let pause = self.last_flush.map_or(now, |last| last + pause(state.sessions.len(), self.is_streaming));
+        let pause = self.last_flush.map_or(now, |last| last + pause(state.sessions.len(), self.is_bursty));
         let at = |due: Millis| if due <= now { Flush::Now } else { Flush::At(due) };
         let changes_nothing = state.changes_nothing();
-        if outbox.is_urgent || (changes_nothing && !outbox.tells_nothing()) {
+        if outbox.flush_now || (changes_nothing && !outbox.tells_nothing()) {
             // What reads or relays takes all that came before it along. Where nothing is committed there is nothing
             // to gather.
             Some(Flush::Now)
@@ -58,7 +58,7 @@ impl Pacing {
     /// All that was staged is flushed, as of this version.
     pub fn flushed(&mut self, version: u64, now: Millis) {
         self.last_flush = Some(now);
-        self.is_streaming = version > self.flushed + 1;
+        self.is_bursty = version > self.flushed + 1;
         self.flushed = version;
     }
 
@@ -96,7 +96,7 @@ impl Pacing {
 /// How long to gather changes between two flushes, in milliseconds, so that sending takes a bounded share of the
 /// processor: about 0.16 ms for each connection, at most 250 (Y8). Whoever had sent several changes at once sends more as
 /// soon as those are answered, so there it is 1 at least: else the first of them would be flushed by itself.
-fn pause(connections: usize, is_streaming: bool) -> Millis {
+fn pause(connections: usize, is_bursty: bool) -> Millis {
     let pause = Millis::try_from(connections).unwrap_or(Millis::MAX).saturating_mul(16).saturating_div(100).min(250);
-    pause.max(Millis::from(is_streaming))
+    pause.max(Millis::from(is_bursty))
 }

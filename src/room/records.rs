@@ -12,7 +12,7 @@ use crate::protocol::reply::ChangeView;
 
 use clients::record::Client;
 use fields::record::Field;
-use keys::record::KeyedWrite;
+use keys::record::KeyedOutcome;
 use people::record::Participant;
 use permissions::grant::Grant;
 use permissions::request::PermissionRequest;
@@ -54,7 +54,7 @@ kinds! {
     /// Clients that have numbered a message, by `clientId`.
     clients: Client,
     /// What was asked with an idempotency key, by user and key.
-    keys: KeyedWrite,
+    keys: KeyedOutcome,
     /// Permission requests, the settled among them.
     requests: PermissionRequest,
     /// Permissions, the ended among them.

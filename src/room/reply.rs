@@ -84,7 +84,7 @@ pub fn outcome_of(result: &Result<u64, Rejection>) -> Option<Outcome> {
         Err(Rejection::Conflict(Conflict { field, client_version })) => {
             Some(Outcome::Conflict { field: field.clone(), client_version: *client_version })
         }
-        Err(Rejection::Refusal(refusal)) if refusal.may_pass => None,
+        Err(Rejection::Refusal(refusal)) if refusal.is_retryable => None,
         Err(Rejection::Refusal(refusal)) => Some(Outcome::Refused(refusal.code)),
     }
 }

@@ -147,7 +147,7 @@ impl State {
     pub fn tell(&mut self, to: ConnectionId, text: String) {
         self.close_segment();
         self.outbox.frames.push(Outgoing::new(Audience::One(to), text));
-        self.outbox.is_urgent = true;
+        self.outbox.flush_now = true;
     }
 
     /// Something of this version is forgotten. It was told, if it was news, by a segment that closed before.
@@ -168,7 +168,7 @@ impl State {
                 StagedReply::Conflict { to, tag, conflict, is_duplicate, if_lost } => {
                     let text = conflict.frame(&self.records.fields, &tag, is_duplicate);
                     let audience = Audience::One(to);
-                    let fallback = if_lost.map(|text| Outgoing { audience, text, when: When::Lost });
+                    let fallback = if_lost.map(|text| Outgoing { audience, text, when: When::CommitFailed });
                     self.outbox.frames.push(Outgoing::new(audience, text));
                     self.outbox.frames.extend(fallback);
                 }

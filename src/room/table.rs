@@ -183,13 +183,13 @@ impl<R: Record> Table<R> {
         self.place(key, record);
     }
 
-    /// A row as it is now, for [`Table::go_back`].
+    /// A row as it is now, for [`Table::roll_back`].
     pub fn save(&self, key: R::Key) -> Saved<R> {
         Saved { record: self.rows.get(&key).cloned(), is_dirty: self.dirty.contains(&key), key }
     }
 
     /// Makes a row what it was.
-    pub fn go_back(&mut self, Saved { key, record, is_dirty }: Saved<R>) {
+    pub fn roll_back(&mut self, Saved { key, record, is_dirty }: Saved<R>) {
         if !is_dirty {
             self.dirty.remove(&key);
         }

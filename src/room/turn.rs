@@ -89,7 +89,7 @@ pub enum When {
     /// In any case: a refusal changed nothing, a connection that is gone is gone.
     Always,
     /// Only if the commit has failed, in place of what would have been told.
-    Lost,
+    CommitFailed,
 }
 
 impl Outgoing {

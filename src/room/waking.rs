@@ -1,6 +1,6 @@
 //! What a room that wakes makes of what the sockets remember.
 
-use crate::access::pass::{Access, Pass};
+use crate::access::pass::{Credentials, Pass};
 
 use super::connections::session::{Attachment, Session};
 use super::records::Records;
@@ -15,7 +15,7 @@ pub fn recall(state: &mut State, attachment: Attachment) {
     let (connection, mut session) = (attachment.connection, Session::from(attachment));
     if state.settings.requires_tokens && session.access.is_anonymous() {
         // It came before there were keys, and has to come again.
-        session.access = Access::Pass(Pass::over());
+        session.access = Credentials::Pass(Pass::over());
     }
     state.sessions.insert(connection, session);
 }
@@ -25,6 +25,6 @@ pub fn recall_authors(state: &mut State) {
     let State { records: Records { fields, people, .. }, sessions, .. } = state;
     let online = sessions.online();
     for (_, field) in fields.iter().filter(|(_, field)| !online.contains_key(field.user_id.as_str())) {
-        people.note_sign(&field.user_id, field.updated_at);
+        people.note_last_seen(&field.user_id, field.updated_at);
     }
 }

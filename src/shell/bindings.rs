@@ -53,13 +53,13 @@ extern "C" {
     #[wasm_bindgen(js_name = clearTimeout)]
     pub fn clear_timeout(timer: &JsValue);
 
-    /// An array of frames that wait for the flush timer, each behind its socket's handle and a space. `entry.mjs` adds to
-    /// it while `waits` is set, and whatever happens to the room next takes them out first.
+    /// An array of frames that are held until the flush timer rings, each behind its socket's handle and a space. `inbox.mjs` adds to
+    /// it while `isOpen` is set, and whatever happens to the room next takes them out first.
     #[derive(Clone)]
     #[wasm_bindgen(extends = Array)]
-    pub type JsQueue;
+    pub type JsInbox;
     #[wasm_bindgen(method, setter)]
-    pub fn set_waits(this: &JsQueue, waits: bool);
+    pub fn set_is_open(this: &JsInbox, is_open: bool);
 
     /// A WebSocket. `send` takes a JavaScript string, so that a broadcast makes one for all.
     #[derive(Clone)]

@@ -56,7 +56,7 @@ impl Door {
 }
 
 /// What somebody with a token wants.
-pub enum Wish<'a> {
+pub enum Purpose<'a> {
     /// To open a connection to a room, given as `party/room`.
     Enter(&'a str),
     /// To ask a room something that takes a role.
@@ -69,7 +69,7 @@ pub enum Wish<'a> {
 ///
 /// # Errors
 /// It does not count, or that cannot be found out.
-pub async fn check(env: &Env, token: &str, wish: Wish<'_>) -> std::result::Result<Claims, Denial> {
+pub async fn check(env: &Env, token: &str, wish: Purpose<'_>) -> std::result::Result<Claims, Denial> {
     if token.len() > TOKEN_BYTES {
         return Err(Denial::Unauthorized(format!("The token is longer than {TOKEN_BYTES} bytes.")));
     }
@@ -86,17 +86,17 @@ pub async fn check(env: &Env, token: &str, wish: Wish<'_>) -> std::result::Resul
     let limits = Limits::from_vars(|name| variable(env, name)).unwrap_or_default();
     let grant = Claims::from_claims(&claims, &limits)?;
     let (room, least) = match wish {
-        Wish::Enter(room) => (Some(room), Role::Viewer),
-        Wish::Ask(room, least) => (Some(room), least),
-        Wish::RevokeTokens => (None, roles::TO_REVOKE_TOKENS),
+        Purpose::Enter(room) => (Some(room), Role::Viewer),
+        Purpose::Ask(room, least) => (Some(room), least),
+        Purpose::RevokeTokens => (None, roles::TO_REVOKE_TOKENS),
     };
     if let Some(room) = room {
         grant.check_room(room)?;
     }
     roles::check(grant.pass.role, least).map_err(|refusal| Denial::Forbidden(refusal.message))?;
     let entered = match wish {
-        Wish::Enter(room) => Some(room),
-        Wish::Ask(..) | Wish::RevokeTokens => None,
+        Purpose::Enter(room) => Some(room),
+        Purpose::Ask(..) | Purpose::RevokeTokens => None,
     };
     match ask_user(env, &grant, entered).await.map(|answer| answer.status_code()) {
         Ok(204) => Ok(grant),

@@ -14,7 +14,7 @@ use futures::stream::{self, Stream, StreamExt};
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Delay, Env, Request, Response, ResponseBuilder, Result, WebSocket, WebsocketEvent};
 
-use crate::access::pass::Entry;
+use crate::access::pass::Admission;
 use crate::protocol::Millis;
 use crate::protocol::feed::{Feed, Position, Step};
 use crate::protocol::limits::UNSENT_BYTES;
@@ -41,7 +41,7 @@ fn ended(code: &str) -> &'static str {
 type Begun = oneshot::Sender<Option<String>>;
 
 /// Answers with the stream, or with why there is none.
-pub async fn serve(request: &Request, env: &Env, name: &str, entry: &Entry) -> Result<Response> {
+pub async fn serve(request: &Request, env: &Env, name: &str, entry: &Admission) -> Result<Response> {
     let last = request.headers().get("last-event-id")?.filter(|id| !id.is_empty());
     let last = match last.as_deref().map(Position::parse) {
         Some(None) => {

@@ -5,7 +5,7 @@ use worker::{Env, Request, Response, Result};
 
 use crate::access::claims::TOKEN_ID_BYTES;
 use crate::access::claims::{Claims, Denial};
-use crate::access::pass::{Entry, Pass};
+use crate::access::pass::{Admission, Pass};
 use crate::access::roles;
 use crate::protocol::Millis;
 use crate::protocol::address::{Address, AddressError, Resource};
@@ -16,7 +16,7 @@ use crate::protocol::refusal::CloseCode;
 use crate::protocol::write::QUERY_MEMBERS;
 use crate::room::settings::Settings;
 
-use super::door::{self, Door, Wish};
+use super::door::{self, Door, Purpose};
 use super::environment::{now, variable};
 use super::events;
 use super::http::{answer, close_at_once, denied, is_upgrade, preflight, problem, readable};
@@ -140,12 +140,12 @@ impl Ask {
     }
 
     /// What it takes: to come in as a connection does, or a role.
-    fn wish<'a>(&self, room: &'a str) -> Wish<'a> {
+    fn wish<'a>(&self, room: &'a str) -> Purpose<'a> {
         match self {
-            Self::Connect | Self::Events => Wish::Enter(room),
-            Self::State | Self::Changes(_) => Wish::Ask(room, roles::TO_READ),
-            Self::Write { .. } => Wish::Ask(room, roles::TO_WRITE),
-            Self::Delete => Wish::Ask(room, roles::TO_DELETE),
+            Self::Connect | Self::Events => Purpose::Enter(room),
+            Self::State | Self::Changes(_) => Purpose::Ask(room, roles::TO_READ),
+            Self::Write { .. } => Purpose::Ask(room, roles::TO_WRITE),
+            Self::Delete => Purpose::Ask(room, roles::TO_DELETE),
         }
     }
 }
@@ -159,13 +159,13 @@ async fn enter(request: &mut Request, env: &Env, door: &Door, room: &str, resour
         (Door::Tokens, Some(token)) => match door::check(env, &token, ask.wish(room)).await {
             Ok(Claims { user, pass, .. }) => {
                 let is_stream = matches!(ask, Ask::Events);
-                Entry::Pass { user, pass: Pass { is_stream, ..pass } }
+                Admission::Pass { user, pass: Pass { is_stream, ..pass } }
             }
             Err(denial) => return denied(request, &denial),
         },
-        (Door::Tokens, None) if matches!(ask, Ask::Connect) => Entry::Unauthenticated,
+        (Door::Tokens, None) if matches!(ask, Ask::Connect) => Admission::Unauthenticated,
         (Door::Tokens, None) => return denied(request, &no_token()),
-        (Door::Open | Door::NotConfigured | Door::Misconfigured, _) => Entry::Anonymous,
+        (Door::Open | Door::NotConfigured | Door::Misconfigured, _) => Admission::Anonymous,
     };
     let to_room = match ask {
         Ask::Connect => ToRoom::get(request, &url_to("room", "connect")?)?,
@@ -199,7 +199,7 @@ async fn revoke(request: &mut Request, env: &Env, door: &Door, user: &str) -> Re
     }
     match (door, door::token_of(request)?) {
         (Door::Tokens, Some(token)) => {
-            if let Err(denial) = door::check(env, &token, Wish::RevokeTokens).await {
+            if let Err(denial) = door::check(env, &token, Purpose::RevokeTokens).await {
                 return denied(request, &denial);
             }
         }
@@ -227,7 +227,7 @@ async fn revoke(request: &mut Request, env: &Env, door: &Door, user: &str) -> Re
 /// What an admin says of a user's tokens: of one, or of all, and until when. `None` if it makes no sense now.
 fn revocation(body: &str) -> Option<(Option<String>, Millis)> {
     let body = json::object(body).ok()?;
-    let members = body.without_doubles().ok()?;
+    let members = body.without_duplicate_keys().ok()?;
     let until = members.get("until")?.get().parse::<Millis>().ok().filter(|until| *until > now())?;
     let jti = match members.get("jti").map(|raw| raw.get()) {
         None | Some("null") => None,

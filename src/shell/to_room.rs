@@ -3,7 +3,7 @@
 use wasm_bindgen::JsValue;
 use worker::{Env, Headers, Method, Request, RequestInit, Response, Result};
 
-use crate::access::pass::Entry;
+use crate::access::pass::Admission;
 use crate::protocol::json::encode;
 
 use super::environment::ROOMS;
@@ -46,7 +46,7 @@ impl ToRoom {
     }
 
     /// Sends it, on behalf of whom it is. A room that does not answer is a 503.
-    pub async fn send(self, env: &Env, name: &str, entry: &Entry) -> Result<Response> {
+    pub async fn send(self, env: &Env, name: &str, entry: &Admission) -> Result<Response> {
         self.address.query().append("entry", &encode(entry));
         let mut init = RequestInit::new();
         init.with_method(if self.body.is_some() { Method::Post } else { Method::Get }).with_headers(self.headers);

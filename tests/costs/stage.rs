@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use roomkeep::access::pass::Entry;
+use roomkeep::access::pass::Admission;
 use roomkeep::driver::Driver;
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::connection::ConnectionId;
@@ -46,7 +46,7 @@ impl Stage {
     /// What has waited is done first, as in the runtime.
     fn event<T>(&mut self, happen: impl FnOnce(&mut Driver, &mut Meter, Millis) -> T) -> T {
         heap::within(|| {
-            self.driver.take_in(&mut self.meter, self.now);
+            self.driver.drain_inbox(&mut self.meter, self.now);
             happen(&mut self.driver, &mut self.meter, self.now)
         })
     }
@@ -84,8 +84,8 @@ impl Stage {
         let (connection, alarm) = (say::connection(name), self.meter.alarm);
         self.meter.open(connection);
         self.event(|driver, meter, now| {
-            driver.admit(meter, &Entry::Anonymous, now).unwrap();
-            driver.connect(meter, connection, Entry::Anonymous, alarm, now);
+            driver.admit(meter, &Admission::Anonymous, now).unwrap();
+            driver.connect(meter, connection, Admission::Anonymous, alarm, now);
         });
         connection
     }

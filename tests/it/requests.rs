@@ -293,9 +293,9 @@ fn h3_and_f6_what_came_before_is_flushed_before_it() {
 
 /// Writes in the same moment as what came before.
 fn write_at_once(site: &mut Site, field: &str, body: &Value) -> Written {
-    use roomkeep::protocol::write::{FieldWrite, Request};
+    use roomkeep::protocol::write::{FieldWrite, HttpWrite};
     let (body, query) = (body.to_string(), std::collections::BTreeMap::new());
-    let request = Request { verb: Verb::Put, field, user: None, body: &body, query: &query, key: None };
+    let request = HttpWrite { verb: Verb::Put, field, user: None, body: &body, query: &query, key: None };
     let request = FieldWrite::read(&request, &Limits::default()).unwrap();
     site.driver.write(&mut site.world, request, site.now).unwrap()
 }
@@ -316,7 +316,7 @@ fn h3_and_s7_a_write_that_storage_refuses_leaves_no_trace() {
             continue;
         }
         let refusal = outcome.unwrap_err();
-        assert_eq!((refusal.code.as_str(), refusal.code.may_pass()), ("storage", true), "{fail_at}");
+        assert_eq!((refusal.code.as_str(), refusal.code.is_retryable()), ("storage", true), "{fail_at}");
         assert_eq!(site.world.dump(), before, "{fail_at}");
         assert_eq!((site.take("ann"), site.take("pat")), (Vec::new(), Vec::new()), "{fail_at}");
         let (outcome, told) = told(site.write(Verb::Put, "f", &body, None).unwrap());

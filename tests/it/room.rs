@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
-use roomkeep::access::pass::{Access, Entry};
+use roomkeep::access::pass::{Admission, Credentials};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::limits::Limits;
@@ -131,9 +131,9 @@ fn step(room: &mut Room, event: &str, outside: &mut Outside, now: Millis) {
     let (verb, rest) = what.split_once(' ').unwrap_or((what, ""));
     let words = what.splitn(4, ' ').collect::<Vec<_>>();
     let text = match verb {
-        "connects" => return connect(room, connection, Entry::Anonymous, outside, now),
+        "connects" => return connect(room, connection, Admission::Anonymous, outside, now),
         "enters" => return connect(room, connection, say::pass(user, rest), outside, now),
-        "waits" => return connect(room, connection, Entry::Unauthenticated, outside, now),
+        "waits" => return connect(room, connection, Admission::Unauthenticated, outside, now),
         "leaves" => return room.handle(Event::Disconnected { connection, heard: Some(now) }, now),
         "breaks" => {
             let heard = outside.pings.remove(&connection);
@@ -168,7 +168,7 @@ fn step(room: &mut Room, event: &str, outside: &mut Outside, now: Millis) {
     room.handle(Event::Frame { from: connection, text: Some(&text), pings }, now);
 }
 
-fn connect(room: &mut Room, connection: ConnectionId, entry: Entry, outside: &Outside, now: Millis) {
+fn connect(room: &mut Room, connection: ConnectionId, entry: Admission, outside: &Outside, now: Millis) {
     room.handle(Event::Connected { connection, entry, alarm: outside.alarm }, now);
 }
 
@@ -194,9 +194,9 @@ fn tell(turn: &Turn, told: &mut String) {
         let client = attachment.client.as_ref().map_or(String::new(), |client| format!(", client {client}"));
         let shows = attachment.presence.as_ref().map_or(String::new(), |data| format!(", shows {}", data.text()));
         let access = match &attachment.access {
-            Access::Anonymous if attachment.is_unauthenticated => ", waiting".to_owned(),
-            Access::Anonymous => String::new(),
-            Access::Pass(pass) => format!(", {} until {}", pass.role.as_str(), pass.expires),
+            Credentials::Anonymous if attachment.is_unauthenticated => ", waiting".to_owned(),
+            Credentials::Anonymous => String::new(),
+            Credentials::Pass(pass) => format!(", {} until {}", pass.role.as_str(), pass.expires),
         };
         let (of, heard) = (name(attachment.connection), attachment.heard);
         writeln!(told, "  attach {of}: {identity}{access}{client}{shows}, heard {heard}").unwrap();
@@ -216,7 +216,7 @@ fn tell(turn: &Turn, told: &mut String) {
         let when = match frame.when {
             When::Committed => "",
             When::Always => ", in any case",
-            When::Lost => ", if the commit fails",
+            When::CommitFailed => ", if the commit fails",
         };
         writeln!(told, "  to {audience}{when}: {}", short(&text)).unwrap();
     }

@@ -1,6 +1,6 @@
 //! What clients say, and the names by which the tests call connections.
 
-use roomkeep::access::pass::{Entry, Pass};
+use roomkeep::access::pass::{Admission, Pass};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::role::Role;
@@ -25,13 +25,13 @@ pub fn user(connection: &str) -> &str {
 }
 
 /// How a user comes with a token: `role [expiry [name]]`. Its id is `t-` and the user.
-pub fn pass(user: &str, rights: &str) -> Entry {
+pub fn pass(user: &str, rights: &str) -> Admission {
     let mut words = rights.split(' ').filter(|word| !word.is_empty());
     let role = words.next().unwrap_or("editor");
     let role = Role::ALL.into_iter().find(|known| known.as_str() == role).unwrap();
     let expires = words.next().map_or(Millis::MAX / 2, |expiry| expiry.parse().unwrap());
     let (name, token_id) = (words.next().map(str::to_owned), format!("t-{user}"));
-    Entry::Pass { user: user.to_owned(), pass: Pass { role, name, token_id, expires, is_stream: false } }
+    Admission::Pass { user: user.to_owned(), pass: Pass { role, name, token_id, expires, is_stream: false } }
 }
 
 pub fn join(user: &str) -> String {

@@ -8,7 +8,7 @@ mod users;
 
 use std::collections::BTreeMap;
 
-use roomkeep::access::pass::Entry;
+use roomkeep::access::pass::Admission;
 use roomkeep::driver::Platform;
 use roomkeep::protocol::write::Verb;
 use roomkeep::room::records::Stored;
@@ -159,8 +159,8 @@ fn a_row_that_cannot_be_read_is_refused_until_it_is_mended() {
         site.world.db.execute_batch(harm).unwrap();
         site.sleep();
         assert_eq!(load(&site), Err(StoreError::CorruptRow { table }), "{harm}");
-        let refusal = site.driver.admit(&mut site.world, &Entry::Anonymous, site.now).unwrap_err();
-        assert!(refusal.code.may_pass(), "{harm}");
+        let refusal = site.driver.admit(&mut site.world, &Admission::Anonymous, site.now).unwrap_err();
+        assert!(refusal.code.is_retryable(), "{harm}");
         site.world.db.execute_batch(mend).unwrap();
         assert_eq!(site.sync("bob")["version"], 5, "{harm}");
     }
@@ -450,8 +450,8 @@ fn x1_a_connection_too_many_is_refused_before_it_opens() {
     let mut site = Site::with(settings);
     ["ann", "bob", "cid"].into_iter().for_each(|name| site.connect(name));
     assert_eq!(site.world.sockets.len(), 2);
-    let refusal = site.driver.admit(&mut site.world, &Entry::Anonymous, site.now).unwrap_err();
-    assert_eq!((refusal.code.as_str(), refusal.code.may_pass()), ("limit_connections", true));
+    let refusal = site.driver.admit(&mut site.world, &Admission::Anonymous, site.now).unwrap_err();
+    assert_eq!((refusal.code.as_str(), refusal.code.is_retryable()), ("limit_connections", true));
     site.leave("ann");
     site.connect("cid");
     assert_eq!(site.world.sockets.len(), 2);

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 
 use roomkeep::access::claims::Denial;
-use roomkeep::access::pass::{Access, Entry, Pass};
+use roomkeep::access::pass::{Admission, Credentials, Pass};
 use roomkeep::driver::{Driver, Platform};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::refusal::{CloseCode, Refusal};
 use roomkeep::protocol::role::Role;
-use roomkeep::protocol::write::{FieldWrite, Request, Verb};
+use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb};
 use roomkeep::room::audience::{Audience, Standing};
 use roomkeep::room::connections::session::Attachment;
 use roomkeep::room::records::Stored;
@@ -346,11 +346,11 @@ impl Site {
     /// Opens a connection unless the room refuses it.
     pub fn connect(&mut self, name: &str) {
         // Whom it refuses has no socket.
-        let _ = self.enter(name, Entry::Anonymous);
+        let _ = self.enter(name, Admission::Anonymous);
     }
 
     /// Opens a connection in some way.
-    pub fn enter(&mut self, name: &str, entry: Entry) -> Result<(), Refusal> {
+    pub fn enter(&mut self, name: &str, entry: Admission) -> Result<(), Refusal> {
         self.come_round();
         let connection = say::connection(name);
         self.driver.admit(&mut self.world, &entry, self.now)?;
@@ -381,7 +381,7 @@ impl Site {
 
     /// Says something in the same moment as what came before.
     pub fn say_at_once(&mut self, name: &str, text: &str) {
-        self.driver.take_in(&mut self.world, self.now);
+        self.driver.drain_inbox(&mut self.world, self.now);
         self.driver.receive(&mut self.world, say::connection(name), Some(text), self.now);
     }
 
@@ -390,7 +390,7 @@ impl Site {
         self.come_round();
         let query = BTreeMap::new();
         let request =
-            FieldWrite::read(&Request { verb, field, user: None, body, query: &query, key }, &self.settings.limits)?;
+            FieldWrite::read(&HttpWrite { verb, field, user: None, body, query: &query, key }, &self.settings.limits)?;
         self.driver.write(&mut self.world, request, self.now)
     }
 
@@ -443,7 +443,7 @@ impl Site {
             self.world.sockets.get_mut(&say::connection(name)).and_then(|socket| socket.attachment.as_mut());
         let pass =
             Pass { role, name: None, token_id: name.to_owned(), expires: self.now + 365 * DAY, is_stream: false };
-        attachment.unwrap().access = Access::Pass(pass);
+        attachment.unwrap().access = Credentials::Pass(pass);
     }
 
     /// The frames that a connection got since the last look.

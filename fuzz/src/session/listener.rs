@@ -81,7 +81,7 @@ impl Listener {
     pub fn hear(&mut self, text: &str, durable: &Durable, said: &BTreeSet<String>) {
         let document = json::read(text).unwrap_or_else(|| panic!("F1: what is sent is no JSON: {text}"));
         let frame = &document.root;
-        assert!(!frame.has_doubles(), "F1: {text}");
+        assert!(!frame.has_duplicate_keys(), "F1: {text}");
         let kind = frame.get("type").and_then(Node::string).unwrap_or_else(|| panic!("F1: no type: {text}"));
         let is_relayed = !OF_ROOM.contains(&kind) && frame.get("presence").is_none();
         if is_relayed {

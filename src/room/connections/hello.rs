@@ -15,7 +15,7 @@ use crate::room::state::State;
 use crate::room::turn::{PendingWriter, Turn};
 use crate::room::views;
 
-use super::leaving::shut;
+use super::leaving::close;
 use super::session::Session;
 
 /// A client says `hello`. Returns what was staged before: that goes out first, since the client hears of it in the answer
@@ -41,7 +41,7 @@ pub fn hello(
     greet(state, from, hello);
     let version = state.version;
     replies::stage(state, from, &tag, Ok(version).into());
-    state.outbox.is_urgent = true;
+    state.outbox.flush_now = true;
     Some(turn)
 }
 
@@ -77,7 +77,7 @@ fn greet(state: &mut State, from: ConnectionId, hello: Hello) {
     let last_seq = state.records.clients.last_seq(&client_id).filter(|_| !is_unknown);
     // A newer connection of a client takes the place of the older ones (E6).
     for older in state.sessions.of_client(&client_id) {
-        shut(state, older, CloseCode::Replaced);
+        close(state, older, CloseCode::Replaced);
     }
     let leavings = state.outbox.frames.len();
     state.sessions.greet(from, client_id);

@@ -32,7 +32,7 @@ pub fn leave(state: &mut State, connection: ConnectionId) {
 }
 
 /// Closes a connection and takes its leave.
-pub fn shut(state: &mut State, connection: ConnectionId, code: CloseCode) {
+pub fn close(state: &mut State, connection: ConnectionId, code: CloseCode) {
     let session = state.sessions.get(connection).cloned();
     if session.is_some() || state.sessions.remove_unauthenticated(connection) {
         leave(state, connection);
@@ -41,9 +41,9 @@ pub fn shut(state: &mut State, connection: ConnectionId, code: CloseCode) {
 }
 
 /// Closes the connections for which something holds.
-pub fn shut_all(state: &mut State, code: CloseCode, holds: impl Fn(&Session) -> bool) {
+pub fn close_all(state: &mut State, code: CloseCode, holds: impl Fn(&Session) -> bool) {
     for connection in state.sessions.which(holds) {
-        shut(state, connection, code);
+        close(state, connection, code);
     }
 }
 
@@ -51,6 +51,6 @@ pub fn shut_all(state: &mut State, code: CloseCode, holds: impl Fn(&Session) -> 
 pub fn kick(state: &mut State, user_id: &str) -> u64 {
     // Who sends itself away hears of its changes before the answer to that, which covers them (Y6).
     state.close_segment();
-    shut_all(state, CloseCode::Kicked, |session| session.identity.user() == Some(user_id));
+    close_all(state, CloseCode::Kicked, |session| session.identity.user() == Some(user_id));
     state.version
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::pass::{Access, Pass};
+use crate::access::pass::{Credentials, Pass};
 use crate::access::roles::ANONYMOUS_ROLE;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
@@ -17,7 +17,7 @@ pub struct Session {
     /// The `clientId` of its `hello`; `None` for a plain client (Y4).
     client: Option<String>,
     /// By what right it is here.
-    pub access: Access,
+    pub access: Credentials,
     /// What it last said in a `presence` (P1).
     pub presence: Option<Json>,
     /// When the server last heard from it, pings included as far as they were looked up.
@@ -30,8 +30,8 @@ impl Session {
     /// A connection that has just opened. With a token, its user is the token's (A3).
     pub fn new(user: Option<(String, Pass)>, now: Millis) -> Self {
         let (identity, access) = match user {
-            None => (Identity::Unknown, Access::Anonymous),
-            Some((user, pass)) => (Identity::Bound(user), Access::Pass(pass)),
+            None => (Identity::Unknown, Credentials::Anonymous),
+            Some((user, pass)) => (Identity::Bound(user), Credentials::Pass(pass)),
         };
         Self { identity, client: None, access, presence: None, heard: now, pings: false }
     }
@@ -49,16 +49,16 @@ impl Session {
     /// What is kept of its token.
     pub fn pass(&self) -> Option<&Pass> {
         match &self.access {
-            Access::Anonymous => None,
-            Access::Pass(pass) => Some(pass),
+            Credentials::Anonymous => None,
+            Credentials::Pass(pass) => Some(pass),
         }
     }
 
     /// What its user may do (A4).
     pub fn role(&self) -> Role {
         match &self.access {
-            Access::Anonymous => ANONYMOUS_ROLE,
-            Access::Pass(pass) => pass.role,
+            Credentials::Anonymous => ANONYMOUS_ROLE,
+            Credentials::Pass(pass) => pass.role,
         }
     }
 
@@ -124,8 +124,8 @@ pub struct Attachment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
     /// By what right it is here.
-    #[serde(default, skip_serializing_if = "Access::is_anonymous")]
-    pub access: Access,
+    #[serde(default, skip_serializing_if = "Credentials::is_anonymous")]
+    pub access: Credentials,
     /// What it last said in a `presence`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presence: Option<Json>,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::access::pass::{Access, Pass};
+use crate::access::pass::{Credentials, Pass};
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 
@@ -79,7 +79,7 @@ impl Sessions {
     /// A connection has another token.
     pub fn renew(&mut self, connection: ConnectionId, pass: Pass) {
         if let Some(mut session) = self.remove(connection) {
-            session.access = Access::Pass(pass);
+            session.access = Credentials::Pass(pass);
             self.insert(connection, session);
         }
     }

@@ -13,7 +13,7 @@ use worker::{
 };
 
 use crate::access::claims::Claims;
-use crate::access::pass::Entry;
+use crate::access::pass::Admission;
 use crate::access::revocations::Revocation;
 use crate::driver::Driver;
 use crate::protocol::Millis;
@@ -24,8 +24,8 @@ use crate::room::settings::{KEY_VARIABLES, Settings};
 use crate::room::turn::{Completion, Effect, Written};
 use crate::room::views::Since;
 
-use crate::shell::bindings::{JsQueue, JsSocket, JsState};
-use crate::shell::door::{self, Wish};
+use crate::shell::bindings::{JsInbox, JsSocket, JsState};
+use crate::shell::door::{self, Purpose};
 use crate::shell::environment::{now, random_id, variable};
 use crate::shell::http::{answer, problem, problem_with, status_of, upgraded};
 use crate::shell::platform::{Workerd, answer_close};
@@ -127,15 +127,15 @@ impl DurableObject for RoomObject {
         if path == "/revoked" {
             return self.revoke(&query, &request.text().await?).await;
         }
-        let Some(entry) = query.get("entry").and_then(|entry| serde_json::from_str::<Entry>(&entry).ok()) else {
+        let Some(entry) = query.get("entry").and_then(|entry| serde_json::from_str::<Admission>(&entry).ok()) else {
             return problem(500, "internal", "The server failed while it handled this.");
         };
         if path == "/connect" {
             return self.enter(&request, entry).await;
         }
         let user = match entry {
-            Entry::Pass { user, .. } => Some(user),
-            Entry::Anonymous | Entry::Unauthenticated => None,
+            Admission::Pass { user, .. } => Some(user),
+            Admission::Anonymous | Admission::Unauthenticated => None,
         };
         let body = request.text().await?;
         if let Some(user) = &user
@@ -182,8 +182,8 @@ impl RoomObject {
     /// Where frames may wait for the flush timer instead of being handed to [`RoomObject::receive`] one by one: in a room
     /// that is busy they are quicker to read together. No getter, since the glue starts a new instance after a trap only
     /// where it calls something.
-    pub fn queue(&self) -> JsQueue {
-        self.inner.borrow().platform.inbox().queue().clone()
+    pub fn inbox(&self) -> JsInbox {
+        self.inner.borrow().platform.inbox().array().clone()
     }
 
     /// A frame came; `text` is `None` for a binary one. Returns what the event must wait for, if there is anything. Most
@@ -212,11 +212,11 @@ impl RoomObject {
     /// The room, with all done that came before.
     fn room(&self) -> RefMut<'_, Inner> {
         let mut inner = self.inner.borrow_mut();
-        inner.event(Driver::take_in);
+        inner.event(Driver::drain_inbox);
         inner
     }
 
-    async fn enter(&self, request: &Request, entry: Entry) -> Result<Response> {
+    async fn enter(&self, request: &Request, entry: Admission) -> Result<Response> {
         let alarm = self.room().platform.storage().get_alarm()?;
         let alarm = JsFuture::from(alarm).await?.as_f64().map(|at| at as Millis);
         let pair = WebSocketPair::new()?;
@@ -242,7 +242,7 @@ impl RoomObject {
             let completion = match effect {
                 Some(Effect::VerifyToken { connection, token }) => {
                     // As the door checks all others.
-                    let claims = door::check(&self.env, &token, Wish::Enter(&self.name)).await;
+                    let claims = door::check(&self.env, &token, Purpose::Enter(&self.name)).await;
                     let outcome = claims.map(|Claims { user, pass, .. }| (user, pass));
                     Completion::TokenVerified { connection, outcome }
                 }
@@ -302,7 +302,7 @@ impl RoomObject {
         let query = members.collect();
         let key = request.headers().get("idempotency-key")?;
         let written = self.room().event(|driver, platform, now| {
-            let write = write::Request { verb, field: &field, user, body, query: &query, key: key.as_deref() };
+            let write = write::HttpWrite { verb, field: &field, user, body, query: &query, key: key.as_deref() };
             let write = FieldWrite::read(&write, &driver.settings().limits)?;
             driver.write(platform, write, now)
         });

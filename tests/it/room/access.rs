@@ -263,7 +263,7 @@ fn a5_without_keys_auth_changes_nothing() {
 #[test]
 fn a9_who_waits_for_a_token_sees_nothing_and_counts_for_nothing() {
     let mut site = guarded();
-    site.enter("eve", Entry::Unauthenticated).unwrap();
+    site.enter("eve", Admission::Unauthenticated).unwrap();
     assert_eq!(site.world.dump(), [""; 0], "nothing is stored for it");
     site.enter("ann", say::pass("ann", "editor")).unwrap();
     site.enter("bob", say::pass("bob", "editor")).unwrap();
@@ -284,9 +284,9 @@ fn a9_who_waits_for_a_token_sees_nothing_and_counts_for_nothing() {
 fn a9_who_waits_is_closed_in_time_and_there_are_not_many() {
     let mut site = guarded();
     for n in 0..UNAUTHENTICATED {
-        site.enter(&format!("w{n}"), Entry::Unauthenticated).unwrap();
+        site.enter(&format!("w{n}"), Admission::Unauthenticated).unwrap();
     }
-    assert_eq!(site.enter("late", Entry::Unauthenticated).unwrap_err().code, Code::LimitConnections);
+    assert_eq!(site.enter("late", Admission::Unauthenticated).unwrap_err().code, Code::LimitConnections);
     site.enter("ann", say::pass("ann", "editor")).unwrap();
     site.sleep();
     site.pass(TOKEN_WAIT - 1);
@@ -294,7 +294,7 @@ fn a9_who_waits_is_closed_in_time_and_there_are_not_many() {
     site.pass(1);
     assert!((0..UNAUTHENTICATED).all(|n| close_of(&site, &format!("w{n}")) == Some(CloseCode::Unauthorized)));
     assert_eq!(close_of(&site, "ann"), None);
-    site.enter("late", Entry::Unauthenticated).unwrap();
+    site.enter("late", Admission::Unauthenticated).unwrap();
 }
 
 #[test]
@@ -305,13 +305,13 @@ fn a9_a5_and_x3_who_has_to_go_goes_although_the_room_ends_meanwhile() {
     site.say("ann", &say::set("ann", "f", "1"));
     site.leave("ann");
     site.pass(2_000);
-    site.enter("eve", Entry::Unauthenticated).unwrap();
+    site.enter("eve", Admission::Unauthenticated).unwrap();
     site.pass(5_000);
     assert_eq!((site.world.dump(), close_of(&site, "eve")), (Vec::new(), None), "the room ends without its guest");
     site.pass(TOKEN_WAIT - 5_000);
     assert_eq!((close_of(&site, "eve"), site.world.alarm), (Some(CloseCode::Unauthorized), None));
     // The alarm rings so late that all is due at one time.
-    for entry in [Entry::Unauthenticated, say::pass("ann", "editor 9000")] {
+    for entry in [Admission::Unauthenticated, say::pass("ann", "editor 9000")] {
         let mut site = Site::with(brief.clone());
         site.enter("ann", entry).unwrap();
         site.come_round();
@@ -325,7 +325,7 @@ fn a9_a5_and_x3_who_has_to_go_goes_although_the_room_ends_meanwhile() {
 #[test]
 fn a9_a_hello_with_a_token_lets_in_and_what_came_behind_it_follows() {
     let mut site = guarded();
-    site.enter("ann", Entry::Unauthenticated).unwrap();
+    site.enter("ann", Admission::Unauthenticated).unwrap();
     site.say("ann", &hello("c", "good"));
     site.say("ann", &say::with_id("1", &say::join("ann")));
     site.say("ann", &say::with_id("2", &say::set("ann", "f", "1")));
@@ -349,7 +349,7 @@ fn a9_a_hello_whose_token_does_not_count_is_closed() {
         (Err(Denial::Full), CloseCode::Unavailable),
     ] {
         let mut site = guarded();
-        site.enter("ann", Entry::Unauthenticated).unwrap();
+        site.enter("ann", Admission::Unauthenticated).unwrap();
         site.say("ann", &hello("c", "x"));
         site.say("ann", &say::join("ann"));
         site.verified("ann", outcome);
@@ -362,20 +362,20 @@ fn a9_a_hello_whose_token_does_not_count_is_closed() {
 fn a9_what_waits_behind_a_hello_is_bounded_and_goes_with_the_connection() {
     let mut site = guarded();
     let long = say::set("ann", "f", &format!("\"{}\"", "x".repeat(30_000)));
-    site.enter("ann", Entry::Unauthenticated).unwrap();
+    site.enter("ann", Admission::Unauthenticated).unwrap();
     site.say("ann", &hello("c", "x"));
     for _ in 0..9 {
         site.say("ann", &long);
     }
     assert_eq!(close_of(&site, "ann"), Some(CloseCode::Rate));
     // So are frames that have no text.
-    site.enter("dan", Entry::Unauthenticated).unwrap();
+    site.enter("dan", Admission::Unauthenticated).unwrap();
     site.say("dan", &hello("c", "x"));
     for _ in 0..4_200 {
         site.driver.receive(&mut site.world, say::connection("dan"), None, site.now);
     }
     assert_eq!(close_of(&site, "dan"), Some(CloseCode::Rate));
-    site.enter("bob", Entry::Unauthenticated).unwrap();
+    site.enter("bob", Admission::Unauthenticated).unwrap();
     site.say("bob", &hello("c", "x"));
     site.leave("bob");
     for name in ["ann", "bob"] {
@@ -401,9 +401,9 @@ fn a8_revoked_tokens_close_their_connections_also_those_just_checked() {
     site.leave("bob");
     // These were checked before the revocation and come after it.
     assert_eq!(site.enter("ann3", say::pass("ann", "editor")).unwrap_err().code, Code::Revoked);
-    site.enter("ann4", Entry::Unauthenticated).unwrap();
+    site.enter("ann4", Admission::Unauthenticated).unwrap();
     site.say("ann4", &hello("c", "x"));
-    let Entry::Pass { user, pass } = say::pass("ann", "editor") else { panic!("a pass is one") };
+    let Admission::Pass { user, pass } = say::pass("ann", "editor") else { panic!("a pass is one") };
     site.verified("ann4", Ok((user, pass)));
     assert_eq!(close_of(&site, "ann4"), Some(CloseCode::Revoked));
     site.now = 9_000;
@@ -425,7 +425,7 @@ fn a1_a_connection_from_before_there_were_keys_has_to_come_again() {
 fn h6_deleting_a_room_ends_its_life() {
     let mut site = guarded();
     site.enter("ann", say::pass("ann", "editor")).unwrap();
-    site.enter("eve", Entry::Unauthenticated).unwrap();
+    site.enter("eve", Admission::Unauthenticated).unwrap();
     site.say("ann", &say::set("ann", "f", "1"));
     site.come_round();
     // A change that waits goes with the room.

@@ -1,6 +1,6 @@
 //! Limits, silence and expiry.
 
-use roomkeep::access::pass::Entry;
+use roomkeep::access::pass::Admission;
 
 use super::*;
 
@@ -285,12 +285,12 @@ fn x1_a_room_keeps_so_many_bytes() {
 fn x1_a_room_takes_so_many_connections() {
     let mut room = new_room(limited(|limits| limits.connections = 2), "e");
     run(&mut room, "0 ann connects", &mut String::new());
-    assert_eq!(room.admit(&Entry::Anonymous, 0), Ok(()));
+    assert_eq!(room.admit(&Admission::Anonymous, 0), Ok(()));
     run(&mut room, "0 bob connects", &mut String::new());
-    expect![[r#"Err(Refusal { code: LimitConnections, message: "2 connections are in the room: it takes no more. Try again later.", may_pass: true, expected: None })"#]]
-    .assert_eq(&format!("{:?}", room.admit(&Entry::Anonymous, 0)));
+    expect![[r#"Err(Refusal { code: LimitConnections, message: "2 connections are in the room: it takes no more. Try again later.", is_retryable: true, expected: None })"#]]
+    .assert_eq(&format!("{:?}", room.admit(&Admission::Anonymous, 0)));
     run(&mut room, "0 ann leaves", &mut String::new());
-    assert_eq!(room.admit(&Entry::Anonymous, 0), Ok(()));
+    assert_eq!(room.admit(&Admission::Anonymous, 0), Ok(()));
 }
 
 #[test]

@@ -120,8 +120,8 @@ fn x1_the_room_says_who_is_past_the_rate_although_http_was_told_so_first() {
 fn h4_and_x1_a_user_has_so_many_streams_of_a_room_at_a_time() {
     let mut site = guarded();
     let stream = |user: &str| match say::pass(user, "viewer") {
-        Entry::Pass { user, pass } => Entry::Pass { user, pass: Pass { is_stream: true, ..pass } },
-        Entry::Anonymous | Entry::Unauthenticated => panic!("a pass is one"),
+        Admission::Pass { user, pass } => Admission::Pass { user, pass: Pass { is_stream: true, ..pass } },
+        Admission::Anonymous | Admission::Unauthenticated => panic!("a pass is one"),
     };
     for n in 0..STREAMS {
         site.enter(&format!("ann{n}"), stream("ann")).unwrap();

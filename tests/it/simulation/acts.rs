@@ -11,7 +11,7 @@ use super::client::Answered;
 use super::message::{Content, Message};
 use super::oracle::{Reply, Verdict};
 use super::permissions::{Answer, Saying, Status};
-use super::story::{PATIENCE, Story};
+use super::story::{DISCONNECT_AFTER, Story};
 use super::witness::{changes, name};
 use super::{ACTIONS, FIELDS, REQUESTS, USERS};
 use crate::world::DAY;
@@ -125,7 +125,7 @@ impl Story {
     pub fn is_stuck(&self, at: usize) -> bool {
         let tab = &self.tabs[at];
         let waits = tab.is_greeting && (!tab.is_welcomed || !tab.outbox.is_empty());
-        waits && tab.link.is_some() && self.mono - tab.heard > PATIENCE
+        waits && tab.link.is_some() && self.mono - tab.heard > DISCONNECT_AFTER
     }
 
     /// A client that waits for too long sends again, or comes anew.
@@ -266,11 +266,11 @@ impl Story {
             if self.random.percent(75) && reply != Verdict::Refused("outcome_forgotten") {
                 self.note(|_| format!("{client} hears of {seq}: {reply:?}, {is_duplicate}"));
                 let now = self.mono;
-                let may_pass = matches!(reply, Verdict::Refused("out_of_order"));
+                let is_retryable = matches!(reply, Verdict::Refused("out_of_order"));
                 // A write over HTTP names no life of the room, so it may be the first of another.
                 let (life, known) = (&self.stage.witness.oracle.epoch, &self.tabs[at].epoch);
                 let is_other_life = known.is_some() && known != life;
-                if !may_pass {
+                if !is_retryable {
                     let answer = if is_other_life { Answered::Somehow } else { answered(&reply) };
                     self.tabs[at].answer(seq, answer, now);
                 }

@@ -3,7 +3,7 @@
 use super::message::{Content, Message};
 use super::oracle::What;
 use super::permissions::{Status, held};
-use super::story::{PATIENCE, Story};
+use super::story::{DISCONNECT_AFTER, Story};
 use super::witness::set_fields;
 use crate::world::Sqlite;
 
@@ -50,7 +50,7 @@ impl Story {
             if (0..self.tabs.len()).all(|at| self.is_at_rest(at)) {
                 return;
             }
-            self.pass(PATIENCE / 4);
+            self.pass(DISCONNECT_AFTER / 4);
         }
         let open = self.tabs.iter().map(|tab| (&tab.client, tab.link, tab.is_welcomed, &tab.outbox, tab.is_asking));
         panic!("E1: the room has no end for {:?}", open.collect::<Vec<_>>());

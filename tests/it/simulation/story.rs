@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use roomkeep::access::pass::Entry;
+use roomkeep::access::pass::Admission;
 use roomkeep::driver::{Driver, Platform};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::connection::ConnectionId;
@@ -29,7 +29,7 @@ const FRAME: usize = 300;
 /// Every so many events all of storage is looked at.
 const LOOK: u64 = 8;
 /// How long a client waits for an answer before it sends again, or for a welcome before it comes anew.
-pub const PATIENCE: Millis = 2_000;
+pub const DISCONNECT_AFTER: Millis = 2_000;
 
 pub struct Story {
     pub random: Random,
@@ -253,12 +253,12 @@ impl Story {
             self.stage.links.insert(of, Link::default());
         }
         self.event(|driver, stage, now| {
-            driver.admit(stage, &Entry::Anonymous, now).unwrap();
+            driver.admit(stage, &Admission::Anonymous, now).unwrap();
             stage.notice_time(driver, now);
             stage.world.sockets.insert(of, crate::world::Socket::default());
             stage.witness.comes(of);
             let alarm = stage.world.alarm;
-            driver.connect(stage, of, Entry::Anonymous, alarm, now);
+            driver.connect(stage, of, Admission::Anonymous, alarm, now);
         });
         of
     }
@@ -272,7 +272,7 @@ impl Story {
             // Some have waited for the flush timer before the room takes them in.
             if stage.world.timer.is_some() && now % 4 == 0 {
                 stage.world.held.push((from, message.text()));
-                driver.take_in(stage, now);
+                driver.drain_inbox(stage, now);
             } else {
                 driver.receive(stage, from, Some(&message.text()), now);
             }

@@ -389,8 +389,8 @@ impl Witness {
         };
         assert_eq!(frame["expected"].as_u64(), reply.expected.filter(|_| !is_lost), "E2: {frame}");
         let is_before_hello = code == "bad_message" && frame["message"].as_str().unwrap().contains("Say `hello`");
-        let may_pass = is_lost || reply.expected.is_some() || code == "limit_keys" || is_before_hello;
-        assert_eq!(frame["retry"] == true, may_pass, "E2: {frame}");
+        let is_retryable = is_lost || reply.expected.is_some() || code == "limit_keys" || is_before_hello;
+        assert_eq!(frame["retry"] == true, is_retryable, "E2: {frame}");
     }
 
     fn plain_change(&mut self, but: Option<ConnectionId>, to: &[ConnectionId], frame: &Value) {

@@ -8,7 +8,7 @@ use roomkeep::protocol::feed::{Feed, Position, Step};
 use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::message::{ClientMessage, FieldChange, Frame, Hello, Join, Selection};
 use roomkeep::protocol::permission::{self, PermissionMessage, Response};
-use roomkeep::protocol::write::{FieldWrite, Request, Verb};
+use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb};
 use roomkeep::room::turn::Written;
 use roomkeep::room::views::Since;
 use serde_json::{Map, Value, json};
@@ -201,7 +201,7 @@ fn type_of(message: &ClientMessage) -> Option<&'static str> {
         ClientMessage::Sync { since: _, epoch: _, user_id: _ } => Some("sync_request"),
         ClientMessage::Auth { token: _ } => Some("auth"),
         ClientMessage::Kick { user_id: _ } => Some("kick"),
-        ClientMessage::Permission(PermissionMessage::Request(permission::Request {
+        ClientMessage::Permission(PermissionMessage::Request(permission::NewRequest {
             request_id: _,
             action: _,
             detail: _,
@@ -285,7 +285,7 @@ fn client() -> Shapes {
     {
         let accepts = |body: &Value| {
             let (body, query) = (body.to_string(), BTreeMap::new());
-            let request = Request { verb, field: "f", user: None, body: &body, query: &query, key: None };
+            let request = HttpWrite { verb, field: "f", user: None, body: &body, query: &query, key: None };
             FieldWrite::read(&request, &limits).is_ok_and(|write| write.frame.message.is_ok())
         };
         probe(place, &body, "", &accepts, &mut shapes);

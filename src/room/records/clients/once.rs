@@ -23,7 +23,7 @@ pub fn once(
     let result = act(state);
     if let Some(outcome) = outcome_of(&result) {
         let State { settings, records, sessions, clock, .. } = state;
-        let (recorded, limits) = (RecordedOutcome { content: number.content, outcome }, &settings.limits);
+        let (recorded, limits) = (RecordedOutcome { content_mark: number.content_mark, outcome }, &settings.limits);
         if records.clients.record(client_id, author, &recorded, limits.outcomes, *clock) {
             let is_here = |id: &str| id == client_id || sessions.has_client(id);
             records.clients.forget_beyond(limits.clients, is_here);

@@ -40,7 +40,7 @@ pub enum Outcome {
 #[serde(into = "OutcomeRow", try_from = "Vec<Box<RawValue>>")]
 pub struct RecordedOutcome {
     /// The mark of what it said.
-    pub content: u32,
+    pub content_mark: u32,
     /// The answer.
     pub outcome: Outcome,
 }
@@ -55,11 +55,11 @@ enum OutcomeRow {
 }
 
 impl From<RecordedOutcome> for OutcomeRow {
-    fn from(RecordedOutcome { content, outcome }: RecordedOutcome) -> Self {
+    fn from(RecordedOutcome { content_mark, outcome }: RecordedOutcome) -> Self {
         match outcome {
-            Outcome::Done { version } => Self::Done(content, version),
-            Outcome::Refused(code) => Self::Refused(content, code),
-            Outcome::Conflict { field, client_version } => Self::Conflict(content, field, client_version),
+            Outcome::Done { version } => Self::Done(content_mark, version),
+            Outcome::Refused(code) => Self::Refused(content_mark, code),
+            Outcome::Conflict { field, client_version } => Self::Conflict(content_mark, field, client_version),
         }
     }
 }
@@ -78,7 +78,7 @@ impl TryFrom<Vec<Box<RawValue>>> for RecordedOutcome {
             _ if part(1).starts_with('"') => Outcome::Refused(serde_json::from_str(part(1))?),
             _ => Outcome::Done { version: serde_json::from_str(part(1))? },
         };
-        Ok(Self { content: serde_json::from_str(part(0))?, outcome })
+        Ok(Self { content_mark: serde_json::from_str(part(0))?, outcome })
     }
 }
 
@@ -122,7 +122,7 @@ impl Outcomes {
 
     /// Adds the answer to the next message, and forgets the oldest of more than `keep`.
     pub fn push(&mut self, outcome: &RecordedOutcome, keep: usize) {
-        push_number(&mut self.lines, u64::from(outcome.content));
+        push_number(&mut self.lines, u64::from(outcome.content_mark));
         match &outcome.outcome {
             Outcome::Done { version } => {
                 self.lines.push('=');
@@ -150,7 +150,7 @@ impl Outcomes {
 
 fn parse(line: &str) -> Option<RecordedOutcome> {
     let number = |text: &str| u64::from_str_radix(text, BASE).ok();
-    let (content, answer) = line.split_at_checked(line.find(['=', '?', '!'])?)?;
+    let (content_mark, answer) = line.split_at_checked(line.find(['=', '?', '!'])?)?;
     let outcome = if let Some(version) = answer.strip_prefix('=') {
         Outcome::Done { version: number(version)? }
     } else if let Some(conflict) = answer.strip_prefix('?') {
@@ -160,7 +160,7 @@ fn parse(line: &str) -> Option<RecordedOutcome> {
         let code: Result<Code, Error> = Code::deserialize(answer.strip_prefix('!')?.into_deserializer());
         Outcome::Refused(code.ok()?)
     };
-    Some(RecordedOutcome { content: u32::from_str_radix(content, BASE).ok()?, outcome })
+    Some(RecordedOutcome { content_mark: u32::from_str_radix(content_mark, BASE).ok()?, outcome })
 }
 
 fn push_number(text: &mut String, number: u64) {
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn all() -> Vec<RecordedOutcome> {
-        let of = |content, outcome| RecordedOutcome { content, outcome };
+        let of = |content_mark, outcome| RecordedOutcome { content_mark, outcome };
         let conflict = |field: &str, client_version| Outcome::Conflict { field: field.to_owned(), client_version };
         vec![
             of(71, Outcome::Done { version: 100 }),
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn the_usual_64_lie_in_the_page_of_their_row() {
         let mut outcomes = Outcomes::default();
-        let outcome = RecordedOutcome { content: u32::MAX, outcome: Outcome::Done { version: 1_500_000 } };
+        let outcome = RecordedOutcome { content_mark: u32::MAX, outcome: Outcome::Done { version: 1_500_000 } };
         (0..64).for_each(|_| outcomes.push(&outcome, 64));
         assert!(outcomes.text().len() < 900, "{}", outcomes.text().len());
     }

@@ -110,7 +110,7 @@ impl Table<Client> {
         let back = usize::try_from(last - number.seq).ok();
         let recorded = self.get(id).zip(back).and_then(|(client, back)| client.outcomes.back(back));
         match recorded {
-            Some(recorded) if recorded.content == number.content => Ok(Some(recorded.outcome)),
+            Some(recorded) if recorded.content_mark == number.content_mark => Ok(Some(recorded.outcome)),
             Some(_) => {
                 let message =
                     format!("The `seq` {} was used for another message. Number each message anew.", number.seq);

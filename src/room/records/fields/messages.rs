@@ -35,7 +35,7 @@ pub fn change(state: &mut State, from: &Writer, changes: &[FieldChange]) -> Resu
             FieldChange::Clear { field, user_id, .. } => clear(state, from, field, user_id),
         };
         if let Err(refusal) = done {
-            before.go_back(state);
+            before.roll_back(state);
             return Err(refusal.into());
         }
     }
@@ -131,11 +131,11 @@ impl Checkpoint {
         Self { version: state.version, frames: state.outbox.frames.len(), fields }
     }
 
-    fn go_back(self, state: &mut State) {
+    fn roll_back(self, state: &mut State) {
         state.version = self.version;
         state.outbox.frames.truncate(self.frames);
         for field in self.fields {
-            state.records.fields.go_back(field);
+            state.records.fields.roll_back(field);
         }
     }
 }

@@ -5,16 +5,16 @@ use crate::room::records::clients::outcomes::RecordedOutcome;
 use crate::room::reply::{Rejection, Reply, outcome_of};
 use crate::room::state::State;
 
-use super::record::{KeyedWrite, UserAndKey};
+use super::record::{IdempotencyKey, KeyedOutcome};
 
 /// Does a write with a key, if it was not answered before.
 pub fn once(
     state: &mut State,
-    of: UserAndKey,
-    content: u32,
+    of: IdempotencyKey,
+    content_mark: u32,
     act: impl FnOnce(&mut State) -> Result<u64, Rejection>,
 ) -> Reply {
-    match state.records.keys.answered(&of, content, state.clock) {
+    match state.records.keys.answered(&of, content_mark, state.clock) {
         Err(refusal) => return refusal.into(),
         Ok(Some(outcome)) => return Reply::again(outcome),
         Ok(None) => {}
@@ -29,8 +29,8 @@ pub fn once(
     }
     let result = act(state);
     if let Some(outcome) = outcome_of(&result) {
-        let recorded = RecordedOutcome { content, outcome };
-        state.records.keys.put(of, KeyedWrite { at: state.clock, recorded });
+        let recorded = RecordedOutcome { content_mark, outcome };
+        state.records.keys.put(of, KeyedOutcome { at: state.clock, recorded });
     }
     result.into()
 }

@@ -11,38 +11,38 @@ use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
 pub const KEY_LIFE: Millis = 86_400_000;
 
 /// A user and the key.
-pub type UserAndKey = (String, String);
+pub type IdempotencyKey = (String, String);
 
 /// The answer to a request with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyedWrite {
+pub struct KeyedOutcome {
     /// When it was made.
     pub at: Millis,
     /// What was asked and answered.
     pub recorded: RecordedOutcome,
 }
 
-impl Record for KeyedWrite {
-    type Key = UserAndKey;
+impl Record for KeyedOutcome {
+    type Key = IdempotencyKey;
     type Index = ();
     const TABLE: &'static TableSql = &table!("idempotency_key", ["user_id", "name"], ["at", "outcome"]);
 
-    fn row((user, name): UserAndKey, write: &Self) -> Row {
+    fn row((user, name): IdempotencyKey, write: &Self) -> Row {
         let recorded = encode(&write.recorded);
         vec![Value::Text(user), Value::Text(name), Value::Integer(write.at), Value::Text(recorded)]
     }
 
-    fn key_row((user, name): UserAndKey) -> Row {
+    fn key_row((user, name): IdempotencyKey) -> Row {
         vec![Value::Text(user), Value::Text(name)]
     }
 
-    fn read(columns: &mut Columns<'_>) -> Result<(UserAndKey, Self), StoreError> {
+    fn read(columns: &mut Columns<'_>) -> Result<(IdempotencyKey, Self), StoreError> {
         let of = (columns.text()?, columns.text()?);
         Ok((of, Self { at: columns.integer()?, recorded: columns.parsed()? }))
     }
 
     /// Keys have a limit by number and none by bytes.
-    fn bytes(_: &UserAndKey, _: &Self) -> usize {
+    fn bytes(_: &IdempotencyKey, _: &Self) -> usize {
         0
     }
 
@@ -55,15 +55,15 @@ impl Record for KeyedWrite {
     }
 }
 
-impl Table<KeyedWrite> {
+impl Table<KeyedOutcome> {
     /// How the request with this key was answered, or `None` when the key is new.
     ///
     /// # Errors
     /// It is a duplicate key: it was used for something else.
-    pub fn answered(&self, of: &UserAndKey, content: u32, now: Millis) -> Result<Option<&Outcome>, Refusal> {
+    pub fn answered(&self, of: &IdempotencyKey, content_mark: u32, now: Millis) -> Result<Option<&Outcome>, Refusal> {
         match self.get(of).filter(|write| write.at + KEY_LIFE > now) {
             None => Ok(None),
-            Some(write) if write.recorded.content == content => Ok(Some(&write.recorded.outcome)),
+            Some(write) if write.recorded.content_mark == content_mark => Ok(Some(&write.recorded.outcome)),
             Some(_) => {
                 let message = "This Idempotency-Key was used for another request. Make a new one for each.";
                 Err(Refusal::new(Code::IdempotencyKeyReused, message))

@@ -94,7 +94,7 @@ impl Table<Participant> {
     }
 
     /// Notes that a user on record was heard of at this time, if that is news.
-    pub fn note_sign(&mut self, user: &str, at: Millis) {
+    pub fn note_last_seen(&mut self, user: &str, at: Millis) {
         if let Some(participant) = self.get(user).filter(|participant| participant.last_seen < at) {
             let participant = Participant { last_seen: at, ..participant.clone() };
             self.put(user.to_owned(), participant);

@@ -2,7 +2,7 @@
 
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::message::ClientMessage;
-use crate::protocol::permission::{self, Decision, PermissionMessage, Resolution, Response, Scope};
+use crate::protocol::permission::{Decision, NewRequest, PermissionMessage, Resolution, Response, Scope};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::reply::ServerMessage;
 use crate::room::records::Records;
@@ -11,7 +11,7 @@ use crate::room::state::State;
 use crate::room::table::Record;
 
 use super::grant::{Grant, GrantKey};
-use super::request::{Asked, Event, Pending, PermissionRequest, RequestKey, size_of_resolution};
+use super::request::{Asked, Pending, PermissionRequest, RequestEvent, RequestKey, size_of_resolution};
 use super::settled;
 
 /// The request that a message ends, or tries to: its answer tells what is on record of it (Q2). `user` is the
@@ -43,15 +43,15 @@ pub fn change(state: &mut State, from: ConnectionId, message: PermissionMessage)
 /// Settles the requests whose time is over, in the order in which it ended (Q3), and forgets what is old.
 pub fn settle_due(state: &mut State) {
     while let Some(key) = state.records.requests.index().first_due(state.clock) {
-        settle(state, &key, Event::Expire);
+        settle(state, &key, RequestEvent::Expire);
         tell_unanswered(state, None, &key, Some(true));
     }
     forget_settled(state);
 }
 
 /// Somebody asks. The same request again is that request (Q1).
-fn ask(state: &mut State, from: ConnectionId, user_id: String, request: permission::Request) -> Result<u64, Rejection> {
-    let permission::Request { request_id, action, detail, time_to_live } = request;
+fn ask(state: &mut State, from: ConnectionId, user_id: String, request: NewRequest) -> Result<u64, Rejection> {
+    let NewRequest { request_id, action, detail, time_to_live } = request;
     let key = RequestKey { user_id, request_id };
     if let Some(known) = state.records.requests.get(&key).map(PermissionRequest::asked) {
         if (&known.action, &known.detail) == (&action, &detail) {
@@ -116,7 +116,7 @@ fn resolve(state: &mut State, from: ConnectionId, user: String, response: Respon
     };
     let text = state.is_heard_by_plain(Some(from)).then(frame);
     state.tell_plain(Some(from), text);
-    settle(state, &key, Event::Resolve(resolution));
+    settle(state, &key, RequestEvent::Resolve(resolution));
     if let Some((of, grant)) = grant {
         state.records.grants.put(of, grant);
     }
@@ -127,7 +127,7 @@ fn resolve(state: &mut State, from: ConnectionId, user: String, response: Respon
 /// An author does not ask any more (Q3).
 fn cancel(state: &mut State, from: ConnectionId, key: RequestKey) -> Result<u64, Rejection> {
     pending(state, &key)?;
-    settle(state, &key, Event::Cancel);
+    settle(state, &key, RequestEvent::Cancel);
     let version = state.version;
     tell_unanswered(state, Some(from), &key, None);
     forget_settled(state);
@@ -159,7 +159,7 @@ fn pending<'a>(state: &'a State, key: &RequestKey) -> Result<&'a Pending, Reject
 }
 
 /// Makes the next version: the request is settled.
-fn settle(state: &mut State, key: &RequestKey, event: Event) {
+fn settle(state: &mut State, key: &RequestKey, event: RequestEvent) {
     let version = state.next_version();
     state.records.requests.settle(key, event, version, state.clock);
 }

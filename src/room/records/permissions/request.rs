@@ -43,7 +43,7 @@ pub struct Pending {
 
 /// What can happen to a request that waits. There is nothing that can happen to one that is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum RequestEvent {
     /// Somebody answers it.
     Resolve(Resolution),
     /// Its author does not ask any more.
@@ -76,11 +76,11 @@ pub enum PermissionRequest {
 
 impl Pending {
     /// The request as it is after this.
-    pub fn settle(self, event: Event, version: u64, at: Millis) -> Settled {
+    pub fn settle(self, event: RequestEvent, version: u64, at: Millis) -> Settled {
         let settlement = match event {
-            Event::Resolve(resolution) => Settlement::Resolved(resolution),
-            Event::Cancel => Settlement::Cancelled,
-            Event::Expire => Settlement::Expired,
+            RequestEvent::Resolve(resolution) => Settlement::Resolved(resolution),
+            RequestEvent::Cancel => Settlement::Cancelled,
+            RequestEvent::Expire => Settlement::Expired,
         };
         Settled { asked: self.asked, version, at, settlement }
     }
@@ -269,7 +269,7 @@ impl RequestIndex {
 
 impl Table<PermissionRequest> {
     /// Lets something happen to a request. To one that is settled nothing does.
-    pub fn settle(&mut self, key: &RequestKey, event: Event, version: u64, at: Millis) {
+    pub fn settle(&mut self, key: &RequestKey, event: RequestEvent, version: u64, at: Millis) {
         if let Some(PermissionRequest::Pending(pending)) = self.get(key) {
             let settled = pending.clone().settle(event, version, at);
             self.put(key.clone(), PermissionRequest::Settled(settled));
