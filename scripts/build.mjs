@@ -2,24 +2,12 @@
 //   --faults    the build with which the tests break rooms, in build/faults
 //   --dry-run   what `npm run build` does: what a deploy would upload, in dist/
 
-import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
 import { fingerprint, once, root, run, step } from "./lib.mjs";
 import { sdk } from "./sdk.mjs";
-import { buildTools, packages, rust } from "./setup.mjs";
+import { SOURCES, worker } from "./worker.mjs";
 
-// What rustc and wasm-bindgen use. Naming them keeps newer encodings out, which workerd may not know yet.
-const WASM_FEATURES = [
-	"mutable-globals",
-	"sign-ext",
-	"nontrapping-float-to-int",
-	"bulk-memory",
-	"multivalue",
-	"reference-types",
-	"exception-handling",
-];
-const SOURCES = ["Cargo.toml", "Cargo.lock", ".cargo", "src"];
 const DEMO_SOURCES = ["examples/demo/src", "packages/sdk/src", "package-lock.json"];
 
 /** The page at `/`. */
@@ -40,35 +28,9 @@ export async function demo() {
 	});
 }
 
-/** The room, optimised. */
-export async function worker({ faults = false } = {}) {
-	const name = faults ? "faults" : "worker";
-	await once(name, `build/${name}/index_bg.wasm`, fingerprint(SOURCES, name), async () => {
-		await rust();
-		const { WORKER_BUILD, ...env } = await buildTools();
-		const done = step(`building the room${faults ? " with faults to be tested" : ""}`);
-		const features = faults ? ["--features", "faults"] : [];
-		await run(WORKER_BUILD, ["--release", "--out-dir", `build/${name}`, ...features], { env });
-		// The names of functions are a tenth of the size. Cargo's `strip` would take along what wasm-bindgen reads.
-		const wasm = `build/${name}/index_bg.wasm`;
-		await run("wasm-opt", [
-			wasm,
-			"-o",
-			wasm,
-			"-Os",
-			"--strip-debug",
-			...WASM_FEATURES.map((name) => `--enable-${name}`),
-		]);
-		const size = gzipSync(readFileSync(join(root, wasm))).length;
-		console.log(`  WebAssembly: ${(size / 1024).toFixed(1)} KiB gzipped`);
-		done();
-	});
-}
-
 /** What a deploy would upload, from one of the builds of the room. */
 export async function bundle({ faults = false } = {}) {
-	await demo();
-	await worker({ faults });
+	await Promise.all([demo(), worker({ faults })]);
 	const [out, alias] = faults
 		? ["build/dist-faults", ["--alias", "roomkeep-wasm:./build/faults/index.js"]]
 		: ["dist", []];
@@ -82,12 +44,10 @@ export async function bundle({ faults = false } = {}) {
 }
 
 if (process.argv[1] === import.meta.filename || process.argv[1]?.endsWith("scripts/build.mjs")) {
-	await packages();
 	if (process.argv.includes("--dry-run")) {
 		await bundle();
 		console.log("dist/ holds what a deploy would upload.");
 	} else {
-		await demo();
-		await worker({ faults: process.argv.includes("--faults") });
+		await Promise.all([demo(), worker({ faults: process.argv.includes("--faults") })]);
 	}
 }

@@ -73,3 +73,9 @@ export async function once(name, result, print, work) {
 	mkdirSync(dirname(stamp), { recursive: true });
 	writeFileSync(stamp, print);
 }
+
+/** The same promise for all who call: what several wait for is done once. */
+export function shared(work) {
+	let promise;
+	return () => (promise ??= work());
+}

@@ -9,6 +9,7 @@ const fix = process.argv.includes("--fix");
 const wasm = ["clippy", "--quiet", "--lib", "--target", "wasm32-unknown-unknown"];
 
 const bench = ["--manifest-path", "bench/Cargo.toml"];
+const bindgen = ["--manifest-path", "scripts/bindgen/Cargo.toml"];
 
 await packages();
 await rust();
@@ -21,6 +22,8 @@ const checks = [
 	["cargo", ["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]],
 	["cargo", fix ? ["fmt", ...bench] : ["fmt", ...bench, "--check"]],
 	["cargo", ["clippy", "--quiet", ...bench, "--all-targets", "--", "-D", "warnings"]],
+	["cargo", fix ? ["fmt", ...bindgen] : ["fmt", ...bindgen, "--check"]],
+	["cargo", ["clippy", "--quiet", ...bindgen, "--all-targets", "--", "-D", "warnings"]],
 	["cargo", ["fmt", "--manifest-path", "fuzz/Cargo.toml", ...(fix ? [] : ["--check"])]],
 	["cargo", ["clippy", "--quiet", ...fuzz.args, "--all-targets", "--", "-D", "warnings"], fuzz.env],
 	["cargo", [...wasm, "--", "-D", "warnings"]],

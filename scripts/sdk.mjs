@@ -8,6 +8,7 @@ import { packages } from "./setup.mjs";
 
 /** The package as it is published: a module for each source, with its types. */
 export async function sdk() {
+	await packages();
 	const sources = [
 		"packages/sdk/src",
 		"packages/sdk/tsconfig.json",
@@ -39,6 +40,5 @@ function importJavaScript(path) {
 }
 
 if (process.argv[1] === import.meta.filename || process.argv[1]?.endsWith("scripts/sdk.mjs")) {
-	await packages();
 	await sdk();
 }

@@ -1,18 +1,20 @@
 // Brings a fresh machine with rustup, Node 20 and npm to where the project can be built. What is there is left alone.
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { ask, environment, fail, fingerprint, root, run, step } from "./lib.mjs";
+import { ask, environment, fail, fingerprint, root, run, shared, step } from "./lib.mjs";
 
 const TARGET = "wasm32-unknown-unknown";
+/** The tool that stands in for wasm-bindgen's where that cannot be downloaded. */
+export const BINDGEN_SOURCES = ["Cargo.toml", "Cargo.lock", "src"].map((name) => `scripts/bindgen/${name}`);
 const LOCK_STAMP = "node_modules/.roomkeep-lock";
 
 /** Where tools that had to be built are kept, for this clone and the next. */
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "roomkeep");
 
 /** Packages of npm, as package-lock.json has them. */
-export async function packages() {
+export const packages = shared(async () => {
 	const print = fingerprint(["package.json", "package-lock.json", "packages/sdk/package.json"]);
 	if (existsSync(join(root, LOCK_STAMP)) && readFileSync(join(root, LOCK_STAMP), "utf8") === print) return;
 	const done = step("installing the npm packages");
@@ -20,10 +22,10 @@ export async function packages() {
 	await run("npm", ["ci", "--loglevel=error", "--dry-run=false"]);
 	writeFileSync(join(root, LOCK_STAMP), print);
 	done();
-}
+});
 
 /** Rust's compiler, its formatter and linter, and the WebAssembly target. */
-export async function rust() {
+export const rust = shared(async () => {
 	if (ask("cargo", ["--version"]) === undefined) {
 		if (ask("rustup", ["--version"]) === undefined) {
 			fail("Rust is missing. Install it with rustup (https://rustup.rs), then run this again.");
@@ -39,7 +41,7 @@ export async function rust() {
 		await run("rustup", ["target", "add", TARGET]);
 		done();
 	}
-}
+});
 
 /** rustfmt and clippy. */
 export async function linters() {
@@ -51,17 +53,22 @@ export async function linters() {
 	}
 }
 
-/** Where worker-build finds what it would otherwise fetch by itself. */
-export async function buildTools() {
-	const bindgen = lockedVersion("wasm-bindgen");
-	const tools = {
-		WORKER_BUILD: await cargoTool("worker-build", lockedVersion("worker")),
-		WASM_OPT_BIN: join(root, "node_modules/.bin/wasm-opt"),
-		ESBUILD_BIN: join(root, "node_modules/.bin/esbuild"),
-	};
-	const ready = await readyMadeBindgen(bindgen);
-	return { ...tools, WASM_BINDGEN_BIN: ready ?? (await cargoTool("wasm-bindgen-cli", bindgen, "wasm-bindgen")) };
-}
+/** wasm-bindgen in the version that Cargo.lock has of its crate: how to have it make glue for a file, in a folder. */
+export const bindgen = shared(async () => {
+	const version = lockedVersion("wasm-bindgen");
+	const ready = await readyMadeBindgen(version);
+	if (ready) return { command: ready, args: (input, folder) => [input, "--out-dir", folder, ...BINDGEN_FLAGS] };
+	return { command: await builtBindgen(version), args: (input, folder) => [input, folder] };
+});
+
+/** What scripts/bindgen asks of the library. */
+const BINDGEN_FLAGS = [
+	"--out-name=index",
+	"--target=module",
+	"--no-typescript",
+	"--experimental-reset-state-function",
+	"--force-enable-abort-handler",
+];
 
 /** The version of a crate in Cargo.lock. */
 function lockedVersion(crate) {
@@ -70,32 +77,8 @@ function lockedVersion(crate) {
 	return found?.[1] ?? fail(`Cargo.lock has no ${crate}.`);
 }
 
-/** A tool from crates.io in the version asked for, built once and kept. Its speed does not matter, so it is built fast. */
-async function cargoTool(crate, version, command = crate) {
-	const folder = join(cache, `${crate}-${version}`);
-	const tool = join(folder, "bin", command);
-	if (existsSync(tool)) return tool;
-	const done = step(`building ${crate} ${version}, once on this machine (a few minutes)`);
-	const args = ["install", crate, "--version", `=${version}`, "--root", folder, "--quiet"];
-	const env = {
-		CARGO_TARGET_DIR: join(cache, "target"),
-		CARGO_PROFILE_RELEASE_OPT_LEVEL: "1",
-		CARGO_PROFILE_RELEASE_LTO: "off",
-		CARGO_PROFILE_RELEASE_CODEGEN_UNITS: "16",
-	};
-	try {
-		await run("cargo", [...args, "--locked"], { env, quiet: true });
-	} catch {
-		// A mirror of crates.io may lack a version that the tool's own lock file names. Then cargo chooses.
-		await run("cargo", args, { env });
-	}
-	done();
-	return tool;
-}
-
 /** wasm-bindgen as its makers built it, where it can be downloaded. */
 async function readyMadeBindgen(version) {
-	const folder = join(cache, `wasm-bindgen-cli-${version}`);
 	const platforms = {
 		"linux x64": "x86_64-unknown-linux-musl",
 		"linux arm64": "aarch64-unknown-linux-musl",
@@ -103,13 +86,15 @@ async function readyMadeBindgen(version) {
 		"darwin arm64": "aarch64-apple-darwin",
 	};
 	const platform = platforms[`${process.platform} ${process.arch}`];
-	if (existsSync(join(folder, "bin")) || platform === undefined) return undefined;
+	if (platform === undefined || existsSync(bindgenFolder(version))) return undefined;
+	const folder = join(cache, `wasm-bindgen-cli-${version}`);
 	const name = `wasm-bindgen-${version}-${platform}`;
 	const tool = join(folder, name, "wasm-bindgen");
 	if (existsSync(tool)) return tool;
 	const url = `https://github.com/wasm-bindgen/wasm-bindgen/releases/download/${version}/${name}.tar.gz`;
 	try {
-		const response = await fetch(url, { signal: AbortSignal.timeout(60_000) });
+		// Longer than that, and it is built sooner.
+		const response = await fetch(url, { signal: AbortSignal.timeout(20_000) });
 		if (!response.ok) return undefined;
 		mkdirSync(folder, { recursive: true });
 		const archive = join(folder, "download.tar.gz");
@@ -119,6 +104,27 @@ async function readyMadeBindgen(version) {
 	} catch {
 		return undefined;
 	}
+}
+
+/** The same from source, where it cannot be downloaded. */
+async function builtBindgen(version) {
+	const folder = bindgenFolder(version);
+	const tool = join(folder, "roomkeep-bindgen");
+	if (existsSync(tool)) return tool;
+	const done = step(`building wasm-bindgen ${version}, once on this machine`);
+	// Elsewhere first: another clone may do the same at this moment.
+	const target = `${folder}-${process.pid}`;
+	const args = ["build", "--quiet", "--locked", "--manifest-path", "scripts/bindgen/Cargo.toml"];
+	await run("cargo", [...args, "--target-dir", target]);
+	mkdirSync(folder, { recursive: true });
+	renameSync(join(target, "debug/roomkeep-bindgen"), tool);
+	rmSync(target, { recursive: true });
+	done();
+	return tool;
+}
+
+function bindgenFolder(version) {
+	return join(cache, `bindgen-${version}-${fingerprint(BINDGEN_SOURCES).slice(0, 8)}`);
 }
 
 /** A Chromium for the browser tests: one that is there, else Playwright's, else Debian's. */

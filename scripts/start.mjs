@@ -2,13 +2,12 @@
 
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { demo, worker } from "./build.mjs";
+import { demo } from "./build.mjs";
 import { bin, environment, root } from "./lib.mjs";
-import { packages } from "./setup.mjs";
+import { worker } from "./worker.mjs";
 
-await packages();
-await demo();
-await worker();
+// Neither needs the other. The first time, most of it is waiting for downloads and for single compilers.
+await Promise.all([demo(), worker()]);
 
 const given = process.argv.slice(2);
 const sets = (flag, prefix) =>
