@@ -58,7 +58,7 @@ describe("a connection", () => {
 		await page.goto(`${url}/?room=${room}-cut&name=Dora`);
 		await sees(page.locator("#link").getByText("Polling"));
 		await holds(page, { Price: "10 €" });
-		await sees(page.getByText("The others do not see that you are here"));
+		await sees(page.getByText("others do not see that you are here"));
 		await fillIn(page, "Price", "11 €");
 		await keeps(`${room}-cut`, { price: "11 €" });
 		await sees(field(page, "Price").getByText("You chose this just now"));
@@ -69,7 +69,7 @@ describe("a connection", () => {
 	test("says so, and stops, when the room's name cannot be used", async () => {
 		const page = await open("/?room=a%2Fb&name=Eve");
 		await sees(page.locator("#link").getByText("Disconnected"));
-		await sees(page.getByRole("alert").getByText("The name of this room cannot be used."));
+		await sees(page.getByRole("alert").getByText("This room’s name is not valid."));
 		await page.context().close();
 	});
 
@@ -205,7 +205,7 @@ describe("a page that goes", () => {
 		const page = await browser.newPage();
 		await page.goto(`${url}/?room=${newRoom()}&name=Alice`);
 		await live(page);
-		await sees(page.getByText("What waits is only in this page’s memory"));
+		await sees(page.getByText("Unsent changes are only in this page’s memory"));
 		await browser.close();
 	});
 

@@ -131,9 +131,9 @@ export function field(page: Page, label: string): Locator {
 	return page.locator(".field").filter({ has: page.getByText(label, { exact: true }) });
 }
 
-/** The dialog about two answers to a field. */
+/** The dialog about two values of a field. */
 export function conflict(page: Page, label: string): Locator {
-	return page.getByRole("dialog", { name: `${label}: two answers` });
+	return page.getByRole("dialog", { name: `${label}: two values` });
 }
 
 export function button(page: Page | Locator, name: string): Locator {

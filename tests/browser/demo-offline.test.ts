@@ -50,7 +50,7 @@ describe("working offline", () => {
 
 		await offline(alice).check();
 		await sees(alice.locator("#link").getByText("Offline"));
-		await sees(alice.getByText("What waits is kept on this device"));
+		await sees(alice.getByText("Unsent changes are kept on this device"));
 		await fillIn(alice, "Price", "230 €");
 		await fillIn(alice, "Quantity", "3");
 		await fillIn(alice, "Meeting location", "Central station");
@@ -73,7 +73,7 @@ describe("working offline", () => {
 		assert.equal(await offline(alice).isChecked(), true);
 		await counts(queue(alice), 3);
 		await holds(alice, { Price: "230 €", Quantity: "3" });
-		await sees(field(alice, "Product type").getByText("Not known without a connection"));
+		await sees(field(alice, "Product type").getByText("Unknown without a connection"));
 	});
 
 	test("asks which answer stays when somebody else was quicker, also after a reload", async () => {
@@ -83,7 +83,7 @@ describe("working offline", () => {
 		await offline(alice).uncheck();
 		await live(alice);
 		await sees(conflict(alice, "Price"));
-		await sees(told(alice, "came too late: Bob had chosen"));
+		await sees(told(alice, "came too late: Bob had already chosen"));
 		await sees(conflict(alice, "Price").getByText("1 of 2"));
 		await isFocused(conflict(alice, "Price"));
 		await holds(alice, { Price: "225 €", Quantity: "2" });
@@ -102,9 +102,9 @@ describe("working offline", () => {
 		await sees(conflict(alice, "Quantity"));
 		await isFocused(conflict(alice, "Quantity"));
 		await button(conflict(alice, "Quantity"), "Edit").click();
-		await input(alice, "Your answer").fill("4");
+		await input(alice, "Your value").fill("4");
 		await picture(alice, "conflict-edit");
-		await input(alice, "Your answer").press("Enter");
+		await input(alice, "Your value").press("Enter");
 		await counts(alice.getByRole("dialog"), 0);
 		for (const page of [alice, bob]) {
 			await holds(page, { Price: "230 €", Quantity: "4" });

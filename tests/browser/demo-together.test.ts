@@ -82,7 +82,7 @@ describe("a permission", () => {
 		await fillIn(alice, "Product type", "Road bike");
 		await fillIn(alice, "Price", "240 €");
 		await button(alice, "Ask to finish the trade").click();
-		await sees(requests(alice).getByText("waits for an answer."));
+		await sees(requests(alice).getByText("waiting for a response."));
 		await sees(told(bob, "Alice asks to finish the trade."));
 		const question = bob.getByRole("group", { name: "Alice asks to finish the trade" });
 		await sees(question.getByText("Road bike, for 240 €"));
@@ -115,7 +115,7 @@ describe("a permission", () => {
 		await sees(question);
 		await button(requests(alice), "Cancel").click();
 		await counts(question, 0);
-		await sees(requests(alice).getByText("taken back."));
+		await sees(requests(alice).getByText("withdrawn."));
 	});
 
 	test("is denied, or given once, with the keyboard alone", async () => {
@@ -145,8 +145,8 @@ describe("a permission", () => {
 	test("is asked for by somebody offline, and answered when they are back", async () => {
 		await alice.getByRole("switch", { name: "Work offline" }).check();
 		await button(alice, "Ask to finish the trade").click();
-		await sees(requests(alice).getByText("waits for an answer."));
-		await sees(alice.getByText("Your request for a permission", { exact: true }));
+		await sees(requests(alice).getByText("waiting for a response."));
+		await sees(alice.getByText("Your permission request", { exact: true }));
 		await alice.getByRole("switch", { name: "Work offline" }).uncheck();
 		const question = bob.getByRole("group", { name: "Alice asks to finish the trade" });
 		await button(question, "Allow once").click();
@@ -163,5 +163,5 @@ function requests(page: Page) {
 }
 
 function standing(page: Page) {
-	return page.getByRole("list", { name: "Permissions that stand" });
+	return page.getByRole("list", { name: "Permissions in force" });
 }

@@ -225,7 +225,7 @@ describe("the demo", () => {
 	test("copies a link with the room and without the name", async () => {
 		await alice.context().grantPermissions(["clipboard-read", "clipboard-write"]);
 		await alice.getByRole("button", { name: "Copy link" }).click();
-		await sees(told(alice, "The link is copied."));
+		await sees(told(alice, "Link copied."));
 		assert.equal(await alice.evaluate(() => navigator.clipboard.readText()), `${url}/?room=${room}`);
 	});
 

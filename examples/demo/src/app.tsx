@@ -83,7 +83,7 @@ function Room({ id, name, room, onRename, children }: RoomProps) {
 						<Log />
 					</main>
 					<footer>
-						<p>Everything here lives in one Durable Object. Reload, close, come late: it is still there.</p>
+						<p>Everything here lives in one Durable Object. Reload, close, arrive late: it is still there.</p>
 					</footer>
 					<ConflictDialog />
 					<StatusLine />

@@ -30,7 +30,7 @@ export function makeReader(me: string): (before: Snapshot, now: Snapshot) => New
 			next.set(field, pending ? (last ?? 0) : version);
 			if (pending || last === version) continue;
 			const text =
-				quoted(value) === "nothing" ? `emptied ${labelOf(field)}.` : `set ${labelOf(field)} to ${quoted(value)}.`;
+				quoted(value) === "nothing" ? `cleared ${labelOf(field)}.` : `set ${labelOf(field)} to ${quoted(value)}.`;
 			news.push({ kind: "field", text: `${name(userId)} ${text}`, topic: JSON.stringify([field, userId]) });
 		}
 		for (const field of Object.keys(before.selections)) {
@@ -66,12 +66,12 @@ function connection(before: Snapshot, { status, reason }: Snapshot): News[] {
 	const say = (text: string): News[] => [{ kind: "connection", text }];
 	const end = endOf(status, reason);
 	if (end !== undefined) return say(end);
-	if (isSwitchedOff(status, reason)) return say("You work offline.");
-	if (status === "synced" && before.lastSyncedAt !== undefined) return say("Connected again.");
-	if (status === "polling") return say("WebSockets do not get through: the room is asked every two seconds.");
+	if (isSwitchedOff(status, reason)) return say("You are working offline.");
+	if (status === "synced" && before.lastSyncedAt !== undefined) return say("Reconnected.");
+	if (status === "polling") return say("WebSockets are blocked, so the page checks with the room every two seconds.");
 	// The tries in between are in the header's word on the connection, and would fill the log.
 	const isLost = (status === "offline" || status === "connecting") && before.status === "synced";
-	return isLost ? say("The connection is lost. It is tried again by itself.") : [];
+	return isLost ? say("The connection is lost. Reconnecting automatically.") : [];
 }
 
 function people(before: Snapshot, now: Snapshot, me: string): News[] {
@@ -85,7 +85,7 @@ function people(before: Snapshot, now: Snapshot, me: string): News[] {
 function personText(old: Participant | undefined, person: Participant, isMe: boolean): string | undefined {
 	const { online, isReady } = person;
 	const name = called(person.name);
-	const ready = isReady ? "ready" : "not ready any more";
+	const ready = isReady ? "ready" : "no longer ready";
 	if (isMe) {
 		if (old !== undefined && old.isReady !== isReady) return `You are ${ready}.`;
 		return old !== undefined && old.name !== person.name ? `You are now called ${isolated(person.name)}.` : undefined;
@@ -103,8 +103,8 @@ function conflicts(before: Snapshot, now: Snapshot, name: (userId: string) => st
 	for (const { field, mine, theirs } of now.conflicts) {
 		if (before.conflicts.some((other) => other.field === field)) continue;
 		const [label, who] = [labelOf(field), name(theirs.userId)];
-		const text = `Your ${quoted(mine.value)} for ${label} came too late: ${who} had chosen ${quoted(theirs.value)}.`;
-		news.push({ kind: "conflict", text: `${text} Which one stays?`, isLoud: true });
+		const text = `Your ${quoted(mine.value)} for ${label} came too late: ${who} had already chosen ${quoted(theirs.value)}.`;
+		news.push({ kind: "conflict", text: `${text} Which one do you want to keep?`, isLoud: true });
 	}
 	for (const { field } of before.conflicts) {
 		if (now.conflicts.some((other) => other.field === field)) continue;

@@ -121,10 +121,10 @@ function Decision({ conflict, place, onDecided }: DecisionProps) {
 	return (
 		<>
 			<h2 id="conflict-title">
-				{labelOf(field)}: two answers {place !== undefined && <span className="place">{place}</span>}
+				{labelOf(field)}: two values {place !== undefined && <span className="place">{place}</span>}
 			</h2>
 			<p id="conflict-text" className="hint">
-				{whatCame(theirs, who, theirs.userId === user.id)} Which one stays?
+				{whatCame(theirs, who, theirs.userId === user.id)} Which one do you want to keep?
 			</p>
 			<div className="sides">
 				<SideView title="Yours" side={{ ...mine, value: ownValue }} at={mine.at} by="You" />
@@ -132,7 +132,7 @@ function Decision({ conflict, place, onDecided }: DecisionProps) {
 			</div>
 			{others.length > 0 && (
 				<p className="hint">
-					With it {others.length === 1 ? "goes" : "go"}:{" "}
+					Decided together with it:{" "}
 					{others.map(({ field, value }) => `${labelOf(field)} ${quoted(value)}`).join(", ")}
 				</p>
 			)}
@@ -162,8 +162,8 @@ function Decision({ conflict, place, onDecided }: DecisionProps) {
 
 /** Why there is something to decide on. */
 function whatCame({ value }: Side, who: string, isMe: boolean): string {
-	if (textOf(value) === "") return `${who} cleared this before yours arrived.`;
-	return isMe ? "You were quicker elsewhere." : `${who} was quicker.`;
+	if (textOf(value) === "") return `${who} cleared this before your change arrived.`;
+	return isMe ? "You were quicker in another window." : `${who} was quicker.`;
 }
 
 function SideView({ title, side, at, by }: { title: string; side: Side; at: number | null; by: string }) {
@@ -207,7 +207,7 @@ function Edit({ field, text: first, onUse, onBack }: EditProps) {
 				onUse(text);
 			}}
 		>
-			<label htmlFor="own-answer">Your answer</label>
+			<label htmlFor="own-answer">Your value</label>
 			{spec?.options === undefined ? (
 				<input
 					{...shared}

@@ -32,7 +32,7 @@ export function Connection({ room }: { room: string }) {
 				{!isConnected && lastSyncedAt !== undefined && (
 					<>
 						{" "}
-						Up to date <Time at={lastSyncedAt} />.
+						Last up to date <Time at={lastSyncedAt} />.
 					</>
 				)}
 			</p>
@@ -106,7 +106,7 @@ function Entry({ entry, isLast, onDrop }: EntryProps) {
 			</span>
 			<span className="note">
 				<Time at={entry.at} />
-				{entry.isSent && " · sent, no answer yet"}
+				{entry.isSent && " · sent, no reply yet"}
 			</span>
 			{!entry.isSent && (
 				<button type="button" className="small" onClick={onDrop}>
@@ -120,9 +120,9 @@ function Entry({ entry, isLast, onDrop }: EntryProps) {
 function titleOf({ type, fields }: Pending): string {
 	if (fields.length > 0) return fields.map(labelOf).join(", ");
 	if (type === "user_ready") return "Ready";
-	if (type === "permission_request") return "Your request for a permission";
-	if (type === "permission_response") return "Your answer to a request";
-	if (type === "permission_cancelled") return "Taking back your request";
+	if (type === "permission_request") return "Your permission request";
+	if (type === "permission_response") return "Your response to a request";
+	if (type === "permission_cancelled") return "Withdrawing your request";
 	if (type === "permission_revoked") return "Revoking a permission";
 	return type;
 }
@@ -136,8 +136,8 @@ function Persistence() {
 	return (
 		<p id="persistence" className={persistence === "memory" ? "hint warn" : "hint"}>
 			{persistence === "memory"
-				? "What waits is only in this page’s memory: it is lost when you close or reload it."
-				: "What waits is kept on this device, also when you close the page."}
+				? "Unsent changes are only in this page’s memory and are lost when you close or reload it."
+				: "Unsent changes are kept on this device, even when you close the page."}
 		</p>
 	);
 }

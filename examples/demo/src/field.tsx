@@ -114,7 +114,7 @@ function Byline({ id, spec, state, isHidden }: BylineProps) {
 	if (by === undefined || at === undefined) {
 		return (
 			<p id={id} className="by" hidden={isHidden}>
-				{pending ? "Not sent yet" : isKnown ? "Nobody has chosen yet" : "Not known without a connection"}
+				{pending ? "Not sent yet" : isKnown ? "Nobody has chosen yet" : "Unknown without a connection"}
 			</p>
 		);
 	}

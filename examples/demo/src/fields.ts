@@ -27,7 +27,7 @@ export const FIELDS: FieldSpec[] = [
 		id: "product-type",
 		label: "Product type",
 		maxLength: 200,
-		placeholder: "Such as a road bike",
+		placeholder: "For example, a road bike",
 		isWide: true,
 	},
 	{
@@ -37,13 +37,13 @@ export const FIELDS: FieldSpec[] = [
 		maxLength: 40,
 		options: ["New", "Like New", "Good", "Fair"],
 	},
-	{ name: "price", id: "price", label: "Price", maxLength: 40, placeholder: "Such as 240 €", inputMode: "decimal" },
+	{ name: "price", id: "price", label: "Price", maxLength: 40, placeholder: "For example, 240 €", inputMode: "decimal" },
 	{
 		name: "quantity",
 		id: "quantity",
 		label: "Quantity",
 		maxLength: 40,
-		placeholder: "Such as 1",
+		placeholder: "For example, 1",
 		inputMode: "numeric",
 	},
 	{
@@ -51,7 +51,7 @@ export const FIELDS: FieldSpec[] = [
 		id: "meeting-location",
 		label: "Meeting location",
 		maxLength: 200,
-		placeholder: "Such as the central station",
+		placeholder: "For example, the central station",
 	},
 ];
 

@@ -43,7 +43,7 @@ export function CopyLink({ room }: { room: string }) {
 	const say = useSay();
 	async function act() {
 		const link = linkTo(room);
-		say((await copy(link)) ? "The link is copied. Send it to somebody." : `Copy this link: ${link}`);
+		say((await copy(link)) ? "Link copied. Send it to somebody." : `Copy this link: ${link}`);
 	}
 	return (
 		<button id="copy" type="button" onClick={act}>
@@ -56,7 +56,7 @@ export function CopyLink({ room }: { room: string }) {
 export function Notice() {
 	const { status, reason } = useStatus();
 	const isViewer = useSnapshot(({ role }) => role === "viewer");
-	const text = endOf(status, reason) ?? (isViewer ? "You may look at this room, and change nothing." : undefined);
+	const text = endOf(status, reason) ?? (isViewer ? "You can watch this room but not change anything." : undefined);
 	return text === undefined ? null : (
 		<p id="notice" className="notice" role="alert">
 			{text}

@@ -49,7 +49,7 @@ export function NameDialog({ isOpen, current, onDone }: NameDialogProps) {
 				}}
 			>
 				<h2 id="name-title">Who are you?</h2>
-				<p className="hint">The others see this name beside what you choose.</p>
+				<p className="hint">Others see this name next to what you choose.</p>
 				<label htmlFor="name">Your name</label>
 				<input
 					id="name"

@@ -91,10 +91,10 @@ export function useGuard(): (change: Promise<Outcome>) => void {
 			change.then(
 				({ outcome, code, message }) => {
 					if (outcome !== "rejected") return;
-					const text = `The room did not take that (${code}): ${message ?? "it did not say why."}`;
+					const text = `The room rejected that (${code}): ${message ?? "no reason given."}`;
 					tell({ kind: "error", text, isLoud: true });
 				},
-				(error) => tell({ kind: "error", text: `That did not work: ${String(error)}`, isLoud: true }),
+				(error) => tell({ kind: "error", text: `Something went wrong: ${String(error)}`, isLoud: true }),
 			);
 		},
 		[tell],

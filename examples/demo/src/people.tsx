@@ -86,14 +86,14 @@ function Entry({ person, isMe }: { person: Participant; isMe: boolean }) {
 
 /** Without a connection nobody is seen to be here, and nobody can tell who is. */
 function without(status: Status, isKnown: boolean): string {
-	if (status === "polling") return "The others do not see that you are here while the room is only asked.";
-	return isKnown ? "You are not connected. This is how it was." : "Who is here is not known without a connection.";
+	if (status === "polling") return "While the page is polling, others do not see that you are here.";
+	return isKnown ? "You are not connected. This is how things were." : "Without a connection it is unknown who is here.";
 }
 
 function summary(here: Participant[]): string {
 	const ready = here.filter((person) => person.isReady).length;
 	if (here.length === 0) return "Nobody is here yet.";
-	if (here.length === 1) return "You are alone here. Copy the link to bring somebody in.";
+	if (here.length === 1) return "You are alone here. Copy the link to invite somebody.";
 	if (ready === here.length) return `${here.length} people are here, and everyone is ready.`;
 	return `${here.length} people are here, ${ready === 0 ? "nobody is" : `${ready} of them`} ready.`;
 }

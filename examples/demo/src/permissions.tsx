@@ -35,7 +35,7 @@ export function Permissions() {
 			<h2 id="permissions-title" tabIndex={-1}>
 				Finish the trade
 			</h2>
-			<p className="hint">Nobody finishes it alone: ask, and somebody else in the room answers.</p>
+			<p className="hint">Nobody can finish it alone: ask, and somebody else in the room responds.</p>
 			{theirs.map((request) => (
 				<Question key={JSON.stringify([request.userId, request.requestId])} request={request} />
 			))}
@@ -45,7 +45,7 @@ export function Permissions() {
 			</button>
 			{permissions.length > 0 && (
 				<>
-					<h3 id="standing-title">Permissions that stand</h3>
+					<h3 id="standing-title">Permissions in force</h3>
 					<ul id="standing" className="rows" aria-labelledby="standing-title">
 						{permissions.map((permission) => (
 							<Standing key={JSON.stringify([permission.userId, permission.action])} permission={permission} />
@@ -102,10 +102,10 @@ function Question({ request }: { request: PermissionRequest }) {
 			<p className="note">
 				{detail !== undefined && `${detail} · `}
 				<Time at={request.createdAt - skew} />
-				{!mayAnswer && " · a moderator answers this"}
+				{!mayAnswer && " · waiting for a moderator"}
 			</p>
 			<label htmlFor={id}>
-				Reason <span className="optional">(if you like)</span>
+				Reason <span className="optional">(optional)</span>
 			</label>
 			<input
 				id={id}

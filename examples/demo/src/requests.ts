@@ -17,9 +17,9 @@ export function taskOf(action: string): string {
 /** What came of a request. */
 export function answerText(request: PermissionRequest, me: string, name: (userId: string) => string): string {
 	const { status, decision, scope, resolvedBy, reason } = request;
-	if (status === "pending") return "waits for an answer.";
-	if (status === "cancelled") return "taken back.";
-	if (status === "expired") return "nobody has answered in time.";
+	if (status === "pending") return "waiting for a response.";
+	if (status === "cancelled") return "withdrawn.";
+	if (status === "expired") return "nobody responded in time.";
 	const who = resolvedBy === undefined ? "somebody" : resolvedBy === me ? "you" : name(resolvedBy);
 	const why = isolated(shortened(reason?.trim() ?? "", LONGEST_REASON));
 	const answer = decision === "allow" ? `allowed ${scope === "session" ? "for the session" : "once"}` : "denied";

@@ -5,18 +5,18 @@ import type { Status } from "roomkeep";
 // Why a room ends a connection for good.
 const REASONS: Record<string, string> = {
 	misuse: "The room does not understand this page.",
-	bad_room: "The name of this room cannot be used. Leave it out of the address to get another.",
-	unknown_party: "This server has no such rooms.",
-	not_found: "This server has no such rooms.",
+	bad_room: "This room’s name is not valid. Remove it from the address to get a new room.",
+	unknown_party: "This server has no rooms of this kind.",
+	not_found: "This server has no rooms of this kind.",
 	forbidden: "You may not enter this room.",
-	revoked: "You may not enter this room any more.",
-	kicked: "Somebody has sent you out of this room.",
-	deleted: "This room was deleted. Reload to begin it anew.",
-	unauthorized: "This server asks for a token, which this page does not have.",
-	no_token: "This server asks for a token, which this page does not have.",
-	forbidden_origin: "This server does not let this page in.",
-	replaced: "This page was replaced by another.",
-	protocol: "This server speaks another protocol than this page.",
+	revoked: "You may no longer enter this room.",
+	kicked: "A moderator has removed you from this room.",
+	deleted: "This room was deleted. Reload to start a new one.",
+	unauthorized: "This server requires a token, which this page does not have.",
+	no_token: "This server requires a token, which this page does not have.",
+	forbidden_origin: "This server does not admit this page.",
+	replaced: "Another page has replaced this one.",
+	protocol: "This server speaks a different protocol from this page.",
 };
 
 /** Whether it was the person who ended the connection. */
@@ -28,7 +28,7 @@ export function isSwitchedOff(status: Status, reason: string | undefined): boole
 export function endOf(status: Status, reason: string | undefined): string | undefined {
 	if (status !== "closed" || reason === "closed") return undefined;
 	const known = reason !== undefined && Object.hasOwn(REASONS, reason) ? REASONS[reason] : undefined;
-	return known ?? `The room has ended the connection (${reason ?? "without a reason"}).`;
+	return known ?? `The room closed the connection (${reason ?? "no reason given"}).`;
 }
 
 /** In a word or two. */
@@ -42,18 +42,18 @@ export function linkText(status: Status, reason: string | undefined, isKnown: bo
 
 /** In a sentence. */
 export function statusText(status: Status, reason: string | undefined): string {
-	if (isSwitchedOff(status, reason)) return "You work offline. What you change waits here until you come back.";
+	if (isSwitchedOff(status, reason)) return "You are working offline. Your changes wait here until you are back online.";
 	switch (status) {
 		case "synced":
-			return "Connected: you see what the room has.";
+			return "Connected: everything you see is current.";
 		case "polling":
-			return "WebSockets do not get through here, so the room is asked every two seconds.";
+			return "WebSockets are blocked here, so the page checks with the room every two seconds.";
 		case "connecting":
-			return "On the way to the room.";
+			return "Connecting to the room.";
 		case "offline":
 			// Before the first attempt there is none.
-			if (reason === undefined) return "On the way to the room.";
-			return "There is no connection. It is tried again by itself, and what you change waits here.";
+			if (reason === undefined) return "Connecting to the room.";
+			return "There is no connection. Reconnecting automatically; your changes wait here.";
 		case "closed":
 			return endOf(status, reason) ?? "";
 	}
