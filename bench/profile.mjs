@@ -14,12 +14,12 @@ const BUILD = ["build", "--profile", "profiling", "--bench", "profile"];
 const SWITCHES = ["*heap::within*", "*heap::outside*"];
 /** The functions that are the phases, by the ends of their names. A phase that is not met was inlined or renamed. */
 const DECODE = /::Frame::decode$/;
-const RECEIVE = /::Room::receive$/;
-const FLUSH = /::Room>?::flush$/;
+const HANDLE = /::Room::handle$/;
+const POLL = /::Room::poll$/;
 const STATEMENTS = /::store::statements$/;
 const ENCODE = /::json::encode$/;
-/** For these it is kept from where they were called, for so many calls back. */
-const WITH_CALLERS = ["*json::encode*", "*Room*::flush*"];
+/** For this it is kept from where it was called, for so many calls back. */
+const WITH_CALLERS = ["*json::encode*"];
 const CALLERS = 8;
 const HEAP = /^(malloc|calloc|realloc|free|cfree|memalign|posix_memalign)$/;
 const TOP = 25;
@@ -71,19 +71,18 @@ async function profile(scenario) {
 	done();
 	const each = (count) => Math.round((count(twice) - count(once)) / times);
 	const phase = (what, ...conditions) => each((graph) => graph.inclusive(what, ...conditions));
-	const inReceive = (callers) => callers.some((caller) => RECEIVE.test(caller));
-	const inFlush = (callers) => callers.some((caller) => FLUSH.test(caller));
+	const within = (door) => (callers) => callers.some((caller) => door.test(caller));
 	const total = each((graph) => graph.total);
 	const phases = {
 		decode: phase(DECODE),
-		apply: phase(RECEIVE) - phase(FLUSH, inReceive),
-		applyEncode: phase(ENCODE, (callers) => inReceive(callers) && !inFlush(callers)),
-		flush: phase(FLUSH),
-		flushEncode: phase(ENCODE, inFlush),
+		apply: phase(HANDLE) - phase(DECODE),
+		applyEncode: phase(ENCODE, within(HANDLE)),
+		flush: phase(POLL),
+		flushEncode: phase(ENCODE, within(POLL)),
 		SQL: phase(STATEMENTS),
 	};
 	const { decode, apply, flush, SQL } = phases;
-	const missing = Object.entries({ DECODE, RECEIVE, FLUSH, STATEMENTS, ENCODE }).filter(([, what]) => !twice.has(what));
+	const missing = Object.entries({ DECODE, HANDLE, POLL, STATEMENTS, ENCODE }).filter(([, what]) => !twice.has(what));
 	return {
 		scenario,
 		times,
