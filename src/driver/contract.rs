@@ -59,7 +59,7 @@ fn field(number: usize) -> Write {
         version: number as u64 + 1,
         updated_at: 5,
         user_id: "ann".to_owned(),
-        client_id: (number % 2 == 0).then(|| "client".to_owned()),
+        client_id: number.is_multiple_of(2).then(|| "client".to_owned()),
         selection: None,
     };
     Write::Put(Field::TABLE, Field::row(format!("field \"{number}\" é"), &field))
@@ -131,7 +131,7 @@ fn audiences(platform: &mut impl Subject, connections: [ConnectionId; 3], report
     let standings = [Standing::Unauthenticated, Standing::Plain, Standing::Greeted];
     let mut frames = 0;
     for turn in 0..standings.len() {
-        let of = |at: usize| standings.iter().cycle().skip(at + turn).next().copied().unwrap_or(Standing::Plain);
+        let of = |at: usize| standings.iter().cycle().nth(at + turn).copied().unwrap_or(Standing::Plain);
         let standing = [(first, of(0)), (second, of(1)), (third, of(2))];
         for (connection, standing) in standing {
             platform.attach(connection, &attachment(connection, standing, 1));

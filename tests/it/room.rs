@@ -252,7 +252,7 @@ fn row(write: &Write) -> String {
         Write::Delete(table, key) => {
             let key = key.iter().map(|value| match value {
                 Value::Text(text) => text.clone(),
-                other => panic!("{other:?} is no key"),
+                Value::Null | Value::Integer(_) => panic!("{value:?} is no key"),
             });
             let key = key.collect::<Vec<_>>();
             match (table.name, key.as_slice()) {

@@ -121,11 +121,10 @@ impl Platform for Stage {
         if self.is_void() {
             return Ok(());
         }
-        let epochs = writes.iter().filter_map(|write| match write {
+        let epoch = writes.iter().find_map(|write| match write {
             Write::Meta(meta) => Some(meta.epoch.clone()),
             Write::Create | Write::Put(..) | Write::Delete(..) => None,
         });
-        let epoch = epochs.last();
         let outcome = self.world.commit(writes);
         self.world.commits.clear();
         match &outcome {

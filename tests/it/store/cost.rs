@@ -98,7 +98,7 @@ fn y8_changes_that_come_one_by_one_cost_two_rows_each() {
     let tables = |commit: &Vec<Write>| {
         let table = |write: &Write| match write {
             Write::Put(table, _) => table.name,
-            other => panic!("{other:?}"),
+            Write::Create | Write::Meta(_) | Write::Delete(..) => panic!("{write:?}"),
         };
         commit.iter().map(table).collect::<Vec<_>>()
     };

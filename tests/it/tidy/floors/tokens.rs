@@ -65,11 +65,12 @@ fn next_of_script<'a>(rest: &'a str, before: Option<Kind<'a>>) -> Next<'a> {
         return (length, None);
     }
     let first = rest.chars().next().unwrap_or_default();
-    if first == '/' && begins_expression(before) {
-        if let Some(length) = regular_expression(rest) {
-            // It is a value, so that a `/` behind it divides.
-            return (length, Some(Kind::Text("")));
-        }
+    if first == '/'
+        && begins_expression(before)
+        && let Some(length) = regular_expression(rest)
+    {
+        // It is a value, so that a `/` behind it divides.
+        return (length, Some(Kind::Text("")));
     }
     if first == '`' {
         return (template(rest), Some(Kind::Text("")));
