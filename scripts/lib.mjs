@@ -45,7 +45,8 @@ export function run(command, args, { env = {}, quiet = false } = {}) {
 
 /** What a command prints, or undefined when it is not there or fails. */
 export function ask(command, args) {
-	const { status, stdout } = spawnSync(command, args, { cwd: root, env: environment(), encoding: "utf8" });
+	const options = { cwd: root, env: environment(), encoding: "utf8", maxBuffer: 2 ** 26 };
+	const { status, stdout } = spawnSync(command, args, options);
 	return status === 0 ? stdout.trim() : undefined;
 }
 

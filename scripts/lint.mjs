@@ -1,6 +1,7 @@
 // `npm run lint`: formatters, linters and the type checker, warnings denied. `npm run format` mends what can be.
 
 import { demo } from "./build.mjs";
+import { dependencies } from "./deps.mjs";
 import { fuzzing } from "./fuzzing.mjs";
 import { run, step } from "./lib.mjs";
 import { linters, packages, rust } from "./setup.mjs";
@@ -17,6 +18,7 @@ await linters();
 // As it is built to be run, so that SQLite and libFuzzer are compiled once.
 const fuzz = fuzzing();
 await demo();
+await dependencies();
 const checks = [
 	["cargo", fix ? ["fmt"] : ["fmt", "--check"]],
 	["cargo", ["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]],

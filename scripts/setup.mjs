@@ -24,16 +24,28 @@ export const packages = shared(async () => {
 	done();
 });
 
-/** Rust's compiler, its formatter and linter, and the WebAssembly target. */
+/** Rust's compiler in the version of rust-toolchain.toml, and the WebAssembly target. */
 export const rust = shared(async () => {
-	if (ask("cargo", ["--version"]) === undefined) {
+	const version = readFileSync(join(root, "rust-toolchain.toml"), "utf8").match(/^channel = "(.+)"$/m)?.[1];
+	const isThere = () => ask("rustc", ["--version"])?.startsWith(`rustc ${version} `);
+	if (!isThere()) {
 		if (ask("rustup", ["--version"]) === undefined) {
-			fail("Rust is missing. Install it with rustup (https://rustup.rs), then run this again.");
+			fail(`Rust ${version} is missing. Install rustup (https://rustup.rs), then run this again.`);
 		}
-		const done = step("installing Rust's stable toolchain");
-		await run("rustup", ["toolchain", "install", "stable", "--profile", "minimal"]);
-		await run("rustup", ["default", "stable"]);
-		done();
+		// Under another name, as a machine has it that was set up with `stable` of that day.
+		const names = ask("rustup", ["toolchain", "list", "--quiet"])?.split("\n") ?? [];
+		const same = names.find((name) =>
+			ask("rustup", ["run", name, "rustc", "--version"])?.startsWith(`rustc ${version} `),
+		);
+		if (same) {
+			process.env.RUSTUP_TOOLCHAIN = same;
+		} else {
+			const done = step(`installing Rust ${version}`);
+			const components = ["--component", "rustfmt", "--component", "clippy", "--target", TARGET];
+			await run("rustup", ["toolchain", "install", version, "--profile", "minimal", ...components]);
+			done();
+		}
+		if (!isThere()) fail(`\`rustc --version\` should say ${version}, as rust-toolchain.toml does.`);
 	}
 	const library = ask("rustc", ["--print", "target-libdir", "--target", TARGET]);
 	if (library === undefined || !existsSync(library)) {
