@@ -376,7 +376,7 @@ impl Driver {
             Some(room) => room,
             None => {
                 let stored = platform.load().map_err(|error| {
-                    platform.log(&format!("the room cannot be read: {error}"));
+                    platform.log(&format!("the room could not be read: {error}"));
                     storage_refusal()
                 })?;
                 let epoch = platform.new_epoch();
@@ -402,5 +402,5 @@ impl Driver {
 }
 
 fn storage_refusal() -> Refusal {
-    Refusal::new(Code::Storage, "The room's storage did not take this. Nothing has changed; try again.")
+    Refusal::new(Code::Storage, "The room's storage failed. Nothing has changed; try again.")
 }

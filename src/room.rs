@@ -322,7 +322,7 @@ impl Room {
         let limits = &settings.limits;
         let decode = || match text {
             Some(text) => Frame::decode(text, limits),
-            None => Frame::refused(Refusal::new(Code::BadMessage, "Frames are JSON text; this one was binary.")),
+            None => Frame::refused(Refusal::new(Code::BadMessage, "Frames must be JSON text; this one was binary.")),
         };
         // The rate is looked at before a frame is read.
         if let Some(sender) = admission::sender(sessions, from) {

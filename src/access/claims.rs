@@ -84,9 +84,9 @@ impl fmt::Display for Denial {
         match self {
             Self::Unauthorized(detail) | Self::Forbidden(detail) => f.write_str(detail),
             Self::Revoked => f.write_str("The token was revoked."),
-            Self::Full => f.write_str("The user is in as many rooms as one user may be. Try again later."),
+            Self::Full => f.write_str("The user is in as many rooms as one user may be in. Try again later."),
             Self::Unavailable => f.write_str("The token cannot be checked at the moment. Try again."),
-            Self::Misconfigured => f.write_str("The server is not set up properly. Its log says what is wrong."),
+            Self::Misconfigured => f.write_str("The server is misconfigured. Its log says what is wrong."),
         }
     }
 }
@@ -113,7 +113,8 @@ impl Claims {
     /// # Errors
     /// A claim is missing or makes no sense (A1, A2).
     pub fn from_claims(claims: &str, limits: &Limits) -> Result<Self, Denial> {
-        let claims = json::object(claims).map_err(|error| Denial::Unauthorized(format!("The claims: {error}.")))?;
+        let claims = json::object(claims)
+            .map_err(|error| Denial::Unauthorized(format!("The token's claims are not a JSON object: {error}.")))?;
         let members = claims.without_duplicate_keys().map_err(Denial::Unauthorized)?;
         let member = |name: &str| members.get(name).map(|raw| raw.get()).filter(|raw| *raw != "null");
         let text = |name: &str, most: usize| {
@@ -148,7 +149,7 @@ impl Claims {
         if self.rooms.iter().any(|pattern| fits(pattern, room)) {
             return Ok(());
         }
-        Err(Denial::Forbidden("The token is not for this room: none of its `rooms` fits.".to_owned()))
+        Err(Denial::Forbidden("The token is not for this room: none of its `rooms` matches.".to_owned()))
     }
 }
 

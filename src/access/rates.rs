@@ -49,7 +49,10 @@ pub enum RateDecision {
 /// The refusal of a message that exceeds the rate.
 pub fn rate_limit_exceeded(limits: &Limits) -> Refusal {
     let rate = limits.messages_per_second;
-    Refusal::new(Code::LimitRate, format!("A user may send {rate} messages a second. Slow down, and send this again."))
+    Refusal::new(
+        Code::LimitRate,
+        format!("Rate limit exceeded: a user may send {rate} messages a second. Slow down and send this again."),
+    )
 }
 
 /// A token bucket.

@@ -46,6 +46,6 @@ pub fn check(role: Role, least: Role) -> Result<(), Refusal> {
     if role >= least {
         return Ok(());
     }
-    let message = format!("This takes the role {}; yours is {}.", least.as_str(), role.as_str());
+    let message = format!("This requires the role {}; yours is {}.", least.as_str(), role.as_str());
     Err(Refusal::new(Code::Forbidden, message))
 }

@@ -65,9 +65,9 @@ impl AddressError {
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFound => f.write_str("Nothing is served here. A room is at /parties/{party}/{room}."),
+            Self::NotFound => f.write_str("There is nothing at this address. Rooms are at /parties/{party}/{room}."),
             Self::UnknownParty => {
-                f.write_str("This server has no such party. Its PARTIES variable lists those it has.")
+                f.write_str("This server has no such party. Its PARTIES variable lists the ones it has.")
             }
             Self::BadRoom(rule) => f.write_str(rule),
         }
@@ -117,10 +117,11 @@ impl Address {
 }
 
 fn room_name(segment: &str) -> Result<String, AddressError> {
-    let name = percent_decode(segment)
-        .ok_or(AddressError::BadRoom("The room name is not percent-encoded UTF-8. Use encodeURIComponent on it."))?;
+    let name = percent_decode(segment).ok_or(AddressError::BadRoom(
+        "The room name is not valid percent-encoded UTF-8. Encode it with encodeURIComponent.",
+    ))?;
     if name.is_empty() {
-        return Err(AddressError::BadRoom("The address has no room name. A room is at /parties/{party}/{room}."));
+        return Err(AddressError::BadRoom("The address has no room name. Rooms are at /parties/{party}/{room}."));
     }
     if name.len() > ROOM_NAME_BYTES {
         return Err(AddressError::BadRoom("The room name is longer than 256 bytes of UTF-8."));

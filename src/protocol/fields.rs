@@ -152,19 +152,19 @@ pub(super) fn read_batch(reader: &Reader<'_>) -> Result<Vec<FieldChange>, Refusa
     let changes = serde_json::from_str::<Vec<&RawValue>>(raw.get());
     let changes = changes.map_err(|error| bad(format!("`changes` must be an array: {error}.")))?;
     if changes.len() > reader.limits.batch {
-        let message = format!("The batch has {} changes; a room takes {} at once.", changes.len(), reader.limits.batch);
+        let message = format!("The batch has {} changes; the limit is {}.", changes.len(), reader.limits.batch);
         return Err(Refusal::new(Code::LimitBatch, message));
     }
     let changes = changes.iter().map(|raw| {
         let object = json::object(raw.get());
-        let object = object.map_err(|error| bad(format!("A change of the batch is no JSON object: {error}.")))?;
+        let object = object.map_err(|error| bad(format!("A change in the batch is not a JSON object: {error}.")))?;
         let reader = Reader::of("change", object.without_duplicate_keys().map_err(bad)?, reader.limits);
         if reader.members.contains_key("id") || reader.members.contains_key("seq") {
-            return Err(bad("`id` and `seq` belong to the batch and not to a change in it."));
+            return Err(bad("`id` and `seq` belong on the batch, not on a change in it."));
         }
         match reader.text("type")?.as_ref() {
             kind @ ("field_selected" | "field_cleared") => read(kind, &reader),
-            kind => Err(bad(format!("A batch is of `field_selected` and `field_cleared`, not of `{kind}`."))),
+            kind => Err(bad(format!("A batch may contain `field_selected` and `field_cleared`, but not `{kind}`."))),
         }
     });
     changes.collect()
@@ -172,21 +172,21 @@ pub(super) fn read_batch(reader: &Reader<'_>) -> Result<Vec<FieldChange>, Refusa
 
 fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
     let object = frame.selection().ok_or_else(|| frame.missing("selection"))?;
-    let object = object.as_ref().map_err(|error| bad(format!("`selection` is no JSON object: {error}.")))?;
+    let object = object.as_ref().map_err(|error| bad(format!("`selection` is not a JSON object: {error}.")))?;
     let members = object.without_duplicate_keys().map_err(bad)?;
     let reader = Reader::of("selection", members, frame.limits);
     let field = reader.id("field")?;
     let value = Json::from(reader.raw("value")?);
     let user_id = reader.id("userId")?;
     if frame.parsed::<String>("userId").is_some_and(|other| other != user_id) {
-        let message = "`userId` of the message is another than that of its selection.";
+        let message = "`userId` of the message differs from that of its selection.";
         return Err(Refusal::new(Code::IdentityMismatch, message));
     }
     let timestamp = match members.get("timestamp") {
         None => None,
         Some(raw) if raw.get() == "null" => None,
         Some(raw) if raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) => Some(Json::from(raw)),
-        Some(_) => return Err(bad("`timestamp` of the selection must be a number.")),
+        Some(_) => return Err(bad("`timestamp` in the selection must be a number.")),
     };
     let extra = reader.extra(&["field", "value", "userId", "timestamp", "version", "updatedAt"]);
     within_value(value.text().len() + size_of_extra(&extra), frame.limits)?;

@@ -125,7 +125,7 @@ impl<'a> Object<'a> {
     pub fn without_duplicate_keys(&self) -> Result<&Members<'a>, String> {
         match &self.doubled {
             None => Ok(&self.members),
-            Some(key) => Err(format!("The key `{key}` stands there twice.")),
+            Some(key) => Err(format!("Duplicate key `{key}`.")),
         }
     }
 }

@@ -117,11 +117,11 @@ impl Frame {
     /// Reads one text frame.
     pub fn decode(text: &str, limits: &Limits) -> Self {
         if text.len() > limits.message_bytes {
-            let message = format!("The message has {} bytes; this room takes {}.", text.len(), limits.message_bytes);
+            let message = format!("The message is {} bytes long; the limit is {}.", text.len(), limits.message_bytes);
             return Self { tag: tag::of_oversized(text), message: Err(Refusal::new(Code::LimitMessage, message)) };
         }
         match json::object(text) {
-            Err(error) => Self::refused(bad(format!("The frame is no JSON object: {error}."))),
+            Err(error) => Self::refused(bad(format!("The frame is not a JSON object: {error}."))),
             Ok(object) => {
                 let reader = Reader::of("message", &object.members, limits);
                 let message = object.without_duplicate_keys().map_err(bad).and_then(|_| message(text, &reader));
@@ -144,7 +144,7 @@ fn message(text: &str, reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
     let members = reader.members;
     let glance = json::Glance::at(text);
     if glance.has_escapes && json::has_lone_surrogate(text) {
-        return Err(bad("A string holds half of a surrogate pair."));
+        return Err(bad("A string contains an unpaired surrogate."));
     }
     if glance.brackets > NESTING && json::depth(text) > NESTING {
         return Err(Refusal::new(Code::LimitDepth, format!("The message is nested deeper than {NESTING} levels.")));
@@ -167,7 +167,7 @@ fn message(text: &str, reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
             ClientMessage::Presence { data: presence::read_data(reader)?, user_id: reader.parsed("userId") }
         }
         "welcome" | "sync_response" | "changes" | "ack" | "conflict" | "error" | "user_left" => {
-            return Err(Refusal::new(Code::ReservedType, format!("Only the server sends `{kind}`.")));
+            return Err(Refusal::new(Code::ReservedType, format!("Only the server may send `{kind}`.")));
         }
         "auth" if reader.parsed::<String>("token").is_some() => ClientMessage::Auth { token: reader.token()? },
         "kick" => ClientMessage::Kick { user_id: reader.id("userId")? },
@@ -176,7 +176,7 @@ fn message(text: &str, reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
         }
         // No page may take another one's words for the room's own news of presence.
         "presence" if members.contains_key("presence") => {
-            return Err(Refusal::new(Code::ReservedType, "Only the server sends `presence` with a list of it."));
+            return Err(Refusal::new(Code::ReservedType, "Only the server may send `presence` with a list."));
         }
         // An `id` of another form is the page's own business too.
         _ => return Ok(ClientMessage::Relay { user_id: reader.author()? }),
@@ -185,7 +185,7 @@ fn message(text: &str, reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
         return Err(bad("`id` must be an integer or a string of 1 to 64 characters."));
     }
     if members.get("seq").is_some_and(|raw| tag::seq(raw).is_none()) {
-        return Err(bad("`seq` must be an integer from 1 to 9007199254740991, written plainly."));
+        return Err(bad("`seq` must be an integer from 1 to 9007199254740991, without a fraction or an exponent."));
     }
     Ok(message)
 }

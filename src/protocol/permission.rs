@@ -301,5 +301,5 @@ fn within(key: &str, size: usize, reader: &Reader<'_>) -> Result<(), Refusal> {
     if size <= limit {
         return Ok(());
     }
-    Err(Refusal::new(Code::LimitDetail, format!("`{key}` has {size} bytes; this room takes {limit}.")))
+    Err(Refusal::new(Code::LimitDetail, format!("`{key}` is {size} bytes long; the limit is {limit}.")))
 }

@@ -25,7 +25,7 @@ pub(super) fn read_data(reader: &Reader<'_>) -> Result<Option<Json>, Refusal> {
     let data = Some(reader.raw("data")?).filter(|raw| raw.get() != "null").map(Json::from);
     let (size, limit) = (data.as_ref().map_or(0, |data| data.text().len()), reader.limits.presence_bytes);
     if size > limit {
-        let message = format!("`data` has {size} bytes; this room takes {limit}.");
+        let message = format!("`data` is {size} bytes long; the limit is {limit}.");
         return Err(Refusal::new(Code::LimitPresence, message));
     }
     Ok(data)

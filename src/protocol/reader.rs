@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
 
     pub fn text(&self, key: &str) -> Result<Cow<'a, str>, Refusal> {
         let raw = self.raw(key)?;
-        json::string(raw.get()).ok_or_else(|| bad(format!("`{key}` of the {} must be a string.", self.what)))
+        json::string(raw.get()).ok_or_else(|| bad(format!("`{key}` in the {} must be a string.", self.what)))
     }
 
     pub fn optional_text(&self, key: &str) -> Result<Option<String>, Refusal> {
@@ -63,14 +63,14 @@ impl<'a> Reader<'a> {
     pub fn version(&self, key: &str) -> Result<Option<u64>, Refusal> {
         let Some(raw) = self.members.get(key) else { return Ok(None) };
         let version = raw.get().parse().ok();
-        version.map(Some).ok_or_else(|| bad(format!("`{key}` must be a version, an integer from 0.")))
+        version.map(Some).ok_or_else(|| bad(format!("`{key}` must be a version: an integer of 0 or more.")))
     }
 
     pub fn boolean(&self, key: &str) -> Result<bool, Refusal> {
         match self.raw(key)?.get() {
             "true" => Ok(true),
             "false" => Ok(false),
-            _ => Err(bad(format!("`{key}` of the {} must be true or false.", self.what))),
+            _ => Err(bad(format!("`{key}` in the {} must be true or false.", self.what))),
         }
     }
 
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
     pub fn id(&self, key: &str) -> Result<String, Refusal> {
         let text = self.text(key)?;
         if text.is_empty() {
-            return Err(bad(format!("`{key}` of the {} must not be empty.", self.what)));
+            return Err(bad(format!("`{key}` in the {} must not be empty.", self.what)));
         }
         self.within(key, text.len(), self.limits.name_bytes)?;
         Ok(text.into_owned())
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
         if size <= limit {
             return Ok(());
         }
-        Err(Refusal::new(Code::LimitName, format!("`{key}` has {size} bytes; this room takes {limit}.")))
+        Err(Refusal::new(Code::LimitName, format!("`{key}` is {size} bytes long; the limit is {limit}.")))
     }
 
     pub fn extra(&self, known: &[&str]) -> Extra {
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         let selected = selected.and_then(|raw| json::string(raw.get())).map(Cow::into_owned);
         match (author, selected) {
             (Some(author), Some(selected)) if author != selected => {
-                let message = "`userId` of the message is another than that of its selection.";
+                let message = "`userId` of the message differs from that of its selection.";
                 Err(Refusal::new(Code::IdentityMismatch, message))
             }
             (author, selected) => Ok(author.or(selected)),
@@ -129,7 +129,7 @@ pub(super) fn within_value(size: usize, limits: &Limits) -> Result<(), Refusal> 
         return Ok(());
     }
     let message =
-        format!("The value and what stands beside it have {size} bytes; this room takes {}.", limits.value_bytes);
+        format!("The value and the members beside it are {size} bytes long; the limit is {}.", limits.value_bytes);
     Err(Refusal::new(Code::LimitValue, message))
 }
 

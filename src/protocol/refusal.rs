@@ -161,18 +161,18 @@ impl Refusal {
     /// The client must say `hello` first. What it says before may follow a `hello` that failed, so it may be sent again
     /// after one that does not.
     pub fn before_hello(what: &str) -> Self {
-        let message = format!("Say `hello` before the first `{what}`.");
+        let message = format!("Send `hello` before the first `{what}`.");
         Self { is_retryable: true, ..Self::new(Code::BadMessage, message) }
     }
 
     /// The `clientId` is another user's (E4).
     pub fn not_your_client() -> Self {
-        Self::new(Code::IdentityMismatch, "This `clientId` is another user's. Take a new one, at random.")
+        Self::new(Code::IdentityMismatch, "This `clientId` belongs to another user. Generate a new random one.")
     }
 
     /// The client sent a number before the one that is next (E2).
     pub fn out_of_order(expected: u64) -> Self {
-        let message = format!("The room waits for the message with the `seq` {expected}. Send from there again.");
+        let message = format!("The next `seq` is {expected}. Send again from there.");
         Self { expected: Some(expected), ..Self::new(Code::OutOfOrder, message) }
     }
 }

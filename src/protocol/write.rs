@@ -71,7 +71,7 @@ impl FieldWrite {
         if let Some(user) = request.user {
             let named = members.entry("userId".to_owned()).or_insert_with(|| Json::of(&user));
             if json::string(named.text()).as_deref() != Some(user) {
-                let message = "The token is another user's. Leave `userId` out, or name the token's own.";
+                let message = "The token belongs to another user. Omit `userId`, or use the token's own.";
                 return Err(Refusal::new(Code::IdentityMismatch, message));
             }
         }
@@ -81,11 +81,11 @@ impl FieldWrite {
         };
         let has_seq = members.contains_key("seq");
         if has_seq && client_id.is_none() {
-            return Err(bad("`seq` counts the messages of a `clientId`. Send both or neither."));
+            return Err(bad("`seq` numbers the messages of a `clientId`. Send both or neither."));
         }
         let key = match request.key.map(str::trim) {
             Some(key) if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES || !key.is_ascii() => {
-                let message = format!("The Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES} characters of ASCII.");
+                let message = format!("The Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES} ASCII characters.");
                 return Err(bad(message));
             }
             key => key.filter(|_| !has_seq).map(str::to_owned),
@@ -105,7 +105,8 @@ fn members(request: &HttpWrite<'_>) -> Result<Extra, Refusal> {
         members.insert(key.clone(), value.unwrap_or_else(|| Json::of(text)));
     }
     if !request.body.trim().is_empty() || request.verb == Verb::Put {
-        let body = json::object(request.body).map_err(|error| bad(format!("The body is no JSON object: {error}.")))?;
+        let body =
+            json::object(request.body).map_err(|error| bad(format!("The body is not a JSON object: {error}.")))?;
         for (key, raw) in body.without_duplicate_keys().map_err(bad)?.iter() {
             members.insert(key.to_owned(), Json::from(raw));
         }
@@ -115,9 +116,9 @@ fn members(request: &HttpWrite<'_>) -> Result<Extra, Refusal> {
 
 fn client_id(raw: &Json, limits: &Limits) -> Result<String, Refusal> {
     let id = json::string(raw.text()).map(Cow::into_owned).filter(|id| !id.is_empty());
-    let id = id.ok_or_else(|| bad("`clientId` must be a string that is not empty."))?;
+    let id = id.ok_or_else(|| bad("`clientId` must be a non-empty string."))?;
     if id.len() > limits.name_bytes {
-        let message = format!("`clientId` has {} bytes; this room takes {}.", id.len(), limits.name_bytes);
+        let message = format!("`clientId` is {} bytes long; the limit is {}.", id.len(), limits.name_bytes);
         return Err(Refusal::new(Code::LimitName, message));
     }
     Ok(id)

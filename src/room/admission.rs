@@ -25,12 +25,15 @@ pub const STREAMS: usize = 6;
 /// Its token was revoked just now, or the room has all the connections it takes (A8, X1, A9).
 pub fn admit(state: &State, gate: &Gate, entry: &Admission, now: Millis) -> Result<(), Refusal> {
     let full = |limit: usize, what: &str| {
-        Err(Refusal::new(Code::LimitConnections, format!("{limit} {what}: it takes no more. Try again later.")))
+        Err(Refusal::new(
+            Code::LimitConnections,
+            format!("The room has {limit} {what}, which is the limit. Try again later."),
+        ))
     };
     let sessions = &state.sessions;
     match entry {
         Admission::Unauthenticated if sessions.unauthenticated() >= UNAUTHENTICATED => {
-            return full(UNAUTHENTICATED, "connections to this room owe a token");
+            return full(UNAUTHENTICATED, "unauthenticated connections");
         }
         Admission::Unauthenticated => return Ok(()),
         Admission::Pass { user, pass } if gate.revocations.contain(user, pass, now) => {
@@ -41,13 +44,13 @@ pub fn admit(state: &State, gate: &Gate, entry: &Admission, now: Millis) -> Resu
                 session.pass().is_some_and(|pass| pass.is_stream) && session.identity.user() == Some(user)
             };
             if sessions.iter().filter(|(_, session)| is_theirs(session)).count() >= STREAMS {
-                return full(STREAMS, "streams of this room are its user's");
+                return full(STREAMS, "event streams for this user");
             }
         }
         Admission::Pass { .. } | Admission::Anonymous => {}
     }
     let limit = state.settings.limits.connections;
-    if sessions.len() >= limit { full(limit, "connections are in the room") } else { Ok(()) }
+    if sessions.len() >= limit { full(limit, "connections") } else { Ok(()) }
 }
 
 /// Whose messages these are, for the rate. `None` for a connection that has no business here.

@@ -35,7 +35,7 @@ pub fn check(state: &mut State, gate: &mut Gate, from: ConnectionId, frame: Fram
         Ok(_) | Err(_) => return,
     };
     if gate.is_checking(from) {
-        let refusal = Refusal::new(Code::LimitRate, "Another token is being checked. Send this one again.");
+        let refusal = Refusal::new(Code::LimitRate, "Another token is still being checked. Send this one again.");
         let text = frames::error(&refusal, &frame.tag, false);
         return replies::in_any_case(state, from, text);
     }

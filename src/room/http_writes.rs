@@ -16,7 +16,7 @@ pub fn write(state: &mut State, request: FieldWrite) -> Written {
     let FieldWrite { frame, client_id, key } = request;
     let change = match frame.message {
         Ok(ClientMessage::Change(change)) => Ok(change),
-        Ok(_) => Err(Refusal::new(Code::BadMessage, "Only fields are written over HTTP.")),
+        Ok(_) => Err(Refusal::new(Code::BadMessage, "Only fields can be written over HTTP.")),
         Err(refusal) => Err(refusal),
     };
     let field = change.as_ref().map_or_else(|_| String::new(), |change| change.field().to_owned());
@@ -62,7 +62,8 @@ fn written(state: &State, field: &str, seq: Option<u64>, reply: Reply) -> Writte
             members.insert("clientVersion".to_owned(), Json::of(&view.client_version));
             members.insert("serverVersion".to_owned(), Json::of(&view.server_version));
             members.insert("current".to_owned(), Json::of(&view.current));
-            let detail = "The field is not what its writer last saw. `current` is what it holds.".to_owned();
+            let detail =
+                "The field has changed since its writer last saw it. `current` is what it holds now.".to_owned();
             Written::Problem { code: "E_CONFLICT", detail, members }
         }
         Err(Rejection::Refusal(refusal)) => {

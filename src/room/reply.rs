@@ -74,7 +74,10 @@ impl Reply {
 }
 
 fn refused_before(code: Code) -> Refusal {
-    Refusal::new(code, "This was refused before, and stays so. Send another message under the next number.")
+    Refusal::new(
+        code,
+        "This message was refused before, and the refusal is final. Send a different message under the next `seq`.",
+    )
 }
 
 /// What is recorded of a result; `None` for a refusal that is retryable, which is not (E2).

@@ -73,7 +73,7 @@ impl State {
         if bytes <= limit {
             return Ok(());
         }
-        let message = format!("The room would keep {bytes} bytes; it takes {limit}. Clear a field first.");
+        let message = format!("The room would hold {bytes} bytes; the limit is {limit}. Clear a field first.");
         Err(Refusal::new(Code::LimitRoom, message))
     }
 
@@ -85,7 +85,7 @@ impl State {
         match self.sessions.get(from).and_then(|session| session.identity.user()) {
             Some(user) if user != user_id => Err(Refusal::new(
                 Code::IdentityMismatch,
-                "This connection belongs to another user. Open a connection for each user.",
+                "This connection belongs to another user. Open a separate connection for each user.",
             )),
             Some(_) | None => Ok(()),
         }

@@ -31,9 +31,9 @@ const KEEP_ALIVE: Millis = 20_000;
 /// What a reader is told beside the code.
 fn ended(code: &str) -> &'static str {
     match status_of(code) {
-        401 => "The token has ended. Open the stream again with another one.",
-        403 | 410 => "The stream was ended, and opening it again with this token does not help.",
-        _ => "The stream ended. Open it again; it goes on where it stopped.",
+        401 => "The token has expired. Open the stream again with a new one.",
+        403 | 410 => "The stream was closed, and opening it again with this token will not help.",
+        _ => "The stream ended. Open it again; it resumes where it stopped.",
     }
 }
 
@@ -56,7 +56,7 @@ pub async fn serve(request: &Request, env: &Env, name: &str, entry: &Admission) 
         return Ok(answer);
     }
     let Some(socket) = answer.websocket() else {
-        return problem(503, "unavailable", "The room did not answer. Try again.");
+        return problem(503, "unavailable", "The room did not respond. Try again.");
     };
     let life =
         Settings::from_vars(|name| variable(env, name)).map_or(Settings::DEFAULT_STREAM_LIFE, |set| set.stream_life);

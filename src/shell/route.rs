@@ -60,7 +60,7 @@ async fn route(request: &mut Request, env: &Env, origins: &Origins, origin: Opti
             }
             // A client that clears the field `..` has its address made into this one on its way (RFC 3986, 5.2.4).
             if path.ends_with('/') && is_method(request, "DELETE") {
-                return problem(400, "bad_request", "A room is deleted at its address without a slash at the end.");
+                return problem(400, "bad_request", "To delete a room, use its address without a trailing slash.");
             }
             enter(request, env, &door, &format!("{party}/{room}"), resource).await
         }
@@ -73,13 +73,13 @@ async fn route(request: &mut Request, env: &Env, origins: &Origins, origin: Opti
 /// variable that makes no sense.
 fn closed(env: &Env, door: &Door) -> Result<Option<Response>> {
     let misconfigured = || {
-        let detail = "The server is not set up properly. Its log says which variable.";
+        let detail = "The server is misconfigured. Its log says which variable is at fault.";
         problem(503, "misconfigured", detail).map(Some)
     };
     match door {
         Door::NotConfigured => {
-            let detail = "No access is configured. Set AUTH_KEYS or AUTH_JWKS_URL to let in whoever has a token, or \
-                          ALLOW_ANONYMOUS to \"true\" to let in everyone.";
+            let detail = "No access is configured. Set AUTH_KEYS or AUTH_JWKS_URL to admit users with a token, or \
+                          ALLOW_ANONYMOUS to \"true\" to admit everyone.";
             return problem(503, "auth_not_configured", detail).map(Some);
         }
         Door::Misconfigured => return misconfigured(),
@@ -110,14 +110,14 @@ impl Ask {
             (Resource::Room, true) if is_read => return Ok(Ok(Self::Connect)),
             (Resource::Room, false) if is_method(request, "DELETE") => return Ok(Ok(Self::Delete)),
             (Resource::Room, false) if is_read => {
-                let detail = "Open a WebSocket here, or read /state or /changes below this address.";
+                let detail = "Open a WebSocket here, or read /state or /changes under this address.";
                 problem(426, "upgrade_required", detail)
             }
             (Resource::State, false) if is_read => return Ok(Ok(Self::State)),
             (Resource::Changes, false) if is_read => match changes_query(&url_of(request)?)? {
                 Some(url) => return Ok(Ok(Self::Changes(url))),
                 None => {
-                    let detail = "`since` must be a version, an integer from 0, or an ISO 8601 time.";
+                    let detail = "`since` must be a version (an integer of 0 or more) or an ISO 8601 time.";
                     problem(400, "bad_request", detail)
                 }
             },
@@ -188,7 +188,7 @@ async fn enter(request: &mut Request, env: &Env, door: &Door, room: &str, resour
 
 fn no_token() -> Denial {
     Denial::Unauthorized(
-        "This server wants a token: `Authorization: Bearer …`, or `?token=` in the address.".to_owned(),
+        "This server requires a token: `Authorization: Bearer …`, or `?token=` in the address.".to_owned(),
     )
 }
 
@@ -212,14 +212,15 @@ async fn revoke(request: &mut Request, env: &Env, door: &Door, user: &str) -> Re
     }
     let bytes = body(request).await?.unwrap_or_default();
     let Some((jti, until)) = std::str::from_utf8(&bytes).ok().and_then(revocation) else {
-        let detail = "The body must be {\"jti\"?, \"until\"}: the id of one token, and a time ahead in milliseconds.";
+        let detail =
+            "The body must be {\"jti\"?, \"until\"}: the id of one token, and a time in the future in milliseconds.";
         return problem(400, "bad_request", detail);
     };
     match door::revoke(env, user, jti.as_deref(), until).await.map(|answer| answer.status_code()) {
         Ok(204) => answer(204, "application/json", String::new()),
         Ok(_) | Err(_) => {
             worker::console_error!("a revocation was not carried out wholly");
-            problem(503, "unavailable", "Not every room could be told. Send it again.")
+            problem(503, "unavailable", "Not every room could be notified. Send this again.")
         }
     }
 }
@@ -253,11 +254,11 @@ async fn field_write(request: &mut Request, verb: &str, field: &str) -> Result<s
         }
     }
     let Some(bytes) = body(request).await? else {
-        let detail = format!("The body has more than {BODY_BYTES} bytes.");
+        let detail = format!("The body is longer than {BODY_BYTES} bytes.");
         return problem(413, "limit_message", &detail).map(Err);
     };
     let Ok(body) = String::from_utf8(bytes) else {
-        return problem(400, "bad_message", "The body is no UTF-8.").map(Err);
+        return problem(400, "bad_message", "The body is not UTF-8.").map(Err);
     };
     Ok(Ok(ToRoom::post(request, &to_room, body)?))
 }
@@ -293,7 +294,7 @@ fn only_reads() -> Result<Response> {
 }
 
 fn wrong_method(allowed: &str) -> Result<Response> {
-    let mut response = problem(405, "method_not_allowed", &format!("Allowed here: {allowed}."))?;
+    let mut response = problem(405, "method_not_allowed", &format!("Allowed methods: {allowed}."))?;
     response.headers_mut().set("allow", allowed)?;
     Ok(response)
 }

@@ -57,7 +57,7 @@ impl ToRoom {
             Ok(response) => Ok(response),
             Err(error) => {
                 worker::console_error!("the room did not answer: {error}");
-                problem(503, "unavailable", "The room did not answer. Try again.")
+                problem(503, "unavailable", "The room did not respond. Try again.")
             }
         }
     }

@@ -52,7 +52,7 @@ pub fn hello(
 fn check(state: &State, from: ConnectionId, hello: &Hello) -> Result<(), Refusal> {
     let session = state.sessions.get(from);
     if session.is_some_and(|session| session.client().is_some()) {
-        return Err(Refusal::new(Code::BadMessage, "This connection has said `hello` before."));
+        return Err(Refusal::new(Code::BadMessage, "This connection has already sent `hello`."));
     }
     let user = session.and_then(|session| session.identity.user());
     state.records.clients.check_owner(&hello.client_id, user)?;

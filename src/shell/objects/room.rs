@@ -128,7 +128,7 @@ impl DurableObject for RoomObject {
             return self.revoke(&query, &request.text().await?).await;
         }
         let Some(entry) = query.get("entry").and_then(|entry| serde_json::from_str::<Admission>(&entry).ok()) else {
-            return problem(500, "internal", "The server failed while it handled this.");
+            return problem(500, "internal", "The server failed while handling this.");
         };
         if path == "/connect" {
             return self.enter(&request, entry).await;
@@ -256,7 +256,7 @@ impl RoomObject {
     async fn revoke(&self, query: &Query, body: &str) -> Result<Response> {
         let user = query.get("user").unwrap_or_default();
         let Some(revocations) = Revocation::from_lines(body) else {
-            return problem(400, "bad_request", "These are no revocations.");
+            return problem(400, "bad_request", "These are not revocations.");
         };
         let told = self.room().event(|driver, platform, now| driver.revoke_tokens(platform, &user, &revocations, now));
         self.settle().await?;

@@ -101,7 +101,7 @@ impl Table<Client> {
     /// The number is neither (E2, E4).
     pub fn answered(&self, id: &str, number: Number) -> Result<Option<Outcome>, Refusal> {
         let Some(last) = self.last_seq(id) else {
-            let message = "The room has forgotten this client. Take a new `clientId` and number from 1.";
+            let message = "The room no longer knows this client. Use a new `clientId` and number from 1.";
             return Err(Refusal::new(Code::OutcomeForgotten, message));
         };
         if number.seq > last {
@@ -112,12 +112,15 @@ impl Table<Client> {
         match recorded {
             Some(recorded) if recorded.content_mark == number.content_mark => Ok(Some(recorded.outcome)),
             Some(_) => {
-                let message =
-                    format!("The `seq` {} was used for another message. Number each message anew.", number.seq);
+                let message = format!(
+                    "The `seq` {} was already used for a different message. Give every message its own number.",
+                    number.seq
+                );
                 Err(Refusal::new(Code::SeqReused, message))
             }
             None => {
-                let message = format!("How the `seq` {} was answered is not known any more.", number.seq);
+                let message =
+                    format!("The outcome of `seq` {} is no longer recorded. Use a new `clientId`.", number.seq);
                 Err(Refusal::new(Code::OutcomeForgotten, message))
             }
         }

@@ -22,7 +22,7 @@ pub fn change(state: &mut State, from: &Writer, changes: &[FieldChange]) -> Resu
     let Some(user_id) = changes.first().map(FieldChange::user_id) else { return Ok(state.version) };
     state.check_writer(from, user_id)?;
     if changes.iter().any(|change| change.user_id() != user_id) {
-        return Err(Refusal::new(Code::IdentityMismatch, "The changes of a batch are one user's.").into());
+        return Err(Refusal::new(Code::IdentityMismatch, "All changes in a batch must come from the same user.").into());
     }
     // A writer cannot know the versions that its own batch makes, so all bases are of before it.
     for change in changes {
@@ -64,7 +64,7 @@ fn check_base(state: &State, from: &Writer, change: &FieldChange) -> Result<(), 
 fn select(state: &mut State, from: &Writer, selection: &Selection) -> Result<(), Refusal> {
     let (fields, limit) = (&state.records.fields, state.settings.limits.fields);
     if !fields.is_set(&selection.field) && fields.set_count() >= limit {
-        let message = format!("The room has {limit} fields, all it takes. Clear one first.");
+        let message = format!("The room is full: it has {limit} fields, which is the limit. Clear one first.");
         return Err(Refusal::new(Code::LimitFields, message));
     }
     let version = state.version + 1;

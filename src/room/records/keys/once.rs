@@ -24,7 +24,7 @@ pub fn once(
         state.records.keys.forget_old(state.clock);
     }
     if state.records.keys.len() >= limit {
-        let message = format!("The room remembers {limit} idempotency keys, all it takes. Try again tomorrow.");
+        let message = format!("The room remembers {limit} idempotency keys, which is the limit. Try again tomorrow.");
         return Refusal::new(Code::LimitKeys, message).into();
     }
     let result = act(state);

@@ -65,7 +65,8 @@ impl Table<KeyedOutcome> {
             None => Ok(None),
             Some(write) if write.recorded.content_mark == content_mark => Ok(Some(&write.recorded.outcome)),
             Some(_) => {
-                let message = "This Idempotency-Key was used for another request. Make a new one for each.";
+                let message =
+                    "This Idempotency-Key was already used for a different request. Use a new key for each request.";
                 Err(Refusal::new(Code::IdempotencyKeyReused, message))
             }
         }

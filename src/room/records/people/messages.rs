@@ -76,10 +76,12 @@ fn who_gives_way(state: &State, user_id: &str) -> Result<Option<String>, Refusal
     if people.get(user_id).is_some() || people.len() < limit {
         return Ok(None);
     }
-    people
-        .longest_offline(&state.sessions)
-        .map(Some)
-        .ok_or_else(|| Refusal::new(Code::LimitParticipants, format!("The room has {limit} participants, all online.")))
+    people.longest_offline(&state.sessions).map(Some).ok_or_else(|| {
+        Refusal::new(
+            Code::LimitParticipants,
+            format!("The room is full: all of its {limit} participants are online. Try again once someone has left."),
+        )
+    })
 }
 
 /// A participant is ready, or no longer (J7). Returns the version that answers it.

@@ -30,7 +30,9 @@ pub fn ended_by(message: &ClientMessage, user: Option<&str>) -> Option<RequestKe
 pub fn change(state: &mut State, from: ConnectionId, message: PermissionMessage) -> Result<u64, Rejection> {
     let session = state.sessions.get(from);
     let Some(user) = session.and_then(|session| session.identity.user()).map(str::to_owned) else {
-        return Err(Refusal::new(Code::NotJoined, "Say who you are first: send `user_joined`.").into());
+        return Err(
+            Refusal::new(Code::NotJoined, "The room does not know who you are. Send `user_joined` first.").into()
+        );
     };
     match message {
         PermissionMessage::Request(request) => ask(state, from, user, request),
@@ -57,12 +59,13 @@ fn ask(state: &mut State, from: ConnectionId, user_id: String, request: NewReque
         if (&known.action, &known.detail) == (&action, &detail) {
             return Err(Rejection::DoneBefore { version: state.version });
         }
-        let message = "You asked for something else under this `requestId`. Take a new one for each request.";
+        let message = "This `requestId` was already used for a different request. Use a new one for each request.";
         return Err(Refusal::new(Code::RequestIdReused, message).into());
     }
     let limit = state.settings.limits.requests;
     if state.records.requests.index().pending() >= limit {
-        let message = format!("The room has {limit} open permission requests, all it takes. Wait for answers.");
+        let message =
+            format!("The room has {limit} open permission requests, which is the limit. Wait until some are settled.");
         return Err(Refusal::new(Code::LimitRequests, message).into());
     }
     let (created_at, version) = (state.clock, state.version + 1);
@@ -97,7 +100,7 @@ fn resolve(state: &mut State, from: ConnectionId, user: String, response: Respon
     let asked = &pending(state, &key)?.asked;
     let is_anonymous = state.sessions.get(from).is_some_and(|session| session.access.is_anonymous());
     if key.user_id == user && !is_anonymous {
-        let message = "Nobody answers a request of their own. Somebody else must.";
+        let message = "You cannot respond to your own request. Somebody else has to.";
         return Err(Refusal::new(Code::Forbidden, message).into());
     }
     let version = state.version + 1;
@@ -154,7 +157,7 @@ fn pending<'a>(state: &'a State, key: &RequestKey) -> Result<&'a Pending, Reject
     match state.records.requests.get(key) {
         Some(PermissionRequest::Pending(pending)) => Ok(pending),
         Some(PermissionRequest::Settled(_)) => Err(Rejection::DoneBefore { version: state.version }),
-        None => Err(Refusal::new(Code::RequestNotFound, "No such permission request is known.").into()),
+        None => Err(Refusal::new(Code::RequestNotFound, "There is no such permission request.").into()),
     }
 }
 
