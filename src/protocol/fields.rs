@@ -1,4 +1,4 @@
-//! Fields: what sets and clears them, and how they are told (S2 to S9).
+//! Fields: the messages that set and clear them, and the frames that report it (S2 to S9).
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -8,7 +8,7 @@ use super::json::{self, Extra, Json};
 use super::reader::{Reader, bad, size_of_extra, within_value};
 use super::refusal::{Code, Refusal};
 
-/// A field that is set or cleared.
+/// A field is set or cleared.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FieldChange {
     /// `field_selected`.
@@ -67,7 +67,7 @@ pub struct Selection {
     pub extra: Extra,
 }
 
-/// What a writer who came too late must know (S4).
+/// What the writer of a conflicting change is told (S4).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -76,14 +76,14 @@ pub struct ConflictView<'a> {
     pub field: &'a str,
     /// The version that the writer last saw.
     pub client_version: u64,
-    /// The field's version; 0 when it was never set.
+    /// The field's version; 0 if it was never set.
     pub server_version: u64,
     /// The stored selection, or null when the field is not set.
     #[cfg_attr(test, ts(as = "Option<StoredSelection<'a>>"))]
     pub current: Option<&'a Json>,
 }
 
-/// The body that answers a field written over HTTP (H3).
+/// The response body to a field written over HTTP (H3).
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(rename = "FieldWritten"))]
 pub struct WrittenBody<'a> {
@@ -92,7 +92,7 @@ pub struct WrittenBody<'a> {
     /// The stored selection, or null when the field is not set.
     #[cfg_attr(test, ts(as = "Option<StoredSelection<'a>>"))]
     pub selection: Option<&'a Json>,
-    /// Present, and true, when this was answered before.
+    /// Present, and true, if this was answered before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub duplicate: Option<bool>,
@@ -114,14 +114,14 @@ pub(super) struct StoredSelection<'a> {
     timestamp: &'a Option<Json>,
     /// The version that set it.
     version: u64,
-    /// When the room took it in.
+    /// When the room accepted it.
     updated_at: Millis,
     /// Further members of the client's own selection.
     #[serde(flatten)]
     extra: &'a Extra,
 }
 
-/// What the room keeps and forwards of a selection that it took as change `version` at `updated_at`.
+/// What the room keeps and forwards of a selection that it accepted as change `version` at `updated_at`.
 pub fn stored_selection(selection: &Selection, version: u64, updated_at: Millis) -> Json {
     Json::of(&StoredSelection {
         field: &selection.field,

@@ -13,9 +13,9 @@ use super::refusal::{Code, Refusal};
 pub struct PresenceView<'a> {
     /// The connection.
     pub connection_id: String,
-    /// Its user, once known.
+    /// The connection's user, once known.
     pub user_id: Option<&'a str>,
-    /// The page's own words; null when there is nothing to tell any more.
+    /// The page's own data; null if there is no longer any.
     #[cfg_attr(test, ts(as = "Json"))]
     pub data: Option<&'a Json>,
 }

@@ -1,4 +1,4 @@
-//! Taking checked members out of an object of a frame.
+//! Reading checked members of an object in a frame.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -10,12 +10,12 @@ use super::json::{self, Extra, Json, Members, Object};
 use super::limits::Limits;
 use super::refusal::{Code, Refusal};
 
-/// An object of a frame, of which each member is asked for as what it must be.
+/// An object in a frame, whose members are each read as what they must be.
 pub(super) struct Reader<'a> {
     pub what: &'static str,
     pub members: &'a Members<'a>,
     pub limits: &'a Limits,
-    /// The member `selection`, which several ask for, once it was taken apart.
+    /// The member `selection`, parsed once, since several callers need it.
     selection: OnceCell<Option<Result<Object<'a>, serde_json::Error>>>,
 }
 
@@ -24,7 +24,7 @@ impl<'a> Reader<'a> {
         Self { what, members, limits, selection: OnceCell::new() }
     }
 
-    /// The object that the member `selection` is, if there is such a member.
+    /// The member `selection` as an object, if there is one.
     pub fn selection(&self) -> Option<&Result<Object<'a>, serde_json::Error>> {
         let read = || self.members.get("selection").map(|raw| json::object(raw.get()));
         self.selection.get_or_init(read).as_ref()
@@ -74,7 +74,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A token as it came. Whether it is one is for others to say.
+    /// A token as it came. Whether it is valid is for others to say.
     pub fn token(&self) -> Result<String, Refusal> {
         self.text("token").map(Cow::into_owned)
     }
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// The user whom a message beside the protocol gives as its author, of its own or in a `selection`.
+    /// The author that a relayed message names, at its top level or in a `selection`.
     pub fn author(&self) -> Result<Option<String>, Refusal> {
         let author = self.parsed::<String>("userId");
         let Some(Ok(selection)) = self.selection() else { return Ok(author) };

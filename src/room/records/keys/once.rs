@@ -1,4 +1,4 @@
-//! A write over HTTP with an idempotency key, done once and only once (H3).
+//! A write over HTTP with an idempotency key, done exactly once (H3).
 
 use crate::protocol::refusal::{Code, Refusal};
 use crate::room::records::clients::outcomes::RecordedOutcome;
@@ -7,7 +7,7 @@ use crate::room::state::State;
 
 use super::record::{IdempotencyKey, KeyedOutcome};
 
-/// Does a write with a key, if it was not answered before.
+/// Does a write with a key, unless it was answered before.
 pub fn once(
     state: &mut State,
     of: IdempotencyKey,
