@@ -1,6 +1,6 @@
-//! Who may come in and do what: what tokens say, what is kept of them, roles and rules, rates and revocations.
+//! Who may enter and do what: claims, passes, roles, rates and revocations.
 //!
-//! Knows the wire and no room. A rule that says who may do something stands in [`roles`] and nowhere else.
+//! Knows the wire, but no rooms. Every rule about who may do something is in [`roles`] and nowhere else.
 
 pub mod claims;
 pub mod pass;

@@ -1,7 +1,7 @@
-//! The run loop, the same for workerd and for the tests: an event goes into the [`Room`], the [`Turn`]s that come out are
-//! carried out here and nowhere else, in one order: commit, attachments, frames, effects, closes, alarm. What it does to
-//! the world it does through a [`Platform`]: the shell's is workerd's sockets and SQLite, the tests' is real SQLite and
-//! sockets made of vectors.
+//! The run loop, the same for workerd and for the tests: an event goes into the [`Room`], and the [`Turn`]s that come
+//! out are carried out here and nowhere else, in one order: commit, attachments, frames, effects, closes, alarm. It
+//! acts on the world through a [`Platform`]: the shell's has workerd's sockets and SQLite, the tests' has real SQLite
+//! and sockets made of vectors.
 
 pub mod contract;
 
@@ -23,10 +23,10 @@ use crate::room::settings::Settings;
 use crate::room::turn::{Completion, Effect, Turn, When, Write, Written};
 use crate::sql::StoreError;
 
-/// How long after an alarm found a room unreadable to look again, in milliseconds: a day.
+/// How long after an alarm has found a room unreadable to try again, in milliseconds: a day.
 const RETRY_UNREADABLE: Millis = 86_400_000;
 
-/// What a room can do to the world. Every call takes effect at once and in order, but for [`Platform::start`]. What a
+/// What a room can do to the world. Every call takes effect at once and in order, except [`Platform::start`]. What a
 /// platform owes is in [`contract`], which runs against each of them.
 pub trait Platform {
     /// Reads what storage holds.
@@ -39,47 +39,47 @@ pub trait Platform {
     /// # Errors
     /// Nothing was written.
     fn commit(&mut self, writes: Vec<Write>) -> Result<(), StoreError>;
-    /// Deletes all that storage holds, the alarm included.
+    /// Deletes everything that storage holds, including the alarm.
     fn erase(&mut self);
     /// What the open sockets remember.
     fn attachments(&mut self) -> Vec<Attachment>;
     /// What one open socket remembers.
     fn attachment(&mut self, connection: ConnectionId) -> Option<Attachment>;
-    /// When each socket last pinged, for those that ever did. Asked only after [`Platform::attachments`] has told, in
-    /// this waking, which sockets there are.
+    /// When each socket last pinged, for those that ever did. Called only after [`Platform::attachments`] has said,
+    /// since the room woke, which sockets there are.
     fn pings(&self) -> Vec<(ConnectionId, Millis)>;
     /// Gives a socket something to remember.
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment);
-    /// Sends a frame to every socket that [`Audience::includes`], by the standing that its attachment gives it. A socket
-    /// that cannot take it does not keep the others from getting it.
+    /// Sends a frame to every socket that [`Audience::includes`], by the standing of its attachment. A socket that
+    /// cannot take it does not keep the others from getting it.
     fn send(&mut self, audience: Audience, text: &str);
-    /// Sets something going that takes time, and then calls [`Driver::complete`].
+    /// Starts something that takes time, and then calls [`Driver::complete`].
     fn start(&mut self, effect: Effect);
-    /// Closes a connection and has its socket forget whose it was, so that nothing more is heard of it.
+    /// Closes a connection and makes its socket forget whose it was, so that nothing more is heard from it.
     fn close(&mut self, connection: ConnectionId, code: CloseCode);
-    /// Wakes the room at this time, instead of the time set before.
+    /// Wakes the room at this time, replacing the time set before.
     fn set_alarm(&mut self, at: Millis);
-    /// Calls [`Driver::flush`] at this time, or `None`: not any more.
+    /// Calls [`Driver::flush`] at this time; `None`: cancels that.
     fn set_flush_timer(&mut self, at: Option<Millis>);
-    /// Whether frames are held until the flush timer rings.
+    /// Whether there are frames in the inbox.
     fn has_held(&self) -> bool;
-    /// The frames that were held, in the order in which they came. Asked only after [`Platform::attachments`] has told, in
-    /// this waking, which sockets there are.
+    /// Empties the inbox: its frames, in the order in which they came. Called only after [`Platform::attachments`] has
+    /// said, since the room woke, which sockets there are.
     fn take_held(&mut self) -> Vec<(ConnectionId, String)>;
     /// A new random epoch.
     fn new_epoch(&mut self) -> String;
-    /// Tells the operator.
+    /// Writes to the operator's log.
     fn log(&mut self, message: &str);
 }
 
-/// One room and whether it is awake.
+/// One room, awake or asleep.
 #[derive(Debug)]
 pub struct Driver {
     settings: Settings,
     room: Option<Room>,
-    /// What the room's gate remembers while the room sleeps.
+    /// The gate, kept here while the room sleeps.
     gate: Gate,
-    /// For when the flush timer is set.
+    /// When the flush timer rings, if it is set.
     timer: Option<Millis>,
 }
 
@@ -102,7 +102,7 @@ impl Driver {
     /// Whether another connection may come in.
     ///
     /// # Errors
-    /// The room is full or cannot be read, its user sends too much, or the token was revoked just now.
+    /// The room is full or cannot be read, the rate limit is exceeded, or the token has just been revoked.
     pub fn admit(&mut self, platform: &mut impl Platform, entry: &Admission, now: Millis) -> Result<(), Refusal> {
         if let Admission::Pass { user, .. } = entry {
             self.check_rate(user, 0, now)?;
@@ -110,10 +110,10 @@ impl Driver {
         self.wake(platform, now)?.admit(entry, now)
     }
 
-    /// Counts a request of a user over HTTP (X1), with a body of so many bytes.
+    /// Counts a user's HTTP request (X1), with a body of this many bytes.
     ///
     /// # Errors
-    /// It is one too many for now.
+    /// The rate limit is exceeded.
     pub fn check_rate(&mut self, user: &str, bytes: usize, now: Millis) -> Result<(), Refusal> {
         let (sender, limits) = (RateKey::User(user.to_owned()), self.settings.limits.clone());
         match self.gate().rates.decide(&sender, bytes, &limits, now) {
@@ -122,7 +122,7 @@ impl Driver {
         }
     }
 
-    /// A connection opened. `alarm` tells when the alarm rings, if one is set.
+    /// A connection opened. `alarm`: when the alarm rings, if one is set.
     pub fn connect(
         &mut self,
         platform: &mut impl Platform,
@@ -144,15 +144,14 @@ impl Driver {
             return;
         };
         room.handle(Event::Frame { from, text, pings: Pings(&|| platform.pings()) }, now);
-        // Whoever waits for the commit is told of its failure.
+        // If the commit fails, the pending writers are told.
         let done = self.run(platform, now);
         if done.is_ok() && self.room.as_ref().is_some_and(|room| room.alarm_is_overdue(now)) {
             self.alarm(platform, now);
         }
     }
 
-    /// Takes in the frames that the platform held until the flush timer. It is called before all else that happens to the
-    /// room.
+    /// Takes in the platform's inbox. Called before anything else happens to the room.
     pub fn drain_inbox(&mut self, platform: &mut impl Platform, now: Millis) {
         if !platform.has_held() {
             return;
@@ -165,7 +164,7 @@ impl Driver {
         }
     }
 
-    /// An effect is done.
+    /// An effect has completed.
     pub fn complete(&mut self, platform: &mut impl Platform, completion: Completion, now: Millis) {
         let Completion::TokenVerified { connection, .. } = &completion;
         let connection = *connection;
@@ -175,7 +174,7 @@ impl Driver {
             return;
         };
         room.handle(Event::Completed { completion, pings: Pings(&|| platform.pings()) }, now);
-        // Whoever waits for the commit is told of its failure.
+        // If the commit fails, the pending writers are told.
         let _ = self.run(platform, now);
         while let Some((from, text)) = self.gate().take_released() {
             self.receive(platform, from, text.as_deref(), now);
@@ -186,7 +185,7 @@ impl Driver {
     /// Tokens of a user were revoked (A8).
     ///
     /// # Errors
-    /// The room cannot be read, so it has to be told again.
+    /// The room cannot be read, so it has to be notified again.
     pub fn revoke_tokens(
         &mut self,
         platform: &mut impl Platform,
@@ -207,7 +206,7 @@ impl Driver {
         self.event(platform, Event::Deleted, now).map(drop)
     }
 
-    /// A connection is gone. `said_goodbye`: it sent a close frame, which is a sign of life; else it just broke off.
+    /// A connection is gone. `said_goodbye`: it sent a close frame, which is a sign of life; otherwise it broke off.
     pub fn disconnect(
         &mut self,
         platform: &mut impl Platform,
@@ -223,7 +222,7 @@ impl Driver {
         } else {
             platform.pings().into_iter().find(|(of, _)| *of == connection).map(|(_, at)| at)
         };
-        // A failed commit is told in the log. The others know that the user left; that is true in any case.
+        // A failed commit is logged. The others know that the user left; that is true in any case.
         let _ = self.event(platform, Event::Disconnected { connection, heard }, now);
         self.rest();
     }
@@ -231,7 +230,7 @@ impl Driver {
     /// The alarm rang.
     pub fn alarm(&mut self, platform: &mut impl Platform, now: Millis) {
         let Ok(room) = self.wake(platform, now) else {
-            // Nothing is due in a room that cannot be read, but it must not be forgotten once it can.
+            // Nothing can be done in a room that cannot be read, but it must not be forgotten once it can be.
             platform.set_alarm(now + RETRY_UNREADABLE);
             return;
         };
@@ -242,7 +241,7 @@ impl Driver {
 
     /// The flush timer rang.
     pub fn flush(&mut self, platform: &mut impl Platform, now: Millis) {
-        // First, while the timer still counts as set, so that none is set for what is flushed at once.
+        // First, while the timer still counts as set, so that no new one is set for what is flushed at once.
         self.drain_inbox(platform, now);
         self.timer = None;
         if let Some(room) = &mut self.room {
@@ -252,18 +251,18 @@ impl Driver {
         }
     }
 
-    /// The room for a reader without a socket: awake, with the newest pings, and with all its changes stored, those of
-    /// time among them.
+    /// The room for a reader over HTTP: awake, with the newest pings, and with all changes stored, including those that
+    /// time has brought about.
     ///
     /// # Errors
-    /// The room cannot be read, or changes that wait could not be stored.
+    /// The room cannot be read, or staged changes could not be stored.
     pub fn read(&mut self, platform: &mut impl Platform, now: Millis) -> Result<&Room, Refusal> {
         self.wake(platform, now)?.handle(Event::Read { pings: Pings(&|| platform.pings()) }, now);
         self.run(platform, now)?;
         self.wake(platform, now).map(|room| &*room)
     }
 
-    /// Makes a change for somebody without a socket. The answer holds once this returns.
+    /// Makes a change that came over HTTP. The response holds once this returns.
     ///
     /// # Errors
     /// The room cannot be read, or the change could not be stored.
@@ -278,7 +277,7 @@ impl Driver {
         written?.ok_or_else(storage_refusal)
     }
 
-    /// Lets an event happen to the room and does all that follows from it.
+    /// Hands the room an event and does everything that follows from it.
     fn event(
         &mut self,
         platform: &mut impl Platform,
@@ -289,7 +288,7 @@ impl Driver {
         self.run(platform, now)
     }
 
-    /// Carries out turns until there is none, and then sets the flush timer. Returns the answer to a write over HTTP.
+    /// Carries out turns until there is none, and then sets the flush timer. Returns the response to a write over HTTP.
     fn run(&mut self, platform: &mut impl Platform, now: Millis) -> Result<Option<Written>, Refusal> {
         let mut outcome = Ok(None);
         while let Some(mut turn) = self.room.as_mut().and_then(|room| room.poll(now)) {
@@ -304,15 +303,15 @@ impl Driver {
         outcome
     }
 
-    /// Carries out a turn. When the commit fails the room is dropped, to be read anew from storage at the next event,
-    /// and everyone whose change was in it is told.
+    /// Carries out a turn. If the commit fails, the room is dropped, to be restored from storage at the next event, and
+    /// everyone whose change was in it is told.
     fn carry_out(&mut self, platform: &mut impl Platform, turn: Turn) -> Result<(), Refusal> {
         let Turn { commit, writers, attach, outbox, effects, erase, close, alarm, written: _ } = turn;
         let committed = if commit.is_empty() { Ok(()) } else { platform.commit(commit) };
         let is_lost = committed.is_err();
         if let Err(error) = committed {
             platform.log(&format!("a commit failed: {error}"));
-            // What the sockets remember of presence is not stored, so it is not lost with the commit.
+            // Presence is kept with the sockets and not stored, so it is not lost with the commit.
             for (connection, wanted) in attach {
                 if let Some(kept) = platform.attachment(connection) {
                     let Attachment { presence, heard, .. } = wanted;
@@ -351,10 +350,10 @@ impl Driver {
         if is_lost { Err(storage_refusal()) } else { Ok(()) }
     }
 
-    /// A timer exists only while something waits: one that is set keeps the room from sleeping.
+    /// A timer exists only while something waits, since it keeps the room from sleeping.
     fn set_timer(&mut self, platform: &mut impl Platform, at: Option<Millis>) {
         let is_set = match (at, self.timer) {
-            // One that rings sooner is left: when it has rung, the room looks what is due.
+            // One that rings sooner is left alone: when it has rung, the room checks what is due.
             (Some(at), Some(set)) => set <= at,
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
@@ -376,7 +375,7 @@ impl Driver {
             Some(room) => room,
             None => {
                 let stored = platform.load().map_err(|error| {
-                    platform.log(&format!("the room cannot be read: {error}"));
+                    platform.log(&format!("the room could not be read: {error}"));
                     storage_refusal()
                 })?;
                 let epoch = platform.new_epoch();
@@ -387,7 +386,7 @@ impl Driver {
         Ok(self.room.insert(room))
     }
 
-    /// Lets go of the memory of a room that nobody is in.
+    /// Drops the memory of a room that nobody is in.
     fn rest(&mut self) {
         if self.room.as_ref().is_some_and(Room::is_idle) {
             self.sleep();
@@ -402,5 +401,5 @@ impl Driver {
 }
 
 fn storage_refusal() -> Refusal {
-    Refusal::new(Code::Storage, "The room's storage did not take this. Nothing has changed; try again.")
+    Refusal::new(Code::Storage, "The room's storage failed. Nothing has changed; try again.")
 }

@@ -15,7 +15,7 @@ const inFlight = new Set();
 const INTERNAL_ERROR = JSON.stringify({
 	type: "error",
 	code: "internal",
-	message: "The room failed while it handled this. What it had acknowledged is kept; send it again.",
+	message: "The room failed while handling this. Everything it acknowledged is kept; send this again.",
 	retry: true,
 });
 
@@ -24,7 +24,7 @@ const INTERNAL_PROBLEM = JSON.stringify({
 	title: "Internal Server Error",
 	status: 500,
 	code: "internal",
-	detail: "The server failed while it handled this. Send it again.",
+	detail: "The server failed while handling this. Send it again.",
 });
 
 /** How many traps there have been. The next call of a room starts it anew, in another instance. */

@@ -1,10 +1,10 @@
 //! The wire: limits, addresses, frames in, frames out, refusals. Knows nothing of rooms.
 //!
-//! A file for each family of frames has what is read and what is said of it: [`fields`], [`people`], [`presence`],
-//! [`permission`], [`sync`]. They rest on [`json`] and `reader`; above them [`message`] reads a whole frame, and
-//! [`reply`] has all that the room says.
+//! There is a file for each family of frames, with what is read and what is sent: [`fields`], [`people`], [`presence`],
+//! [`permission`], [`sync`]. They rest on [`json`] and `reader`; above them, [`message`] reads a whole frame, and
+//! [`reply`] has every frame that the room sends.
 //!
-//! The rules it speaks of (`F1`, `S2`, …) are those of PROTOCOL.md.
+//! The rules named here (`F1`, `S2`, …) are those of PROTOCOL.md.
 
 pub mod address;
 pub mod connection;
@@ -27,7 +27,7 @@ pub mod tag;
 mod typescript;
 pub mod write;
 
-/// The version of the protocol, which a client gives in its `hello` (Y4). What is on the wire changes only with it.
+/// The version of the protocol, which a client states in its `hello` (Y4). The wire changes only together with it.
 pub const PROTOCOL: u64 = 1;
 
 /// Milliseconds since the Unix epoch.

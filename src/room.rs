@@ -1,12 +1,12 @@
-//! The room: a state machine that is told what happened and when, and says what it wants done.
+//! The room: a state machine that takes what happened and when, and says what it wants done.
 //!
-//! It knows no clock, no socket and no storage, and has two doors. [`Room::handle`] takes an [`Event`] in: it changes
-//! memory at once, and decides nothing about sending. [`Room::poll`] gives out [`Turn`]s: each is one commit with the
-//! frames that wait for it. A driver handles an event, polls until there is no turn, and then sets the flush timer to
-//! [`Room::timer`]. It carries each turn out before it polls for the next. Whatever else is public only looks.
+//! It knows no clock, no socket and no storage, and has two doors. [`Room::handle`] takes an [`Event`]: it changes
+//! memory at once and decides nothing about sending. [`Room::poll`] returns [`Turn`]s: each is one commit with the
+//! frames that depend on it. A driver handles an event, polls until there is no turn, and then sets the flush timer to
+//! [`Room::timer`]. It carries out each turn before it polls for the next. Everything else that is public only looks.
 //!
-//! If a commit fails the whole `Room` is thrown away and restored from storage: memory is never patched. What is true all
-//! the same, [`Room::after_lost_commit`] says.
+//! If a commit fails, the whole `Room` is dropped and restored from storage: memory is never patched.
+//! [`Room::after_lost_commit`] says what is true all the same.
 
 pub mod admission;
 pub mod audience;
@@ -65,13 +65,13 @@ pub struct Room {
     pacing: Pacing,
     deadlines: Deadlines,
     gate: Gate,
-    /// A turn that was made while an event was handled, and comes before all that is staged. No event makes two.
+    /// A turn that was made while an event was handled, and precedes everything staged. No event makes two.
     sealed: Option<Turn>,
 }
 
 impl Room {
-    /// Wakes a room: from what storage holds, or as a new one with this epoch, with the sockets that are open and what its
-    /// gate remembers.
+    /// Wakes a room from what storage holds, or as a new one with this epoch, with the sockets that are open and what
+    /// its gate remembers.
     pub fn restore(
         settings: Settings,
         stored: Option<Stored>,
@@ -105,7 +105,7 @@ impl Room {
         Self { state, pacing, deadlines, gate, sealed: None }
     }
 
-    /// Something happened. Nothing of what follows from it is shown or stored before [`Room::poll`] says so.
+    /// Something happened. None of what follows from it is shown or stored until [`Room::poll`] says so.
     pub fn handle(&mut self, event: Event<'_>, now: Millis) {
         debug_assert!(self.sealed.is_none(), "poll until there is no turn before the next event");
         match event {
@@ -138,8 +138,8 @@ impl Room {
         }
     }
 
-    /// What is to be done next, or `None` when nothing is due: then the room is to be polled again at [`Room::timer`], or
-    /// when something has happened.
+    /// What to do next, or `None` if nothing is due: then poll again at [`Room::timer`], or when something has
+    /// happened.
     pub fn poll(&mut self, now: Millis) -> Option<Turn> {
         if self.sealed.is_some() {
             return self.sealed.take();
@@ -153,8 +153,8 @@ impl Room {
         }
     }
 
-    /// When to poll again though nothing may have happened by then: what is staged is due, or the cool-down after a commit
-    /// ends. A timer for it exists only while something waits, so it never keeps a room awake.
+    /// When to poll again even if nothing has happened by then: a flush is due, or the cool-down after a commit ends.
+    /// The timer for it exists only while something waits, so it never keeps a room awake.
     pub fn timer(&self, now: Millis) -> Option<Millis> {
         self.pacing.next(&self.state, now).map(|flush| match flush {
             Flush::Now => now,
@@ -162,20 +162,20 @@ impl Room {
         })
     }
 
-    /// Takes the gate out of a room that goes to sleep, for when it wakes.
+    /// Takes the gate out of a room that is going to sleep, to be kept until it wakes.
     pub fn into_gate(self) -> Gate {
         self.gate
     }
 
-    /// The gate, for what is not the room's to decide: how many requests a user makes over HTTP.
+    /// The gate, for what is decided outside the room: how many requests a user makes over HTTP.
     pub fn gate_mut(&mut self) -> &mut Gate {
         &mut self.gate
     }
 
-    /// What is true although the commit has failed with which this memory goes: presence that was not told yet, since
+    /// What is true even though the commit has failed and this memory is dropped: presence that was not sent yet, since
     /// it is not stored. And the gate, for the room that is restored in its place.
     pub fn after_lost_commit(mut self) -> (Option<Outgoing>, Gate) {
-        // A connection that was to be closed after the commit stays, and goes on showing what it shows.
+        // A connection that was to be closed after the commit stays open, and so does its presence.
         for (closing, session) in std::mem::take(&mut self.state.outbox.close) {
             if let Some(session) = session {
                 self.state.sessions.insert(closing.connection, session);
@@ -223,13 +223,13 @@ impl Room {
         self.state.has_staged()
     }
 
-    /// Whether nobody is connected and nothing waits, so that memory holds nothing that storage does not.
+    /// Whether nobody is connected and nothing is staged, so that memory holds nothing that storage does not.
     pub fn is_idle(&self) -> bool {
         let sessions = &self.state.sessions;
         sessions.is_empty() && sessions.unauthenticated() == 0 && !self.state.has_staged()
     }
 
-    /// Whether the alarm should have rung by now, and has somebody to look after.
+    /// Whether the alarm should have rung by now, and would have somebody to check.
     pub fn alarm_is_overdue(&self, now: Millis) -> bool {
         self.deadlines.is_overdue(&self.state, now)
     }
@@ -237,12 +237,12 @@ impl Room {
     /// Whether another connection may come in.
     ///
     /// # Errors
-    /// Its token was revoked just now, or the room has all the connections it takes (A8, X1, A9).
+    /// Its token has just been revoked, or the room has reached its limit of connections (A8, X1, A9).
     pub fn admit(&self, entry: &Admission, now: Millis) -> Result<(), Refusal> {
         admission::admit(&self.state, &self.gate, entry, now)
     }
 
-    /// What storage must hold when nothing is staged. For tests of just that.
+    /// What storage must hold when nothing is staged. For tests of exactly that.
     pub fn stored(&self) -> Option<Stored> {
         let State { life, records, .. } = &self.state;
         life.is_stored().then(|| Stored { meta: life.meta().clone(), records: records.clone() })
@@ -257,7 +257,7 @@ impl Room {
         Deadlines::at_event(&mut self.state, now);
     }
 
-    /// It is later, and what time changes has changed.
+    /// Advances the clock, and does what time brings about.
     fn tick(&mut self, now: Millis) {
         self.advance(now);
         Deadlines::at_flush(&mut self.state, now);
@@ -307,7 +307,7 @@ impl Room {
         }
         self.state.outbox.flush_now = true;
         if self.state.sessions.len() == 1 {
-            // Who is alone is not looked after.
+            // A lone connection is not checked for silence.
             self.deadlines.arm_anew();
         }
     }
@@ -322,9 +322,9 @@ impl Room {
         let limits = &settings.limits;
         let decode = || match text {
             Some(text) => Frame::decode(text, limits),
-            None => Frame::refused(Refusal::new(Code::BadMessage, "Frames are JSON text; this one was binary.")),
+            None => Frame::refused(Refusal::new(Code::BadMessage, "Frames must be JSON text; this one was binary.")),
         };
-        // The rate is looked at before a frame is read.
+        // The rate is checked before a frame is read.
         if let Some(sender) = admission::sender(sessions, from) {
             match self.gate.rates.decide(&sender, text.map_or(0, str::len), limits, now) {
                 RateDecision::Allow => {}
@@ -346,7 +346,7 @@ impl Room {
         self.receive(from, text.unwrap_or_default(), frame, now);
     }
 
-    /// Closes a connection that cannot be borne any longer.
+    /// Disconnects a client that has exceeded a limit.
     fn disconnect_for_rate(&mut self, connection: ConnectionId, now: Millis) {
         self.gate.forget(connection);
         self.begin(now);
@@ -354,18 +354,18 @@ impl Room {
         self.state.outbox.flush_now = true;
     }
 
-    /// What a frame says is done.
+    /// Does what a frame says.
     fn receive(&mut self, from: ConnectionId, text: &str, frame: Frame, now: Millis) {
         self.begin(now);
         let state = &mut self.state;
         let due = state.records.next_due();
         let Some(session) = state.sessions.get_mut(from) else {
-            // One that has not said who it is has no business here (A9).
+            // An unauthenticated connection may send nothing else (A9).
             if state.sessions.is_unauthenticated(from) {
                 let is_other_protocol = frame.message == Ok(ClientMessage::OtherProtocol);
                 close(state, from, if is_other_protocol { CloseCode::Protocol } else { CloseCode::Unauthorized });
             }
-            // Time may have changed something all the same.
+            // Time may have changed something nevertheless.
             state.outbox.flush_now = true;
             return;
         };
@@ -373,7 +373,7 @@ impl Room {
         state.outbox.attach.insert(from);
         state.touch();
         match frame.message {
-            // It is about the connection and not from the outbox, so a number on it counts for nothing.
+            // It concerns the connection and does not come from the outbox, so its number is ignored.
             Ok(ClientMessage::Hello(said)) => {
                 self.sealed = hello(state, &mut self.pacing, from, said, Tag { number: None, ..frame.tag }, now);
             }
@@ -391,7 +391,7 @@ impl Room {
 
     fn completed(&mut self, completion: Completion, pings: Pings<'_>, now: Millis) {
         let Completion::TokenVerified { connection, outcome } = completion;
-        // It is gone where the connection is.
+        // If the connection is gone, so is its check.
         let Some(frame) = self.gate.checked(connection) else { return };
         self.heard(&pings.0());
         self.begin(now);
@@ -406,7 +406,7 @@ impl Room {
         let is_new = !state.life.is_stored();
         let written = http_writes::write(state, request);
         state.outbox.written = Some(written);
-        // What was refused and is not on record makes no room.
+        // A refusal that is not recorded creates no room.
         if !is_new || !state.changes_nothing() {
             state.touch();
         }
@@ -439,8 +439,8 @@ impl Room {
         self.deadlines.arm_anew();
     }
 
-    /// Ends a life of the room that nobody was there to see. Who had to go in this very moment goes, and who owes a token
-    /// owes it to the next life, and not for longer than before.
+    /// Ends a life of the room with nobody in it. Connections that were to be closed at this very moment are closed,
+    /// and unauthenticated ones stay for the next life, with the deadline they had.
     fn end_unused(&mut self) {
         let close = std::mem::take(&mut self.state.outbox.close).into_iter().map(|(closing, _)| closing).collect();
         let sessions = &self.state.sessions;

@@ -1,9 +1,9 @@
-//! What runs in workerd: the Worker that every request reaches first (`route`), who may come in (`door`), the way from
-//! there to a room (`to_room`), the stream of events that the Worker makes of a room's changes (`events`), the Durable
-//! Objects that are rooms and that know of a user's revoked tokens (`objects`).
+//! What runs in workerd: the Worker that every request reaches first (`route`), who may enter (`door`), the way from
+//! there to a room (`to_room`), the event streams that the Worker makes of a room's changes (`events`), and the Durable
+//! Objects for rooms and for users' revoked tokens (`objects`).
 //!
-//! Below them a room's object as the runner sees it (`platform`), what it keeps (`storage`), the frames that wait for it
-//! (`inbox`), answers over HTTP (`http`), and the bindings to workerd that the `worker` crate lacks (`bindings`, `url`).
+//! Below them are a room's object as the driver sees it (`platform`), what it stores (`storage`), the frames held for
+//! it (`inbox`), HTTP responses (`http`), and bindings to workerd that the `worker` crate lacks (`bindings`, `url`).
 
 mod bindings;
 mod door;

@@ -1,5 +1,5 @@
-//! Rows as values, and what a table's statements look like. Runs nothing: the host's SQLite and workerd's are handed the
-//! same statements through [`Sql`].
+//! Rows as values, and the statements of a table. Runs nothing: the host's SQLite and workerd's get the same statements
+//! through [`Sql`].
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::protocol::message::Extra;
 pub enum Value {
     /// NULL.
     Null,
-    /// An integer. Through workerd it passes as a JavaScript number, exact up to 2⁵³.
+    /// An integer. workerd passes it as a JavaScript number, exact up to 2⁵³.
     Integer(i64),
     /// Text.
     Text(String),
@@ -32,13 +32,13 @@ impl Value {
         Self::Integer(i64::try_from(version).unwrap_or(i64::MAX))
     }
 
-    /// Text, or NULL where there is none.
+    /// Text, or NULL if there is none.
     pub fn text_or_null(text: Option<&str>) -> Self {
         text.map_or(Self::Null, Self::text)
     }
 }
 
-/// Read by hand: the code that serde derives for an untagged enum buffers what it reads until it knows what it is.
+/// Read by hand: the code that serde derives for an untagged enum buffers its input until it knows the variant.
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct OfAny;
@@ -86,13 +86,13 @@ pub trait Sql {
     /// Runs a statement and returns its rows.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// SQLite's error.
     fn run(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError>;
 
-    /// Runs a statement that has no rows to return.
+    /// Runs a statement that returns no rows.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// SQLite's error.
     fn execute(&mut self, statement: &Statement) -> Result<(), StoreError> {
         self.run(statement).map(drop)
     }
@@ -101,7 +101,7 @@ pub trait Sql {
 /// Why storage cannot be read or written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreError {
-    /// A newer build wrote this room. Refused rather than guessed at.
+    /// A newer build wrote this room. It is refused rather than guessed at.
     NewerSchema {
         /// The schema version in storage.
         found: i64,
@@ -131,33 +131,33 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// A table as statements see it. Made by [`table!`].
+/// A table's name, columns and statements. Made by [`table!`].
 #[derive(Debug)]
 pub struct TableSql {
     /// Its name.
     pub name: &'static str,
-    /// All columns, those of the key first, separated by commas.
+    /// All columns, the key's first, separated by commas.
     pub columns: &'static str,
     /// How many columns there are.
     pub width: usize,
-    /// How many of them are the key.
+    /// How many of them belong to the key.
     pub key: usize,
-    /// Statements that put rows in their places, each with how many rows it takes, the one for the most rows first. A
-    /// statement costs more than a row does, and the runtime keeps each text prepared, so there are few texts.
+    /// Statements that put rows in their places, each with how many rows it takes, the largest first. A statement costs
+    /// more than a row, and the runtime keeps each text prepared, so there are few texts.
     pub upserts: [(usize, &'static str); 3],
     /// The statement that deletes the row of a key.
     pub delete: &'static str,
 }
 
-/// By its name: there is one table of a name.
+/// By name: no two tables share one.
 impl PartialEq for TableSql {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
 }
 
-/// The statements of a table, from its name, the columns of its key and its other columns. The platform takes 100
-/// parameters in a statement, so sixteen rows at a time have up to six columns, and four rows up to twenty-five.
+/// The statements of a table, made from its name, the columns of its key and its other columns. The platform allows 100
+/// parameters in a statement, so sixteen rows at a time may have up to six columns, and four rows up to twenty-five.
 macro_rules! table {
     ($name:literal, [$first:literal $(, $key:literal)*], [$($column:literal),+ $(,)?]) => {
         $crate::sql::TableSql {
@@ -189,11 +189,11 @@ macro_rules! table {
 }
 pub(crate) use table;
 
-/// The most parameters that the platform takes in a statement.
+/// The most parameters that the platform allows in a statement.
 const PARAMETERS: usize = 100;
 
 impl TableSql {
-    /// The statements that put these rows in their places, as many rows at a time as there is a text for.
+    /// The statements that put these rows in their places, with as many rows at a time as there is a text for.
     pub fn put(&self, mut rows: Vec<Row>) -> impl Iterator<Item = Statement> {
         let mut statements = Vec::new();
         for (count, query) in self.upserts.into_iter().filter(|(count, _)| count * self.width <= PARAMETERS) {
@@ -207,7 +207,7 @@ impl TableSql {
     }
 }
 
-/// Takes the columns of a row one after the other.
+/// Reads the columns of a row one after the other.
 #[derive(Debug)]
 pub struct Columns<'a> {
     table: &'static str,
@@ -215,12 +215,12 @@ pub struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// Those of a row of this table.
+    /// The columns of a row of this table.
     pub fn of(table: &'static str, row: &'a [Value]) -> Self {
         Self { table, rest: row.iter() }
     }
 
-    /// What is wrong with a row that does not hold what its table promises.
+    /// The error for a row that does not hold what its table promises.
     pub fn corrupt(&self) -> StoreError {
         StoreError::CorruptRow { table: self.table }
     }
@@ -274,7 +274,7 @@ impl<'a> Columns<'a> {
         json.ok().ok_or_else(|| self.corrupt())
     }
 
-    /// What serde reads from JSON.
+    /// A value that serde reads from JSON.
     pub fn parsed<T: DeserializeOwned>(&mut self) -> Result<T, StoreError> {
         let text = self.text()?;
         serde_json::from_str(&text).ok().ok_or_else(|| self.corrupt())

@@ -1,8 +1,8 @@
-//! What a room keeps, as SQL: the schema and its migrations, commits to statements, rows to a [`Stored`]. Runs nothing; the
-//! host's SQLite and workerd's are told the same. What a row of a kind holds stands with the kind.
+//! What a room keeps, as SQL: the schema and its migrations, commits to statements, rows to a [`Stored`]. Runs nothing;
+//! the host's SQLite and workerd's get the same statements. What a row of a kind holds is defined with the kind.
 //!
-//! One row a record, and one for the room itself. Tables are `WITHOUT ROWID`, since the index behind a text key would be a
-//! second row to pay for. There is no log: what changed since a version is seen from the rows' versions.
+//! One row for each record, and one for the room itself. Tables are `WITHOUT ROWID`, since the index behind a text key
+//! would be a second billed row. There is no log: what changed since a version follows from the rows' versions.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use crate::room::records::{Records, Stored};
 use crate::room::turn::{Meta, Write};
 use crate::sql::{Columns, Row, Sql, Statement, StoreError, TableSql, Value};
 
-/// Forward migrations. Admission `n` takes a room from schema `n` to `n + 1`. Entries are added and never changed.
+/// Forward migrations. Entry `n` takes a room from schema `n` to `n + 1`. Entries are added and never changed.
 const MIGRATIONS: &[&[&str]] = &[
     &[
         "CREATE TABLE room (one INTEGER PRIMARY KEY CHECK (one = 1), schema INTEGER NOT NULL, epoch TEXT NOT NULL, \
@@ -36,7 +36,7 @@ const MIGRATIONS: &[&[&str]] = &[
          granted_by TEXT NOT NULL, granted_at INTEGER NOT NULL, version INTEGER NOT NULL, ended_at INTEGER, \
          PRIMARY KEY (user_id, action)) WITHOUT ROWID",
     ],
-    // The outcomes of clients are lines from here on, which older builds cannot read. Those of before are read as they are.
+    // From here on the outcomes of clients are lines, which older builds cannot read. Older ones are read as they are.
     &[],
 ];
 
@@ -45,8 +45,8 @@ pub fn schema_version() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// The statements that carry out a commit. No two writes of a commit are to one row, so their order does not matter but
-/// for the tables, which come first. Rows of a table that stand together share statements.
+/// The statements that carry out a commit. No two writes of a commit concern the same row, so their order does not
+/// matter, except that tables are created first. Consecutive rows of a table share statements.
 pub fn statements(commit: Vec<Write>) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut rows: Option<(&TableSql, Vec<Row>)> = None;
@@ -86,12 +86,12 @@ pub fn write(sql: &mut impl Sql, statements: &[Statement]) -> Result<(), StoreEr
     statements.iter().try_for_each(|statement| sql.execute(statement))
 }
 
-/// A `UNION` may have this many parts, by the platform's limits.
+/// How many parts a `UNION` may have, by the platform's limits.
 const PARTS: usize = 5;
 
-/// Reads everything that a room keeps, in as few statements as the platform lets it be: what a statement costs a room
-/// that wakes is more than what its rows do. The first column says of which table the others are: 0 is the room's own
-/// row, and the tables of [`Records`] follow in their order. Rows that are shorter than others end in NULLs.
+/// Reads everything that a room keeps, in as few statements as the platform allows: to a waking room, a statement costs
+/// more than its rows. The first column says which table the others belong to: 0 is the room's own row, and the tables
+/// of [`Records`] follow in order. Shorter rows are padded with NULLs.
 static EVERYTHING: LazyLock<Vec<String>> = LazyLock::new(|| {
     let room = (META_COLUMNS, META_WIDTH, "room");
     let records = Records::default();
@@ -117,8 +117,8 @@ fn everything(sql: &mut impl Sql) -> Result<Vec<Row>, StoreError> {
     Ok(rows)
 }
 
-/// Reads a room that has this build's schema. `None`: there is none, or it has another, or it cannot be read. Then
-/// [`load`] does it or says why not.
+/// Reads a room that has this build's schema. `None`: there is none, or it has another schema, or it cannot be read.
+/// Then [`load`] reads it or says why not.
 pub fn read(sql: &mut impl Sql) -> Option<Stored> {
     let rows = everything(sql).ok()?;
     let is_current = |row: &Row| matches!(row.as_slice(), [Value::Integer(0), Value::Integer(schema), ..] if *schema == schema_version());
@@ -150,7 +150,7 @@ pub fn load(sql: &mut impl Sql) -> Result<Option<Stored>, StoreError> {
     stored(&everything(sql)?).map(Some)
 }
 
-/// What the rows of [`EVERYTHING`] say.
+/// The room in the rows of [`EVERYTHING`].
 fn stored(rows: &[Row]) -> Result<Stored, StoreError> {
     let (mut meta, mut records) = (None, Records::default());
     let mut tables = records.tables_mut();

@@ -1,16 +1,16 @@
-//! A user across rooms: which of the user's tokens are revoked, and which rooms have to be told (A8).
+//! A user across rooms: which of the user's tokens are revoked, and which rooms have to be notified (A8).
 //!
-//! Every door asks here before it lets a token in, and says which room it opens. So a revocation finds every connection
-//! that may be open. What has passed is forgotten: a token that has expired needs no revoking.
+//! The door asks here before it admits a token, and says which room it opens. So a revocation finds every connection
+//! that may be open. What is past is forgotten: a token that has expired needs no revoking.
 
 use crate::access::claims::Denial;
 use crate::access::revocations::Revocation;
 use crate::protocol::Millis;
 use crate::sql::{Row, Sql, Statement, StoreError, Value};
 
-/// In how many rooms one user may have open connections, as far as their tokens have not expired.
+/// In how many rooms a user may have open connections with tokens that have not expired.
 pub const ROOMS: usize = 1_000;
-/// After this long a room that could not be told is told again, in milliseconds.
+/// How long after a failure a room is notified again, in milliseconds.
 pub const TELL_AGAIN: Millis = 1_000;
 
 /// A room that the user may have a connection to.
@@ -18,22 +18,22 @@ pub const TELL_AGAIN: Millis = 1_000;
 struct Stay {
     /// `party/room`
     room: String,
-    /// When the last of the tokens expires with which it was opened.
+    /// When the last of the tokens that opened it expires.
     until: Millis,
-    /// Whether a revocation has still to be told.
+    /// Whether the room still has to be notified of a revocation.
     is_untold: bool,
 }
 
-/// What is known of a user. Nothing, for most.
+/// What is known about a user. For most, nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct User {
     revocations: Vec<Revocation>,
     rooms: Vec<Stay>,
-    /// How many revocations there were since this waking.
+    /// How many revocations there have been since the object woke.
     generation: u64,
 }
 
-/// The tables, made at the first write.
+/// The tables, created at the first write.
 const TABLES: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS revocation (token_id TEXT PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS room (name TEXT PRIMARY KEY, until INTEGER NOT NULL, is_untold INTEGER NOT NULL) \
@@ -68,7 +68,7 @@ impl User {
         if is_revoked { Err(Denial::Revoked) } else { Ok(()) }
     }
 
-    /// Notes that a room is entered with a token that expires at `until`. Returns what to write, often nothing.
+    /// Records that a room is entered with a token that expires at `until`. Returns what to write, often nothing.
     ///
     /// # Errors
     /// The user is in too many rooms.
@@ -93,7 +93,7 @@ impl User {
         Ok(statements)
     }
 
-    /// Revokes a token or all tokens. Every room must be told.
+    /// Revokes a token or all tokens. Every room must be notified.
     pub fn revoke(&mut self, revocation: Revocation) -> Vec<Statement> {
         let mut statements = created();
         let id = revocation.token_id.clone().unwrap_or_default();
@@ -111,13 +111,13 @@ impl User {
         statements
     }
 
-    /// The rooms that have to be told, and which state of things that is.
+    /// The rooms that have to be notified, and the generation of what they are told.
     pub fn untold(&self) -> (Vec<String>, u64) {
         let rooms = self.rooms.iter().filter(|stay| stay.is_untold);
         (rooms.map(|stay| stay.room.clone()).collect(), self.generation)
     }
 
-    /// A room was told how things stood at `generation`.
+    /// A room was notified as of `generation`.
     pub fn told(&mut self, room: &str, generation: u64) -> Vec<Statement> {
         let is_current = generation == self.generation;
         let stay = self.rooms.iter_mut().find(|stay| is_current && stay.room == room);
@@ -128,12 +128,12 @@ impl User {
         told.into_iter().collect()
     }
 
-    /// The revocations that hold.
+    /// The revocations in force.
     pub fn revocations(&self, now: Millis) -> Vec<Revocation> {
         self.revocations.iter().filter(|revocation| revocation.until > now).cloned().collect()
     }
 
-    /// Forgets what has passed.
+    /// Forgets what is past.
     pub fn forget(&mut self, now: Millis) -> Vec<Statement> {
         let old = self.revocations.iter().filter(|revocation| revocation.until <= now);
         let old = old.map(|revocation| revocation.token_id.clone().unwrap_or_default());
@@ -146,12 +146,12 @@ impl User {
         statements
     }
 
-    /// Whether there is nothing to know.
+    /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.revocations.is_empty() && self.rooms.is_empty()
     }
 
-    /// When there is something to forget, or to tell again.
+    /// When there is something to forget, or a room to notify again.
     pub fn next_due(&self, now: Millis) -> Option<Millis> {
         if self.rooms.iter().any(|stay| stay.is_untold) {
             return Some(now + TELL_AGAIN);

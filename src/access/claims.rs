@@ -1,7 +1,7 @@
-//! What a token says of its bearer (A1, A2), and why one does not let its bearer in.
+//! What a token claims about its bearer (A1, A2), and why a token does not let its bearer in.
 //!
-//! That it is genuine and holds now is found out before, by the library that does the cryptography: here its claims
-//! are read.
+//! The library that does the cryptography has already established that the token is genuine and currently valid; here
+//! its claims are read.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,17 +16,17 @@ use crate::protocol::role::Role;
 
 use super::pass::Pass;
 
-/// How far the clocks of the server and of who issues tokens may be apart, in milliseconds (A1).
+/// How far the clocks of the server and of the token's issuer may differ, in milliseconds (A1).
 pub const CLOCK_SKEW: Millis = 30_000;
-/// Longest id of a token, in bytes. It is kept with each socket.
+/// Longest token id, in bytes. It is kept with each socket.
 pub const TOKEN_ID_BYTES: usize = 128;
-/// Longest token, in bytes. Proxies take headers of 8 KiB.
+/// Longest token, in bytes. Proxies accept headers of 8 KiB.
 pub const TOKEN_BYTES: usize = 8 * 1024;
 
-/// The latest time that a token may name, in milliseconds: the end of the year 9999.
+/// The latest expiry that a token may have, in milliseconds: the end of the year 9999.
 const LATEST: Millis = 253_402_300_799_999;
 
-/// What a token says of its bearer.
+/// What a token claims about its bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     /// The user's id: `sub`.
@@ -40,22 +40,22 @@ pub struct Claims {
 /// Why a token does not let its bearer in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denial {
-    /// There is none, or it is none of ours, or it does not hold now.
+    /// There is no token, or it is not genuine, or not currently valid.
     Unauthorized(String),
-    /// It is not for this.
+    /// It does not permit this.
     Forbidden(String),
     /// It was revoked (A8).
     Revoked,
-    /// The room has all the connections it takes, or the user has in all rooms together.
+    /// The room has reached its limit of connections, or the user the limit across all rooms.
     Full,
-    /// Whether it is one of ours, or revoked, cannot be found out now.
+    /// Whether it is genuine, or revoked, cannot be determined at the moment.
     Unavailable,
     /// The server's keys make no sense.
     Misconfigured,
 }
 
 impl Denial {
-    /// The stable code, for a problem (H5) and as the reason of a closing.
+    /// The stable code, for a problem (H5) and as a close reason.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized(_) => "unauthorized",
@@ -67,8 +67,8 @@ impl Denial {
         }
     }
 
-    /// With what a connection that is open already is closed (X2). `None` where coming again may help, which a
-    /// failed upgrade says better (U7).
+    /// The code with which an open connection is closed (X2). `None` if trying again may help, which a failed upgrade
+    /// conveys better (U7).
     pub fn close_code(&self) -> Option<CloseCode> {
         match self {
             Self::Unauthorized(_) => Some(CloseCode::Unauthorized),
@@ -84,9 +84,9 @@ impl fmt::Display for Denial {
         match self {
             Self::Unauthorized(detail) | Self::Forbidden(detail) => f.write_str(detail),
             Self::Revoked => f.write_str("The token was revoked."),
-            Self::Full => f.write_str("The user is in as many rooms as one user may be. Try again later."),
+            Self::Full => f.write_str("The user is in as many rooms as one user may be in. Try again later."),
             Self::Unavailable => f.write_str("The token cannot be checked at the moment. Try again."),
-            Self::Misconfigured => f.write_str("The server is not set up properly. Its log says what is wrong."),
+            Self::Misconfigured => f.write_str("The server is misconfigured. Its log says what is wrong."),
         }
     }
 }
@@ -107,13 +107,14 @@ impl From<Denial> for Refusal {
 }
 
 impl Claims {
-    /// Reads the claims of a token that is genuine and holds now: the JSON of `sub`, `jti`, `name`, `role`, `rooms` as
-    /// they stand in the token, and `expires`, its `exp` in milliseconds.
+    /// Reads the claims of a token that is genuine and currently valid: the JSON of `sub`, `jti`, `name`, `role`,
+    /// `rooms` as in the token, and `expires`, its `exp` in milliseconds.
     ///
     /// # Errors
-    /// A claim is missing or makes no sense (A1, A2).
+    /// A claim is missing or invalid (A1, A2).
     pub fn from_claims(claims: &str, limits: &Limits) -> Result<Self, Denial> {
-        let claims = json::object(claims).map_err(|error| Denial::Unauthorized(format!("The claims: {error}.")))?;
+        let claims = json::object(claims)
+            .map_err(|error| Denial::Unauthorized(format!("The token's claims are not a JSON object: {error}.")))?;
         let members = claims.without_duplicate_keys().map_err(Denial::Unauthorized)?;
         let member = |name: &str| members.get(name).map(|raw| raw.get()).filter(|raw| *raw != "null");
         let text = |name: &str, most: usize| {
@@ -123,7 +124,7 @@ impl Claims {
         };
         let (user, token_id) = (text("sub", limits.name_bytes)?, text("jti", TOKEN_ID_BYTES)?);
         if matches!(user.as_str(), "." | "..") {
-            // In an address they are steps and no names, so nobody could revoke this (A8).
+            // In an address these are steps, not names, so nobody could revoke such a user's tokens (A8).
             return Err(Denial::Unauthorized("The token's `sub` must not be `.` or `..`.".to_owned()));
         }
         let name = member("name").map(|_| text("name", limits.user_name_bytes)).transpose()?;
@@ -143,16 +144,16 @@ impl Claims {
     /// Whether the token is for this room, given as `party/room` (A2).
     ///
     /// # Errors
-    /// None of its patterns fits.
+    /// None of its patterns matches.
     pub fn check_room(&self, room: &str) -> Result<(), Denial> {
         if self.rooms.iter().any(|pattern| fits(pattern, room)) {
             return Ok(());
         }
-        Err(Denial::Forbidden("The token is not for this room: none of its `rooms` fits.".to_owned()))
+        Err(Denial::Forbidden("The token is not for this room: none of its `rooms` matches.".to_owned()))
     }
 }
 
-/// Whether a pattern fits a `party/room`. A `*` at its end stands for the rest, if it comes after the `/`.
+/// Whether a pattern matches a `party/room`. A `*` at its end stands for the rest, if it comes after the `/`.
 fn fits(pattern: &str, room: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(start) if start.contains('/') => room.starts_with(start),

@@ -1,15 +1,15 @@
-//! By what right a connection is in a room.
+//! The right by which a connection is in a room.
 
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::Millis;
 use crate::protocol::role::Role;
 
-/// By what right a connection is in the room.
+/// The right by which a connection is in the room.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Credentials {
-    /// The server asks nobody (A6).
+    /// The server requires no tokens (A6).
     #[default]
     Anonymous,
     /// By a token.
@@ -17,24 +17,24 @@ pub enum Credentials {
 }
 
 impl Credentials {
-    /// Whether nobody asked.
+    /// Whether no token was required.
     pub fn is_anonymous(&self) -> bool {
         *self == Self::Anonymous
     }
 }
 
-/// What is kept of the token of a connection. Not the token: who finds this can do nothing with it.
+/// What is kept of a connection's token. It is not the token: a pass lets nobody in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pass {
     /// What its user may do.
     pub role: Role,
-    /// The user's name, where the token says one.
+    /// The user's name, if the token has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The token's id, by which it can be revoked.
     pub token_id: String,
-    /// Until when it holds, the clocks' skew included.
+    /// When it expires, clock skew included.
     pub expires: Millis,
     /// Whether it was for a stream of events (H4).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -42,26 +42,26 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// That of a connection that came without a token and may not stay.
+    /// The pass of a connection that came without a token and may not stay.
     pub fn over() -> Self {
         Self { role: Role::Viewer, name: None, token_id: String::new(), expires: 0, is_stream: false }
     }
 }
 
-/// How a connection comes to the room.
+/// How a connection enters the room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Admission {
-    /// Without a token, where the server asks for none (A6).
+    /// Without a token, when the server requires none (A6).
     Anonymous,
-    /// With a token that was found good.
+    /// With a token that was accepted.
     Pass {
         /// The user.
         user: String,
         /// What is kept of the token.
         pass: Pass,
     },
-    /// Without the token that the server asks for: it is still to come, in its `hello` (A9).
+    /// Without the required token, which is still to come in its `hello` (A9).
     #[serde(rename = "waiting")]
     Unauthenticated,
 }

@@ -1,5 +1,5 @@
-//! How much each user sends: token buckets by user (X1). They live in memory alone, since a room sleeps after ten idle
-//! seconds, and by then every bucket is full.
+//! How much each user sends: token buckets by user (X1). They are kept in memory only, since a room sleeps after ten
+//! idle seconds, and by then every bucket is full.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,22 @@ use crate::protocol::connection::ConnectionId;
 use crate::protocol::limits::Limits;
 use crate::protocol::refusal::{Code, Refusal};
 
-/// A user who is past the rate for this long is thrown out, in milliseconds (X1).
+/// A user who exceeds the rate for this long is disconnected, in milliseconds (X1).
 pub const DISCONNECT_AFTER: Millis = 10_000;
-/// A user is told at most this often of being past the rate, and has kept to it again after this long without a
-/// message too many, in milliseconds.
+/// A user is told at most this often that the rate is exceeded, and counts as within it again after this long without a
+/// rejected message, in milliseconds.
 const TELL_EVERY: Millis = 1_000;
-/// A message counts once for each of these bytes that it has begun.
+/// A message counts once for each part of this many bytes that it has begun.
 pub const MESSAGE_PART: usize = 16 * 1024;
-/// Who is past the rate by this many messages or bytes, without a second's pause, is thrown out before [`DISCONNECT_AFTER`] is
-/// over: what is refused takes time too.
+/// A user who exceeds the rate by this many messages or bytes, without a second's pause, is disconnected before
+/// [`DISCONNECT_AFTER`] is over: rejecting messages takes time too.
 const DISCONNECT_EXCESS_MESSAGES: usize = 10_000;
-/// The same in bytes.
+/// The same, in bytes.
 const DISCONNECT_EXCESS_BYTES: usize = 64 * 1024 * 1024;
-/// A message, in the unit in which a rate is counted: so that a millisecond's share of one is a whole number.
+/// One message, in the unit in which rates are counted, so that a millisecond's share of one is a whole number.
 const MESSAGE: i64 = 1_000;
 
-/// So few rates are not worth looking through.
+/// Up to this many rates are not worth sweeping.
 const SWEEP: usize = 16;
 
 /// Who sends.
@@ -31,11 +31,11 @@ const SWEEP: usize = 16;
 pub enum RateKey {
     /// A user, on however many connections.
     User(String),
-    /// A connection that nobody has said anything about.
+    /// A connection whose user is not known.
     Connection(ConnectionId),
 }
 
-/// What becomes of a message as far as the rate goes.
+/// What the rate makes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateDecision {
     /// It is within the rate.
@@ -49,13 +49,16 @@ pub enum RateDecision {
 /// The refusal of a message that exceeds the rate.
 pub fn rate_limit_exceeded(limits: &Limits) -> Refusal {
     let rate = limits.messages_per_second;
-    Refusal::new(Code::LimitRate, format!("A user may send {rate} messages a second. Slow down, and send this again."))
+    Refusal::new(
+        Code::LimitRate,
+        format!("Rate limit exceeded: a user may send {rate} messages a second. Slow down and send this again."),
+    )
 }
 
 /// A token bucket.
 #[derive(Debug, Clone)]
 struct Rate {
-    /// What may be sent now, in thousandths of messages.
+    /// What may be sent at the moment, in thousandths of messages.
     level: i64,
     at: Millis,
     excess: Option<Excess>,
@@ -71,17 +74,17 @@ struct Excess {
     told: Option<Millis>,
 }
 
-/// The rates of all who send.
+/// The rates of all senders.
 #[derive(Debug, Clone, Default)]
 pub struct Rates {
     by_sender: BTreeMap<RateKey, Rate>,
-    /// Rates are looked through for those that can go when there are so many: twice as many as stayed the last time, so
-    /// that a message has to do with two of them on average.
+    /// How many rates there may be before they are swept: twice as many as the last sweep left, so that a message costs
+    /// looking at two of them on average.
     sweep_at: usize,
 }
 
 impl Rates {
-    /// A message of so many bytes came, or a request over HTTP.
+    /// A message or an HTTP request of this many bytes came.
     pub fn decide(&mut self, sender: &RateKey, bytes: usize, limits: &Limits, now: Millis) -> RateDecision {
         let per_ms = thousandths(limits.messages_per_second) / 1_000;
         let full = thousandths(limits.messages_burst);
@@ -89,7 +92,7 @@ impl Rates {
         let filled = |rate: &Rate| rate.level.saturating_add(gained(rate)).min(full);
         if !self.by_sender.contains_key(sender) {
             if self.by_sender.len() >= self.sweep_at {
-                // Who has sent nothing for a while is as good as new.
+                // A sender with a full bucket is as good as a new one.
                 self.by_sender.retain(|_, rate| filled(rate) < full || rate.is_past(now));
                 self.sweep_at = (2 * self.by_sender.len()).max(SWEEP);
             }
@@ -101,7 +104,7 @@ impl Rates {
         if !rate.is_past(now) {
             rate.excess = None;
         }
-        // One that is longer than all that may be sent at once takes all of it.
+        // A message that is longer than the whole burst takes all of it.
         let cost = thousandths(bytes.div_ceil(MESSAGE_PART).max(1)).min(full);
         if rate.level >= cost {
             rate.level -= cost;
@@ -115,7 +118,7 @@ impl Rates {
         if is_flood || now - excess.since >= DISCONNECT_AFTER { RateDecision::Disconnect } else { RateDecision::Reject }
     }
 
-    /// Whether a sender that exceeds the rate is told so this time, which is not done for each message.
+    /// Whether a sender that exceeds the rate is told so this time; it is not told for every message.
     pub fn should_tell(&mut self, sender: &RateKey, now: Millis) -> bool {
         let excess = self.by_sender.get_mut(sender).and_then(|rate| rate.excess.as_mut());
         let due = excess.filter(|excess| excess.told.is_none_or(|told| now - told >= TELL_EVERY));
@@ -124,13 +127,13 @@ impl Rates {
 }
 
 impl Rate {
-    /// Whether the sender has been past the rate within the last second.
+    /// Whether the sender has exceeded the rate within the last second.
     fn is_past(&self, now: Millis) -> bool {
         self.excess.is_some_and(|excess| now - excess.last < TELL_EVERY)
     }
 }
 
-/// A number of messages in the unit in which a rate is counted.
+/// A number of messages, in the unit in which rates are counted.
 fn thousandths(messages: usize) -> i64 {
     i64::try_from(messages).unwrap_or(i64::MAX / MESSAGE).saturating_mul(MESSAGE)
 }

@@ -1,14 +1,14 @@
-//! Tokens that count no more (A8), and those of them that an awake room was told of a moment ago.
+//! Revoked tokens (A8), and the recent revocations that an awake room remembers.
 
 use crate::protocol::Millis;
 
 use super::pass::Pass;
 
-/// How long a room remembers a revocation, in milliseconds: longer than a token that was checked just before it is on
-/// its way to the room.
+/// How long a room remembers a revocation, in milliseconds: longer than a token that was checked just before takes to
+/// reach the room.
 const REMEMBERED_FOR: Millis = 60_000;
 
-/// A token, or all of a user's tokens, that count no more.
+/// One token, or all tokens of a user, declared void.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
     /// The token's id, or `None` for all of them.
@@ -18,12 +18,12 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    /// Whether a token is revoked by this.
+    /// Whether this revokes a token.
     pub fn is_of(&self, token_id: &str, now: Millis) -> bool {
         self.until > now && self.token_id.as_deref().is_none_or(|id| id == token_id)
     }
 
-    /// The revocations as a text for a room: a line for each, of a time and, where it is about one, the token.
+    /// The revocations as text for a room: one line each, with a time and, if it concerns only one, the token's id.
     pub fn to_lines(revocations: &[Self]) -> String {
         let line = |Self { token_id, until }: &Self| format!("{until} {}\n", token_id.as_deref().unwrap_or_default());
         revocations.iter().map(line).collect()
@@ -39,11 +39,11 @@ impl Revocation {
     }
 }
 
-/// What a room was told within the last minute. The user's own object knows all revocations; this catches tokens that
-/// were checked before one and reach the room behind it.
+/// The revocations that reached a room within the last minute. The user's own object knows all of them; this catches
+/// tokens that were checked before a revocation and reach the room after it.
 #[derive(Debug, Clone, Default)]
 pub struct RecentRevocations {
-    /// When it came, whose tokens, which of them.
+    /// When each came, the user, and the revocation.
     revoked: Vec<(Millis, String, Revocation)>,
 }
 
@@ -54,7 +54,7 @@ impl RecentRevocations {
         self.revoked.extend(revocations.iter().map(|revocation| (now, user.to_owned(), revocation.clone())));
     }
 
-    /// Whether a token was revoked after it was checked.
+    /// Whether a token has been revoked since it was checked.
     pub fn contain(&self, user: &str, pass: &Pass, now: Millis) -> bool {
         self.revoked.iter().any(|(_, of, revocation)| of == user && revocation.is_of(&pass.token_id, now))
     }

@@ -1,23 +1,23 @@
-//! Who may do what: the one table that says so (A4).
+//! Who may do what: the only table that says so (A4).
 
 use crate::protocol::message::ClientMessage;
 use crate::protocol::permission::PermissionMessage;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::role::Role;
 
-/// What a user without a token may do: all but revoke tokens (A6).
+/// What a user without a token may do: everything except revoking tokens (A6).
 pub const ANONYMOUS_ROLE: Role = Role::Moderator;
 
-/// The least role that may read a room over HTTP, its events included.
+/// The lowest role that may read a room over HTTP, including its events.
 pub const TO_READ: Role = Role::Viewer;
-/// The least role that may write a field over HTTP.
+/// The lowest role that may write a field over HTTP.
 pub const TO_WRITE: Role = Role::Editor;
-/// The least role that may delete a room (H6).
+/// The lowest role that may delete a room (H6).
 pub const TO_DELETE: Role = Role::Moderator;
-/// The least role that may revoke a user's tokens (A8).
+/// The lowest role that may revoke a user's tokens (A8).
 pub const TO_REVOKE_TOKENS: Role = Role::Admin;
 
-/// The least role that may say this.
+/// The lowest role that may send this message.
 pub fn to_say(message: &ClientMessage) -> Role {
     match message {
         ClientMessage::Join(_)
@@ -38,7 +38,7 @@ pub fn to_say(message: &ClientMessage) -> Role {
     }
 }
 
-/// Whether a role reaches.
+/// Whether a role is sufficient.
 ///
 /// # Errors
 /// It does not.
@@ -46,6 +46,6 @@ pub fn check(role: Role, least: Role) -> Result<(), Refusal> {
     if role >= least {
         return Ok(());
     }
-    let message = format!("This takes the role {}; yours is {}.", least.as_str(), role.as_str());
+    let message = format!("This requires the role {}; yours is {}.", least.as_str(), role.as_str());
     Err(Refusal::new(Code::Forbidden, message))
 }

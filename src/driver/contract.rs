@@ -1,6 +1,6 @@
-//! What every [`Platform`] owes the driver, as checks that run against each of them: the tests' on the host, and workerd's
-//! in a build with the feature `faults`. A platform that passes sends to whom the core says, keeps what it was given, and
-//! writes all or nothing.
+//! What every [`Platform`] owes the driver, as checks that run against each of them: the tests' on the host, and
+//! workerd's in a build with the feature `faults`. A platform that passes sends to those whom the core names, keeps
+//! what it was given, and writes all or nothing.
 
 use std::collections::BTreeMap;
 
@@ -18,16 +18,16 @@ use super::Platform;
 
 /// A platform that can be told to fail.
 pub trait Subject: Platform {
-    /// Has the last statement of the next commit fail.
+    /// Makes the last statement of the next commit fail.
     fn fail_next_commit(&mut self);
 }
 
-/// What came of the checks.
+/// The result of the checks.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What the platform owes and did not do. None is as it should be.
+    /// What the platform failed to do. It should be empty.
     pub failures: Vec<String>,
-    /// The frames that each connection must have heard, in this order. Only its other end can tell whether it has.
+    /// The frames that each connection must have received, in this order. Only its other end can tell whether it has.
     pub expected: BTreeMap<String, Vec<String>>,
 }
 
@@ -39,8 +39,8 @@ impl Report {
     }
 }
 
-/// Runs all checks on a platform whose only open sockets are these, none of which the room has closed. What storage held is
-/// gone afterwards; the second connection is closed with 4409.
+/// Runs all checks on a platform whose only open sockets are these, none of which the room has closed. Afterwards
+/// storage is empty, and the second connection is closed with 4409.
 pub fn run(platform: &mut impl Subject, connections: [ConnectionId; 3]) -> Report {
     let mut report = Report::default();
     storage(platform, &mut report);
@@ -53,7 +53,7 @@ pub fn run(platform: &mut impl Subject, connections: [ConnectionId; 3]) -> Repor
     report
 }
 
-/// A field of so many.
+/// One of many fields.
 fn field(number: usize) -> Write {
     let field = Field {
         version: number as u64 + 1,
@@ -73,7 +73,7 @@ fn storage(platform: &mut impl Subject, report: &mut Report) {
     platform.erase();
     report.check(platform.load() == Ok(None), "an erased storage holds no room");
     let meta = Meta { epoch: "one".to_owned(), floor: 3, touched: 1_700_000_000_000 };
-    // More than any statement takes at once, and a rest for each size of statement.
+    // More than any statement takes at once, with a remainder for each size of statement.
     let mut commit = vec![Write::Create, Write::Meta(meta.clone())];
     commit.extend((0..37).map(field));
     report.check(platform.commit(commit) == Ok(()), "a commit that creates the tables is made");
@@ -95,7 +95,7 @@ fn storage(platform: &mut impl Subject, report: &mut Report) {
     report.check(platform.load() == Ok(None), "what is erased is gone");
 }
 
-/// What a connection of this standing remembers.
+/// The attachment of a connection with this standing.
 fn attachment(connection: ConnectionId, standing: Standing, heard: Millis) -> Attachment {
     let plain = Attachment {
         identity: Identity::Joined("ann".to_owned()),
@@ -125,7 +125,7 @@ fn sockets(platform: &mut impl Subject, connections: [ConnectionId; 3], report: 
     report.check(platform.pings().iter().all(|(of, _)| connections.contains(of)), "only open sockets have pinged");
 }
 
-/// Sends to every audience there is while the connections have each a standing of their own, and notes who must have heard.
+/// Sends to every audience while each connection has a different standing, and notes who must have received what.
 fn audiences(platform: &mut impl Subject, connections: [ConnectionId; 3], report: &mut Report) {
     let [first, second, third] = connections;
     let standings = [Standing::Unauthenticated, Standing::Plain, Standing::Greeted];

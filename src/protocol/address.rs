@@ -1,4 +1,4 @@
-//! Which room an address names: `/parties/{party}/{room}` and what stands behind it (U1 to U3).
+//! Which room an address names: `/parties/{party}/{room}` and what follows it (U1 to U3).
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::limits::ROOM_NAME_BYTES;
 pub enum Address {
     /// `/health`
     Health,
-    /// `/users/{sub}/revocations`: ends tokens of a user (A8).
+    /// `/users/{sub}/revocations`: revokes tokens of a user (A8).
     Revocations {
         /// The user's id, percent-decoded once.
         user: String,
@@ -20,17 +20,17 @@ pub enum Address {
         party: String,
         /// The room's name, percent-decoded once.
         room: String,
-        /// What of the room is meant.
+        /// Which part of the room is meant.
         resource: Resource,
     },
 }
 
-/// What of a room an address means.
+/// The part of a room that an address names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
-    /// The room itself: where WebSockets enter.
+    /// The room itself: where WebSockets connect.
     Room,
-    /// `/state`: all of its state.
+    /// `/state`: its full state.
     State,
     /// `/changes`: what changed since a version or a time.
     Changes,
@@ -40,7 +40,7 @@ pub enum Resource {
     Field(String),
 }
 
-/// Why an address names nothing that is served.
+/// Why nothing is served at an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddressError {
     /// No such path.
@@ -65,9 +65,9 @@ impl AddressError {
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFound => f.write_str("Nothing is served here. A room is at /parties/{party}/{room}."),
+            Self::NotFound => f.write_str("There is nothing at this address. Rooms are at /parties/{party}/{room}."),
             Self::UnknownParty => {
-                f.write_str("This server has no such party. Its PARTIES variable lists those it has.")
+                f.write_str("This server has no such party. Its PARTIES variable lists the ones it has.")
             }
             Self::BadRoom(rule) => f.write_str(rule),
         }
@@ -80,7 +80,7 @@ impl Address {
     /// Reads the path of a URL. `parties` is the comma-separated list of the kinds of rooms there are (U3).
     ///
     /// # Errors
-    /// The path is none of ours, its party is not in the list, or its room has a bad name.
+    /// There is no such path, its party is not in the list, or its room has a bad name.
     pub fn parse(path: &str, parties: &str) -> Result<Self, AddressError> {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         match segments.next() {
@@ -117,10 +117,11 @@ impl Address {
 }
 
 fn room_name(segment: &str) -> Result<String, AddressError> {
-    let name = percent_decode(segment)
-        .ok_or(AddressError::BadRoom("The room name is not percent-encoded UTF-8. Use encodeURIComponent on it."))?;
+    let name = percent_decode(segment).ok_or(AddressError::BadRoom(
+        "The room name is not valid percent-encoded UTF-8. Encode it with encodeURIComponent.",
+    ))?;
     if name.is_empty() {
-        return Err(AddressError::BadRoom("The address has no room name. A room is at /parties/{party}/{room}."));
+        return Err(AddressError::BadRoom("The address has no room name. Rooms are at /parties/{party}/{room}."));
     }
     if name.len() > ROOM_NAME_BYTES {
         return Err(AddressError::BadRoom("The room name is longer than 256 bytes of UTF-8."));
@@ -131,7 +132,7 @@ fn room_name(segment: &str) -> Result<String, AddressError> {
     Ok(name)
 }
 
-/// Decodes `%XX` once. `None` where an escape is broken or the bytes are no UTF-8.
+/// Decodes `%XX` once. `None` if an escape is malformed or the bytes are not UTF-8.
 fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

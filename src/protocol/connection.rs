@@ -5,21 +5,22 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A connection's name has 128 bits, of which 53 make a handle.
+/// A connection's name has 128 bits, 53 of which make a handle.
 const HANDLE_SHIFT: u32 = 128 - 53;
 
-/// A connection's random name, made by the room (U5). 32 hexadecimal digits in text.
+/// A connection's random name, given by the room (U5). As text, 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct ConnectionId(u128);
 
 impl ConnectionId {
-    /// The name that these random bytes make.
+    /// The name made of these random bytes.
     pub fn from_random(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }
 
-    /// The first 53 bits of the name, which no two connections of a room share: a number that JavaScript holds exactly.
+    /// The first 53 bits of the name, which no two connections of a room share: a number that JavaScript represents
+    /// exactly.
     pub fn handle(self) -> u64 {
         u64::try_from(self.0 >> HANDLE_SHIFT).unwrap_or(u64::MAX)
     }

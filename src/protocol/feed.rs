@@ -1,7 +1,7 @@
 //! The room's frames as Server-Sent Events (H4; the HTML standard's `text/event-stream`).
 //!
-//! A feed is what one reader has. It says `hello` to the room as any client does, and turns the `changes` that come
-//! into events. It asks again when one is missing and passes over what its reader has already.
+//! A feed belongs to one reader. It says `hello` to the room like any client, and turns the `changes` that arrive into
+//! events. It asks again when one is missing, and skips what its reader already has.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,17 +15,17 @@ use super::reply::ServerMessage;
 use super::sync::{ChangeView, ChangesView};
 use super::{Millis, PROTOCOL};
 
-/// Up to where a reader has the room: the `id` of an event.
+/// How far a reader has got: the `id` of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     /// The room's version.
     pub version: u64,
-    /// Which life of the room that is a version of (U8).
+    /// The life of the room that the version belongs to (U8).
     pub epoch: String,
 }
 
 impl Position {
-    /// Reads what a reader gives as its `Last-Event-ID`.
+    /// Reads a `Last-Event-ID`.
     pub fn parse(text: &str) -> Option<Self> {
         let (version, epoch) = text.split_once('-')?;
         let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
@@ -34,23 +34,23 @@ impl Position {
     }
 }
 
-/// What is to be done about a frame.
+/// What to do about a frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing: it is none of the reader's.
+    /// Nothing: it does not concern the reader.
     Nothing,
     /// Send this to the reader.
     Event(String),
     /// Send this to the room: something is missing.
     Ask(String),
-    /// The room refused: tell the reader this problem, and end.
+    /// The room refused: send the reader this problem, and end.
     End(String),
 }
 
 /// One reader of a room's changes.
 #[derive(Debug, Clone)]
 pub struct Feed {
-    /// What the reader has; `None` until the room's first answer to one that begins with the next change.
+    /// What the reader has; `None` until the room's first reply to a reader that begins with the next change.
     at: Option<Position>,
     has_begun: bool,
 }
@@ -67,7 +67,7 @@ struct Hello<'a> {
     epoch: Option<&'a str>,
 }
 
-/// What of the room's frames matters here.
+/// The parts of the room's frames that matter here.
 #[derive(Deserialize)]
 struct Told<'a> {
     #[serde(borrow)]
@@ -81,7 +81,7 @@ struct Told<'a> {
     code: Option<String>,
 }
 
-/// What of a full answer becomes changes.
+/// The parts of a full state that become changes.
 #[derive(Deserialize)]
 struct Full<'a> {
     #[serde(borrow)]
@@ -99,7 +99,7 @@ struct Versioned {
     version: u64,
 }
 
-/// What of a stored selection stands beside it in a change.
+/// The parts of a stored selection that are repeated beside it in a change.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Stamp {
@@ -119,24 +119,24 @@ struct Person {
 }
 
 impl Feed {
-    /// A reader that has what it says, or one that begins with the next change.
+    /// A feed for a reader at this position, or for one that begins with the next change.
     pub fn new(last: Option<Position>) -> Self {
         Self { at: last, has_begun: false }
     }
 
-    /// Whether the room has answered, so that every change from now on is told.
+    /// Whether the room has replied, so that every change from now on is sent.
     pub fn has_begun(&self) -> bool {
         self.has_begun
     }
 
-    /// The first frame for the room.
+    /// The first frame to the room.
     pub fn hello(&self, client_id: &str) -> String {
         let since = self.at.as_ref().map(|at| at.version);
         let epoch = self.at.as_ref().map(|at| at.epoch.as_str());
         encode(&Hello { r#type: "hello", protocol: PROTOCOL, client_id, since, epoch })
     }
 
-    /// Takes a frame of the room.
+    /// Takes a frame from the room.
     pub fn take(&mut self, frame: &str) -> Step {
         if let Some((from, to)) = live_changes(frame) {
             self.has_begun = true;
@@ -157,7 +157,7 @@ impl Feed {
 
     fn changes(&mut self, frame: &str, from: u64, to: Position, is_empty: bool) -> Step {
         match &self.at {
-            // Before the room's first answer nothing is known to be missing.
+            // Before the room's first reply, nothing is known to be missing.
             None => return Step::Nothing,
             Some(at) if at.epoch == to.epoch && to.version <= at.version => return Step::Nothing,
             Some(at) if at.epoch != to.epoch || from > at.version => {
@@ -171,7 +171,7 @@ impl Feed {
         if is_empty { Step::Nothing } else { Step::Event(event) }
     }
 
-    /// A full answer: where a new reader begins, or all that one must know whose place the room does not know any more.
+    /// A full state: where a new reader begins, or everything for a reader whose position the room no longer knows.
     fn full(&mut self, frame: &str, to: Position) -> Step {
         let step = match &self.at {
             None => Step::Nothing,
@@ -185,8 +185,8 @@ impl Feed {
     }
 }
 
-/// From where to where a frame of changes leads that begins as the room writes them, so that the rest need not be read:
-/// long frames come to every stream. No client's frame begins so and is passed on (F5).
+/// The `from` and `to` of a `changes` frame, read from its beginning as the room writes it, so that the rest need not
+/// be read: long frames reach every stream. No relayed frame begins in this way (F5).
 fn live_changes(frame: &str) -> Option<(u64, Position)> {
     let rest = frame.strip_prefix(r#"{"type":"changes","from":"#)?;
     let (from, rest) = rest.split_once(r#","to":"#)?;
@@ -197,7 +197,7 @@ fn live_changes(frame: &str) -> Option<(u64, Position)> {
     is_plain.then_some((from.parse().ok()?, to))
 }
 
-/// All of a state as changes since version 0, for a reader that drops what it had.
+/// A full state as changes since version 0, for a reader that discards what it had.
 fn all_as_changes(frame: &str, to: &Position) -> Option<String> {
     let full = serde_json::from_str::<Full<'_>>(frame).ok()?;
     let stamps = full.selections.values().map(|selection| serde_json::from_str::<Stamp>(selection.text()));
@@ -237,7 +237,7 @@ fn all_as_changes(frame: &str, to: &Position) -> Option<String> {
     Some(ServerMessage::Changes(Box::new(view)).encode())
 }
 
-/// An event as text. JSON may be laid out over several lines; each is then a `data:` of its own.
+/// An event as text. JSON may span several lines; each is then a `data:` of its own.
 fn event(position: &Position, data: &str) -> String {
     let mut text = format!("id: {}-{}\n", position.version, position.epoch);
     for line in data.split(['\n', '\r']) {

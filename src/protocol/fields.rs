@@ -1,4 +1,4 @@
-//! Fields: what sets and clears them, and how they are told (S2 to S9).
+//! Fields: the messages that set and clear them, and the frames that report it (S2 to S9).
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -8,7 +8,7 @@ use super::json::{self, Extra, Json};
 use super::reader::{Reader, bad, size_of_extra, within_value};
 use super::refusal::{Code, Refusal};
 
-/// A field that is set or cleared.
+/// A field is set or cleared.
 #[derive(Debug, Clone, PartialEq)]
 pub enum FieldChange {
     /// `field_selected`.
@@ -67,7 +67,7 @@ pub struct Selection {
     pub extra: Extra,
 }
 
-/// What a writer who came too late must know (S4).
+/// What the writer of a conflicting change is told (S4).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -76,14 +76,14 @@ pub struct ConflictView<'a> {
     pub field: &'a str,
     /// The version that the writer last saw.
     pub client_version: u64,
-    /// The field's version; 0 when it was never set.
+    /// The field's version; 0 if it was never set.
     pub server_version: u64,
     /// The stored selection, or null when the field is not set.
     #[cfg_attr(test, ts(as = "Option<StoredSelection<'a>>"))]
     pub current: Option<&'a Json>,
 }
 
-/// The body that answers a field written over HTTP (H3).
+/// The response body to a field written over HTTP (H3).
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS), ts(rename = "FieldWritten"))]
 pub struct WrittenBody<'a> {
@@ -92,7 +92,7 @@ pub struct WrittenBody<'a> {
     /// The stored selection, or null when the field is not set.
     #[cfg_attr(test, ts(as = "Option<StoredSelection<'a>>"))]
     pub selection: Option<&'a Json>,
-    /// Present, and true, when this was answered before.
+    /// Present, and true, if this was answered before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]
     pub duplicate: Option<bool>,
@@ -114,14 +114,14 @@ pub(super) struct StoredSelection<'a> {
     timestamp: &'a Option<Json>,
     /// The version that set it.
     version: u64,
-    /// When the room took it in.
+    /// When the room accepted it.
     updated_at: Millis,
     /// Further members of the client's own selection.
     #[serde(flatten)]
     extra: &'a Extra,
 }
 
-/// What the room keeps and forwards of a selection that it took as change `version` at `updated_at`.
+/// What the room keeps and forwards of a selection that it accepted as change `version` at `updated_at`.
 pub fn stored_selection(selection: &Selection, version: u64, updated_at: Millis) -> Json {
     Json::of(&StoredSelection {
         field: &selection.field,
@@ -152,19 +152,19 @@ pub(super) fn read_batch(reader: &Reader<'_>) -> Result<Vec<FieldChange>, Refusa
     let changes = serde_json::from_str::<Vec<&RawValue>>(raw.get());
     let changes = changes.map_err(|error| bad(format!("`changes` must be an array: {error}.")))?;
     if changes.len() > reader.limits.batch {
-        let message = format!("The batch has {} changes; a room takes {} at once.", changes.len(), reader.limits.batch);
+        let message = format!("The batch has {} changes; the limit is {}.", changes.len(), reader.limits.batch);
         return Err(Refusal::new(Code::LimitBatch, message));
     }
     let changes = changes.iter().map(|raw| {
         let object = json::object(raw.get());
-        let object = object.map_err(|error| bad(format!("A change of the batch is no JSON object: {error}.")))?;
+        let object = object.map_err(|error| bad(format!("A change in the batch is not a JSON object: {error}.")))?;
         let reader = Reader::of("change", object.without_duplicate_keys().map_err(bad)?, reader.limits);
         if reader.members.contains_key("id") || reader.members.contains_key("seq") {
-            return Err(bad("`id` and `seq` belong to the batch and not to a change in it."));
+            return Err(bad("`id` and `seq` belong on the batch, not on a change in it."));
         }
         match reader.text("type")?.as_ref() {
             kind @ ("field_selected" | "field_cleared") => read(kind, &reader),
-            kind => Err(bad(format!("A batch is of `field_selected` and `field_cleared`, not of `{kind}`."))),
+            kind => Err(bad(format!("A batch may contain `field_selected` and `field_cleared`, but not `{kind}`."))),
         }
     });
     changes.collect()
@@ -172,21 +172,21 @@ pub(super) fn read_batch(reader: &Reader<'_>) -> Result<Vec<FieldChange>, Refusa
 
 fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
     let object = frame.selection().ok_or_else(|| frame.missing("selection"))?;
-    let object = object.as_ref().map_err(|error| bad(format!("`selection` is no JSON object: {error}.")))?;
+    let object = object.as_ref().map_err(|error| bad(format!("`selection` is not a JSON object: {error}.")))?;
     let members = object.without_duplicate_keys().map_err(bad)?;
     let reader = Reader::of("selection", members, frame.limits);
     let field = reader.id("field")?;
     let value = Json::from(reader.raw("value")?);
     let user_id = reader.id("userId")?;
     if frame.parsed::<String>("userId").is_some_and(|other| other != user_id) {
-        let message = "`userId` of the message is another than that of its selection.";
+        let message = "`userId` of the message differs from that of its selection.";
         return Err(Refusal::new(Code::IdentityMismatch, message));
     }
     let timestamp = match members.get("timestamp") {
         None => None,
         Some(raw) if raw.get() == "null" => None,
         Some(raw) if raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) => Some(Json::from(raw)),
-        Some(_) => return Err(bad("`timestamp` of the selection must be a number.")),
+        Some(_) => return Err(bad("`timestamp` in the selection must be a number.")),
     };
     let extra = reader.extra(&["field", "value", "userId", "timestamp", "version", "updatedAt"]);
     within_value(value.text().len() + size_of_extra(&extra), frame.limits)?;

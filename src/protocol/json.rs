@@ -1,5 +1,5 @@
-//! The little that the protocol asks of JSON beyond serde_json: members of an object as raw text, doubled keys
-//! and broken strings refused.
+//! What the protocol needs of JSON beyond serde_json: members of an object as raw text, and refusing duplicate keys and
+//! malformed strings.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +11,12 @@ use serde_json::value::RawValue;
 
 const INFALLIBLE: &str = "writing to memory cannot fail, and no message has a map whose keys are not strings";
 
-/// So few keys are quicker to compare with each other than to sort.
+/// Up to this many keys are quicker to compare pairwise than to sort.
 const FEW: usize = 16;
 
 /// Any JSON.
 ///
-/// Kept as the text in which it came, so that no number loses a digit on its way through the room.
+/// Kept as the text in which it arrived, so that no number loses a digit on its way through the room.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -27,12 +27,12 @@ impl Json {
     /// Takes text for JSON.
     ///
     /// # Errors
-    /// The text is no JSON.
+    /// The text is not JSON.
     pub fn parse(text: String) -> Result<Self, serde_json::Error> {
         RawValue::from_string(text).map(Self)
     }
 
-    /// The message as JSON that can stand inside another one.
+    /// The message as JSON, for use inside another one.
     pub fn of<T: Serialize>(message: &T) -> Self {
         Self(serde_json::value::to_raw_value(message).expect(INFALLIBLE))
     }
@@ -60,8 +60,8 @@ impl PartialEq for Json {
     }
 }
 
-/// The members of an object, each with its JSON as it was written. An object of a frame has a handful, among which
-/// looking at one after the other is the quickest way to one.
+/// The members of an object, each with its JSON as written. An object in a frame has a handful, so a linear search is
+/// the quickest.
 #[derive(Default)]
 pub struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
@@ -76,12 +76,12 @@ impl<'a> Members<'a> {
         self.get(key).is_some()
     }
 
-    /// All of them, as they stand there.
+    /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.0.iter().map(|(key, raw)| (key.as_ref(), *raw))
     }
 
-    /// Takes out those whose key stands there twice or more, and returns the first of these keys.
+    /// Removes those with a duplicate key, and returns the first such key.
     fn drop_duplicate_keys(&mut self) -> Option<String> {
         if self.0.len() <= FEW && !self.has_duplicate_keys() {
             return None;
@@ -97,7 +97,7 @@ impl<'a> Members<'a> {
         doubled.into_iter().next()
     }
 
-    /// Looks at each pair of them.
+    /// Compares each pair.
     fn has_duplicate_keys(&self) -> bool {
         let mut rest = self.0.as_slice();
         while let [(first, _), others @ ..] = rest {
@@ -112,20 +112,20 @@ impl<'a> Members<'a> {
 
 /// An object taken apart, one level deep.
 pub struct Object<'a> {
-    /// Its members. Of a key that stands there twice or more none is among them.
+    /// Its members, without those that have a duplicate key.
     pub members: Members<'a>,
     doubled: Option<String>,
 }
 
 impl<'a> Object<'a> {
-    /// The members of an object in which every key stands once.
+    /// The members of an object without duplicate keys.
     ///
     /// # Errors
-    /// A sentence that names a key that stands there twice.
+    /// A sentence that names a duplicate key.
     pub fn without_duplicate_keys(&self) -> Result<&Members<'a>, String> {
         match &self.doubled {
             None => Ok(&self.members),
-            Some(key) => Err(format!("The key `{key}` stands there twice.")),
+            Some(key) => Err(format!("Duplicate key `{key}`.")),
         }
     }
 }
@@ -133,15 +133,15 @@ impl<'a> Object<'a> {
 /// Takes an object apart, one level deep.
 ///
 /// # Errors
-/// The text is no JSON or is no object.
+/// The text is not a JSON object.
 pub fn object(text: &str) -> Result<Object<'_>, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// The string that a piece of JSON is, or `None` when it is something else.
+/// The string that a piece of JSON represents, or `None` if it is something else.
 pub fn string(raw: &str) -> Option<Cow<'_, str>> {
     let inner = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    // Most strings stand for themselves.
+    // Most strings contain no escapes.
     if let Some(inner) = inner.filter(|inner| inner.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')) {
         return Some(Cow::Borrowed(inner));
     }
@@ -153,7 +153,7 @@ pub fn encode<T: Serialize>(message: &T) -> String {
     serde_json::to_string(message).expect(INFALLIBLE)
 }
 
-/// Whether an escape in valid JSON stands for half of a surrogate pair, which no UTF-8 text can hold.
+/// Whether an escape in valid JSON is an unpaired surrogate, which UTF-8 cannot represent.
 pub fn has_lone_surrogate(text: &str) -> bool {
     let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
@@ -173,13 +173,13 @@ pub fn has_lone_surrogate(text: &str) -> bool {
     false
 }
 
-/// The number that stands in a `\u` escape at the start of `escape`.
+/// The number in a `\u` escape at the start of `escape`.
 fn utf16_unit(escape: &[u8]) -> Option<u16> {
     let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// The bytes of valid JSON, each with whether it stands in a string, quotes included.
+/// The bytes of valid JSON, each with whether it is inside a string, quotes included.
 pub fn bytes(text: &str) -> impl Iterator<Item = (u8, bool)> {
     let (mut in_string, mut escaped) = (false, false);
     text.bytes().map(move |byte| {
@@ -194,16 +194,16 @@ pub fn bytes(text: &str) -> impl Iterator<Item = (u8, bool)> {
     })
 }
 
-/// What a quick look at JSON tells: most messages have no escapes and few brackets, and need no closer one.
+/// What a quick scan of JSON shows: most messages have no escapes and few brackets, and need nothing more.
 pub struct Glance {
     /// Whether there is a backslash.
     pub has_escapes: bool,
-    /// How many arrays and objects begin, and brackets in strings that look like it.
+    /// How many arrays and objects begin, plus any opening brackets in strings.
     pub brackets: usize,
 }
 
 impl Glance {
-    /// Looks at all bytes once.
+    /// Scans all bytes once.
     pub fn at(text: &str) -> Self {
         text.bytes().fold(Self { has_escapes: false, brackets: 0 }, |glance, byte| Self {
             has_escapes: glance.has_escapes | (byte == b'\\'),
@@ -212,7 +212,7 @@ impl Glance {
     }
 }
 
-/// How many arrays and objects stand inside each other at the deepest place of valid JSON.
+/// The nesting depth of valid JSON.
 pub fn depth(text: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0_usize);
     for (byte, in_string) in bytes(text) {
@@ -251,7 +251,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
-/// A string that is borrowed from the input where it has no escapes.
+/// A string, borrowed from the input if it has no escapes.
 struct Text<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {

@@ -1,53 +1,53 @@
 //! Every limit of a room, in one place, each with its unit.
 //!
-//! The defaults stand in the protocol (X1). An operator overrides one with a Worker variable of the same
-//! name (`LIMIT_FIELDS`, …), which [`Limits::from_vars`] reads.
+//! The defaults are in the protocol (X1). An operator overrides one with a Worker variable of the same name
+//! (`LIMIT_FIELDS`, …), which [`Limits::from_vars`] reads.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How much one room takes before it answers with a `limit_…` error.
+/// How much a room takes before it replies with a `limit_…` error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct Limits {
     /// Longest frame, in bytes of UTF-8. `LIMIT_MESSAGE_BYTES`.
     pub message_bytes: usize,
-    /// Longest field value, in bytes of JSON, with the selection's own extra keys counted in. `LIMIT_VALUE_BYTES`.
+    /// Longest field value, in bytes of JSON, including the selection's further members. `LIMIT_VALUE_BYTES`.
     pub value_bytes: usize,
     /// Longest field name and longest id, in bytes of UTF-8. `LIMIT_NAME_BYTES`.
     pub name_bytes: usize,
     /// Longest user name, in bytes of UTF-8.
     pub user_name_bytes: usize,
-    /// Longest data of a presence, in bytes of JSON. `LIMIT_PRESENCE_BYTES`, up to 5,120, since it is kept with the
-    /// socket, where the runtime takes 16,384 bytes.
+    /// Longest data of a presence, in bytes of JSON. `LIMIT_PRESENCE_BYTES`, at most 5,120, since it is kept with the
+    /// socket, where the runtime allows 16,384 bytes.
     pub presence_bytes: usize,
     /// Changes in one batch (S9).
     pub batch: usize,
-    /// Fields that are set at one time. `LIMIT_FIELDS`.
+    /// Fields that may be set at one time. `LIMIT_FIELDS`.
     pub fields: usize,
     /// Participants on record; the longest offline gives way to a newcomer. `LIMIT_PARTICIPANTS`.
     pub participants: usize,
-    /// Permission requests that wait for an answer. `LIMIT_REQUESTS`.
+    /// Pending permission requests. `LIMIT_REQUESTS`.
     pub requests: usize,
-    /// Longest detail of a permission request and longest reason of its answer, in bytes.
+    /// Longest detail of a permission request and longest reason in a response, in bytes.
     pub detail_bytes: usize,
-    /// Permission requests and permissions that are settled and still told of; past it the oldest is forgotten.
+    /// Settled permission requests and ended permissions that are still reported; beyond this the oldest is forgotten.
     pub settled: usize,
-    /// Messages of one user in a second, in the long run. `LIMIT_MESSAGES_PER_SECOND`.
+    /// Messages a second from one user, sustained. `LIMIT_MESSAGES_PER_SECOND`.
     pub messages_per_second: usize,
-    /// Messages of one user at once, after a pause. `LIMIT_MESSAGES_BURST`.
+    /// Messages from one user in a burst, after a pause. `LIMIT_MESSAGES_BURST`.
     pub messages_burst: usize,
-    /// Clients whose numbers are known; the one that was away the longest is forgotten.
+    /// Clients whose numbers are known; the one that has been away longest is forgotten.
     pub clients: usize,
-    /// Answers that are kept for each client, so that a message may be sent again (E4).
+    /// Outcomes kept for each client, so that a message may be sent again (E4).
     pub outcomes: usize,
     /// Idempotency keys that are remembered.
     pub idempotency_keys: usize,
-    /// Cleared fields that are remembered; past it the oldest is forgotten.
+    /// Tombstones; beyond this the oldest is forgotten.
     pub tombstones: usize,
-    /// All that a room keeps, in bytes of text. `LIMIT_ROOM_BYTES`.
+    /// Everything that a room keeps, in bytes of text. `LIMIT_ROOM_BYTES`.
     pub room_bytes: usize,
     /// Open connections. `LIMIT_CONNECTIONS`.
     pub connections: usize,
@@ -79,7 +79,7 @@ impl Default for Limits {
     }
 }
 
-/// What an attachment holds of a presence, with 2 bytes for each of its characters and the rest of the attachment.
+/// The most presence that fits into an attachment, at 2 bytes per character and beside the rest of the attachment.
 const PRESENCE_BYTES_AT_MOST: usize = 5 * 1024;
 /// Longest `Idempotency-Key`, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES: usize = 256;
@@ -87,16 +87,16 @@ pub const IDEMPOTENCY_KEY_BYTES: usize = 256;
 pub const ROOM_NAME_BYTES: usize = 256;
 /// Longest text `id` of a message, in characters (F3).
 pub const MESSAGE_ID_CHARS: usize = 64;
-/// Deepest nesting of a frame. The same bound that serde_json sets itself, so that no reader of a stored value
-/// can be made to recurse without end.
+/// Deepest nesting of a frame. The same bound as serde_json's, so that no reader of a stored value can be made to
+/// recurse without end.
 pub const NESTING: usize = 128;
 /// Bytes that a connection may leave unread before it is closed with 4508 (X1).
 pub const UNSENT_BYTES: u32 = 4 * 1024 * 1024;
-/// A frame up to this many bytes is still searched for its `id` when it is refused for its length, so that the
-/// refusal reaches the promise that waits for it (F3).
+/// A frame of up to this many bytes is still searched for its `id` when it is refused for its length, so that the
+/// refusal reaches the promise waiting for it (F3).
 pub const ID_SEARCH_BYTES: usize = 1024 * 1024;
 
-/// A Worker variable that does not hold what its name asks for.
+/// A Worker variable with an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadVariable {
     /// The variable's name.
@@ -117,7 +117,7 @@ impl Limits {
     /// The defaults with the operator's overrides.
     ///
     /// # Errors
-    /// A variable that is set but is no whole number of 1 or more.
+    /// A variable that is set, but is not a whole number of 1 or more.
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, BadVariable> {
         let mut limits = Self::default();
         for (name, limit) in [

@@ -1,5 +1,5 @@
-//! What clients say: a frame of text becomes a [`Frame`] or a [`Refusal`], in one pass, and nothing later in the
-//! program looks at unchecked input. Each family of messages is read in a file of its own, and here they meet.
+//! What clients send: a text frame becomes a [`Frame`] or a [`Refusal`] in one pass, and nothing later in the program
+//! looks at unchecked input. Each family of messages is read in a file of its own; they meet here.
 
 use super::json::{self, Json};
 use super::limits::{Limits, NESTING};
@@ -14,16 +14,16 @@ pub use super::people::Join;
 pub use super::sync::Hello;
 pub use super::tag::{MessageId, Number, Tag};
 
-/// A frame as read: what it says, or why it says nothing, and how to answer it.
+/// A decoded frame: its message, or why it was refused, and how to reply to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
-    /// What the answer must carry.
+    /// What the reply must carry.
     pub tag: Tag,
-    /// The message, or the refusal that F1, F5 or X1 ask for.
+    /// The message, or the refusal that F1, F5 or X1 requires.
     pub message: Result<ClientMessage, Refusal>,
 }
 
-/// All that a client can say.
+/// Every message that a client can send.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClientMessage {
     /// `user_joined`: who the person at this connection is (J1).
@@ -39,24 +39,24 @@ pub enum ClientMessage {
     Change(FieldChange),
     /// `batch`: all of these changes or none (S9).
     Batch(Vec<FieldChange>),
-    /// `hello`: the client speaks the whole protocol from here on (Y4).
+    /// `hello`: the client speaks the full protocol from here on (Y4).
     Hello(Hello),
-    /// `hello` with another protocol than this one.
+    /// `hello` with a protocol other than this one.
     OtherProtocol,
     /// `presence`: what the person at this connection is looking at (P1).
     Presence {
-        /// The page's own words, or `None` for `null`: nothing to tell any more.
+        /// The page's own data, or `None` for `null`: no longer anything.
         data: Option<Json>,
-        /// The user whom the message names as its author, if it names one.
+        /// The user that the message names as its author, if any.
         user_id: Option<String>,
     },
     /// `sync_request`: asks for the room's state (Y1).
     Sync {
-        /// The version that the client has, if it has one.
+        /// The version that the client has, if any.
         since: Option<u64>,
-        /// The life of the room that the client knows, if it knows one (U8).
+        /// The life of the room that the client knows, if any (U8).
         epoch: Option<String>,
-        /// The user whom the message names as its author, if it names one.
+        /// The user that the message names as its author, if any.
         user_id: Option<String>,
     },
     /// `auth`: another token for this connection (A5).
@@ -69,17 +69,17 @@ pub enum ClientMessage {
         /// The user.
         user_id: String,
     },
-    /// A permission is asked for, given, taken back (Q1 to Q4).
+    /// A permission is requested, granted or denied, withdrawn or revoked (Q1 to Q4).
     Permission(PermissionMessage),
-    /// Any other type: passed on to the others as it came (P2).
+    /// Any other type: relayed to the others unchanged (P2).
     Relay {
-        /// The user whom the message names as its author, if it names one.
+        /// The user that the message names as its author, if any.
         user_id: Option<String>,
     },
 }
 
 impl ClientMessage {
-    /// Whether the message may change the room, and so may wait for other changes to be flushed with it.
+    /// Whether the message may change the room, and so may be gathered with other changes.
     pub fn is_change(&self) -> bool {
         match self {
             Self::Join(_) | Self::Ready { .. } | Self::Change(_) | Self::Batch(_) | Self::Permission(_) => true,
@@ -93,12 +93,12 @@ impl ClientMessage {
         }
     }
 
-    /// Whether the newest pings are needed: the answer tells when people were last seen, or an alarm is set.
+    /// Whether the newest pings are needed: the reply says when people were last seen, or an alarm is set.
     pub fn needs_pings(&self) -> bool {
         matches!(self, Self::Sync { .. } | Self::Hello(_) | Self::Permission(PermissionMessage::Request(_)))
     }
 
-    /// The user whom the message names as its author.
+    /// The user that the message names as its author.
     pub fn author(&self) -> Option<&str> {
         match self {
             Self::Join(join) => Some(&join.user_id),
@@ -106,7 +106,7 @@ impl ClientMessage {
             Self::Change(change) => Some(change.user_id()),
             Self::Batch(changes) => changes.first().map(FieldChange::user_id),
             Self::Sync { user_id, .. } | Self::Relay { user_id } | Self::Presence { user_id, .. } => user_id.as_deref(),
-            // In these `userId` names the other party.
+            // In these, `userId` names the other party.
             Self::Permission(_) | Self::Kick { .. } => None,
             Self::Hello(_) | Self::OtherProtocol | Self::Auth { .. } => None,
         }
@@ -117,15 +117,15 @@ impl Frame {
     /// Reads one text frame.
     pub fn decode(text: &str, limits: &Limits) -> Self {
         if text.len() > limits.message_bytes {
-            let message = format!("The message has {} bytes; this room takes {}.", text.len(), limits.message_bytes);
+            let message = format!("The message is {} bytes long; the limit is {}.", text.len(), limits.message_bytes);
             return Self { tag: tag::of_oversized(text), message: Err(Refusal::new(Code::LimitMessage, message)) };
         }
         match json::object(text) {
-            Err(error) => Self::refused(bad(format!("The frame is no JSON object: {error}."))),
+            Err(error) => Self::refused(bad(format!("The frame is not a JSON object: {error}."))),
             Ok(object) => {
                 let reader = Reader::of("message", &object.members, limits);
                 let message = object.without_duplicate_keys().map_err(bad).and_then(|_| message(text, &reader));
-                // What a page sends beside the protocol is its own: there a `seq` is none of ours.
+                // What a page sends beside the protocol is its own business, including any `seq`.
                 let is_relayed = matches!(message, Ok(ClientMessage::Relay { .. }));
                 let tag = tag::of(&reader);
                 let tag = if is_relayed { Tag { number: None, ..tag } } else { tag };
@@ -134,7 +134,7 @@ impl Frame {
         }
     }
 
-    /// A frame of which nothing could be read.
+    /// A frame that could not be read at all.
     pub fn refused(refusal: Refusal) -> Self {
         Self { tag: Tag::default(), message: Err(refusal) }
     }
@@ -144,7 +144,7 @@ fn message(text: &str, reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
     let members = reader.members;
     let glance = json::Glance::at(text);
     if glance.has_escapes && json::has_lone_surrogate(text) {
-        return Err(bad("A string holds half of a surrogate pair."));
+        return Err(bad("A string contains an unpaired surrogate."));
     }
     if glance.brackets > NESTING && json::depth(text) > NESTING {
         return Err(Refusal::new(Code::LimitDepth, format!("The message is nested deeper than {NESTING} levels.")));
@@ -167,25 +167,25 @@ fn message(text: &str, reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
             ClientMessage::Presence { data: presence::read_data(reader)?, user_id: reader.parsed("userId") }
         }
         "welcome" | "sync_response" | "changes" | "ack" | "conflict" | "error" | "user_left" => {
-            return Err(Refusal::new(Code::ReservedType, format!("Only the server sends `{kind}`.")));
+            return Err(Refusal::new(Code::ReservedType, format!("Only the server may send `{kind}`.")));
         }
         "auth" if reader.parsed::<String>("token").is_some() => ClientMessage::Auth { token: reader.token()? },
         "kick" => ClientMessage::Kick { user_id: reader.id("userId")? },
         "permission_request" | "permission_response" | "permission_cancelled" | "permission_revoked" => {
             ClientMessage::Permission(permission::read(&kind, reader)?)
         }
-        // No page may take another one's words for the room's own news of presence.
+        // A page must not mistake another page's message for the room's own presence frame.
         "presence" if members.contains_key("presence") => {
-            return Err(Refusal::new(Code::ReservedType, "Only the server sends `presence` with a list of it."));
+            return Err(Refusal::new(Code::ReservedType, "Only the server may send `presence` with a list."));
         }
-        // An `id` of another form is the page's own business too.
+        // So is an `id` of another form.
         _ => return Ok(ClientMessage::Relay { user_id: reader.author()? }),
     };
     if members.get("id").is_some_and(|raw| tag::message_id(raw).is_none()) {
         return Err(bad("`id` must be an integer or a string of 1 to 64 characters."));
     }
     if members.get("seq").is_some_and(|raw| tag::seq(raw).is_none()) {
-        return Err(bad("`seq` must be an integer from 1 to 9007199254740991, written plainly."));
+        return Err(bad("`seq` must be an integer from 1 to 9007199254740991, without a fraction or an exponent."));
     }
     Ok(message)
 }

@@ -1,9 +1,9 @@
-//! Which pages may come in and read what is answered (A7).
+//! Which pages may connect and read responses (A7).
 
-/// The origins whose pages may.
+/// The origins of such pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origins {
-    /// All, without credentials of the browser's.
+    /// All, without the browser's credentials.
     Any,
     /// These.
     Listed(Vec<String>),
@@ -17,7 +17,7 @@ impl Origins {
         if listed.is_empty() || listed.iter().any(|origin| origin == "*") { Self::Any } else { Self::Listed(listed) }
     }
 
-    /// Whether a page of this origin may open a connection. What names none is no page.
+    /// Whether a page of this origin may open a connection. A client that names no origin is not a page.
     pub fn admits(&self, origin: Option<&str>) -> bool {
         match (self, origin) {
             (Self::Any, _) | (Self::Listed(_), None) => true,
@@ -25,7 +25,7 @@ impl Origins {
         }
     }
 
-    /// What `Credentials-Control-Allow-Origin` says to a page of this origin, if anything.
+    /// The `Access-Control-Allow-Origin` for a page of this origin, if any.
     pub fn allow<'a>(&self, origin: Option<&'a str>) -> Option<&'a str> {
         match self {
             Self::Any => Some("*"),

@@ -1,4 +1,4 @@
-//! People: who joins, and how they are told (J1 to J7).
+//! People: the messages by which they join, and the frames that report it (J1 to J7).
 
 use serde::Serialize;
 
@@ -27,11 +27,11 @@ pub struct ParticipantView<'a> {
     pub id: &'a str,
     /// The user's name.
     pub name: &'a str,
-    /// What the user last said of it.
+    /// What the user last said.
     pub is_ready: bool,
     /// Whether a joined connection of the user is open.
     pub online: bool,
-    /// How many are.
+    /// How many of them are open.
     pub connections: usize,
     /// When the user first joined in this life of the room.
     pub joined_at: Millis,
@@ -44,7 +44,7 @@ pub struct ParticipantView<'a> {
     pub profile: &'a Extra,
 }
 
-/// What of a participant is versioned (Y5).
+/// The versioned part of a participant (Y5).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(rename = "ParticipantRecord"))]
@@ -53,7 +53,7 @@ pub struct RecordView<'a> {
     pub id: &'a str,
     /// The user's name.
     pub name: &'a str,
-    /// What the user last said of it.
+    /// What the user last said.
     pub is_ready: bool,
     /// When the user first joined in this life of the room.
     pub joined_at: Millis,
@@ -67,7 +67,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Join, Refusal> {
         return Err(bad("`userName` must not be empty."));
     }
     reader.within("userName", user_name.len(), reader.limits.user_name_bytes)?;
-    // Names that a participant has of its own, or that belong to the message, are no part of the profile.
+    // Members that a participant has of its own, or that belong to the message, are not part of the profile.
     let profile = reader.extra(&[
         "type",
         "id",

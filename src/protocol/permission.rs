@@ -1,4 +1,5 @@
-//! Permissions: asked for, given or refused, taken back, and how they are told (Q1 to Q4).
+//! Permissions: the messages that request, grant, deny, withdraw and revoke them, and the frames that report it (Q1 to
+//! Q4).
 
 use serde::{Deserialize, Serialize};
 
@@ -7,28 +8,28 @@ use super::json::Json;
 use super::reader::{Reader, bad};
 use super::refusal::{Code, Refusal};
 
-/// How long a request waits when it does not say, in milliseconds: five minutes (Q3).
+/// The default time to live of a request, in milliseconds: five minutes (Q3).
 pub const DEFAULT_WAIT: Millis = 300_000;
-/// How long a request may wait, in milliseconds: a day (Q3).
+/// The longest time to live of a request, in milliseconds: a day (Q3).
 pub const LONGEST_WAIT: Millis = 86_400_000;
 
-/// Members that tell one of these messages from another (E2).
+/// The members that distinguish one such message from another (E2).
 pub(super) const CONTENT: [&str; 8] =
     ["requestId", "action", "decision", "scope", "ttlMs", "detail", "reason", "userId"];
 
-/// What is said about permissions.
+/// A message about permissions.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PermissionMessage {
-    /// `permission_request`: somebody asks for one (Q1).
+    /// `permission_request`: somebody asks for a permission (Q1).
     Request(NewRequest),
-    /// `permission_response`: somebody else gives or refuses it (Q2).
+    /// `permission_response`: somebody else allows or denies it (Q2).
     Response(Response),
-    /// `permission_cancelled`: its author does not ask any more (Q3).
+    /// `permission_cancelled`: its author withdraws the request (Q3).
     Cancel {
         /// The author's name for the request.
         request_id: String,
     },
-    /// `permission_revoked`: what was given is taken back (Q4).
+    /// `permission_revoked`: a permission is revoked (Q4).
     Revoke {
         /// Whose permission it is.
         user_id: String,
@@ -37,27 +38,27 @@ pub enum PermissionMessage {
     },
 }
 
-/// A permission is asked for.
+/// A request for a permission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRequest {
     /// The author's own name for it.
     pub request_id: String,
     /// What it is for.
     pub action: String,
-    /// What else there is to know, in the page's own words.
+    /// Details, in the page's own form.
     pub detail: Option<Json>,
-    /// How long it waits for an answer, in milliseconds.
+    /// How long it stays open, in milliseconds.
     pub time_to_live: Millis,
 }
 
-/// A request is answered.
+/// A response to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// Who asked.
     pub author: String,
     /// The author's name for the request.
     pub request_id: String,
-    /// The answer.
+    /// The decision.
     pub decision: Decision,
     /// How far it goes.
     pub scope: Scope,
@@ -65,57 +66,57 @@ pub struct Response {
     pub reason: Option<String>,
 }
 
-/// The answer to a request.
+/// The decision on a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Decision {
-    /// It may be done.
+    /// Allowed.
     Allow,
-    /// It may not.
+    /// Denied.
     Deny,
 }
 
-/// How far an answer goes.
+/// How far an allowance goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub enum Scope {
-    /// For this once: used up by being given.
+    /// For this once: nothing remains of it.
     Once,
     /// Until it is revoked.
     Session,
 }
 
-/// How a request was answered.
+/// How a request was resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct Resolution {
-    /// The answer.
+    /// The decision.
     pub decision: Decision,
     /// How far it goes.
     pub scope: Scope,
     /// Why, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who answered.
+    /// Who responded.
     pub resolved_by: String,
 }
 
-/// How a request ended. It lies in storage in this form, so its names stay.
+/// How a request ended. It is stored in this form, so its names must not change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case", try_from = "SettlementRow")]
 pub enum Settlement {
     /// It was answered.
     Resolved(Resolution),
-    /// Its author took it back.
+    /// Its author withdrew it.
     Cancelled,
-    /// Nobody answered in time.
+    /// Nobody responded in time.
     Expired,
 }
 
-/// A settlement as it lies in storage. What serde writes to read an enum with a tag is many times the size of this.
+/// A settlement as stored. The code that serde generates to read a tagged enum is many times the size of this.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SettlementRow {
@@ -126,7 +127,7 @@ struct SettlementRow {
     resolved_by: Option<String>,
 }
 
-/// Where a request stands.
+/// The status of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(rename = "RequestStatus"))]
@@ -135,9 +136,9 @@ pub enum Status {
     Pending,
     /// It was answered.
     Resolved,
-    /// Its author took it back.
+    /// Its author withdrew it.
     Cancelled,
-    /// Nobody answered in time.
+    /// Nobody responded in time.
     Expired,
 }
 
@@ -158,7 +159,7 @@ impl TryFrom<SettlementRow> for Settlement {
 }
 
 impl Settlement {
-    /// Where a request stands that ended like this.
+    /// The status of a request that ended like this.
     pub fn status(&self) -> Status {
         match self {
             Self::Resolved(_) => Status::Resolved,
@@ -167,7 +168,7 @@ impl Settlement {
         }
     }
 
-    /// The answer, if there was one.
+    /// The resolution, if there was one.
     pub fn resolution(&self) -> Option<&Resolution> {
         match self {
             Self::Resolved(resolution) => Some(resolution),
@@ -187,28 +188,28 @@ pub struct RequestView<'a> {
     pub user_id: &'a str,
     /// What it is for.
     pub action: &'a str,
-    /// What else there is to know, in the page's own words; null when there is nothing.
+    /// Details, in the page's own form; null if there are none.
     #[cfg_attr(test, ts(as = "Json"))]
     pub detail: Option<&'a Json>,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
-    /// How it was answered, if it was.
+    /// How it was resolved, if it was.
     #[serde(flatten)]
     pub resolution: ResolutionView<'a>,
     /// When it was made.
     pub created_at: Millis,
-    /// From when on it cannot be answered any more.
+    /// From when on no response reaches it.
     pub expires_at: Millis,
     /// The version that made or settled it.
     pub version: u64,
 }
 
-/// How a permission request was answered; nothing of it when it was not.
+/// How a permission request was resolved; empty if it was not.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
 pub struct ResolutionView<'a> {
-    /// The answer.
+    /// The decision.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
     /// How far it goes.
@@ -217,13 +218,13 @@ pub struct ResolutionView<'a> {
     /// Why, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
-    /// Who answered.
+    /// Who responded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolved_by: Option<&'a str>,
 }
 
 impl<'a> ResolutionView<'a> {
-    /// Of a request that ended like this.
+    /// That of a request that ended like this.
     pub fn of(settlement: &'a Settlement) -> Self {
         settlement.resolution().map_or_else(Self::default, |resolution| Self {
             decision: Some(resolution.decision),
@@ -245,11 +246,11 @@ pub struct GrantView<'a> {
     pub user_id: &'a str,
     /// What it is for.
     pub action: &'a str,
-    /// Who gave it.
+    /// Who granted it.
     pub granted_by: &'a str,
     /// When.
     pub granted_at: Millis,
-    /// The version that gave or ended it.
+    /// The version that granted or ended it.
     pub version: u64,
 }
 
@@ -287,7 +288,7 @@ fn response(reader: &Reader<'_>) -> Result<Response, Refusal> {
     let scope = match reader.optional_text("scope")?.as_deref() {
         Some("once") => Scope::Once,
         Some("session") => Scope::Session,
-        // A refusal is of one request, however far it would have gone.
+        // A denial concerns the one request, whatever its scope would have been.
         None if decision == Decision::Deny => Scope::Once,
         Some(_) | None => return Err(bad("`scope` must be \"once\" or \"session\".")),
     };
@@ -301,5 +302,5 @@ fn within(key: &str, size: usize, reader: &Reader<'_>) -> Result<(), Refusal> {
     if size <= limit {
         return Ok(());
     }
-    Err(Refusal::new(Code::LimitDetail, format!("`{key}` has {size} bytes; this room takes {limit}.")))
+    Err(Refusal::new(Code::LimitDetail, format!("`{key}` is {size} bytes long; the limit is {limit}.")))
 }

@@ -13,9 +13,9 @@ use super::refusal::{Code, Refusal};
 pub struct PresenceView<'a> {
     /// The connection.
     pub connection_id: String,
-    /// Its user, once known.
+    /// The connection's user, once known.
     pub user_id: Option<&'a str>,
-    /// The page's own words; null when there is nothing to tell any more.
+    /// The page's own data; null if there is no longer any.
     #[cfg_attr(test, ts(as = "Json"))]
     pub data: Option<&'a Json>,
 }
@@ -25,7 +25,7 @@ pub(super) fn read_data(reader: &Reader<'_>) -> Result<Option<Json>, Refusal> {
     let data = Some(reader.raw("data")?).filter(|raw| raw.get() != "null").map(Json::from);
     let (size, limit) = (data.as_ref().map_or(0, |data| data.text().len()), reader.limits.presence_bytes);
     if size > limit {
-        let message = format!("`data` has {size} bytes; this room takes {limit}.");
+        let message = format!("`data` is {size} bytes long; the limit is {limit}.");
         return Err(Refusal::new(Code::LimitPresence, message));
     }
     Ok(data)

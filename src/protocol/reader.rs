@@ -1,4 +1,4 @@
-//! Taking checked members out of an object of a frame.
+//! Reading checked members of an object in a frame.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -10,12 +10,12 @@ use super::json::{self, Extra, Json, Members, Object};
 use super::limits::Limits;
 use super::refusal::{Code, Refusal};
 
-/// An object of a frame, of which each member is asked for as what it must be.
+/// An object in a frame, whose members are each read as what they must be.
 pub(super) struct Reader<'a> {
     pub what: &'static str,
     pub members: &'a Members<'a>,
     pub limits: &'a Limits,
-    /// The member `selection`, which several ask for, once it was taken apart.
+    /// The member `selection`, parsed once, since several callers need it.
     selection: OnceCell<Option<Result<Object<'a>, serde_json::Error>>>,
 }
 
@@ -24,7 +24,7 @@ impl<'a> Reader<'a> {
         Self { what, members, limits, selection: OnceCell::new() }
     }
 
-    /// The object that the member `selection` is, if there is such a member.
+    /// The member `selection` as an object, if there is one.
     pub fn selection(&self) -> Option<&Result<Object<'a>, serde_json::Error>> {
         let read = || self.members.get("selection").map(|raw| json::object(raw.get()));
         self.selection.get_or_init(read).as_ref()
@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
 
     pub fn text(&self, key: &str) -> Result<Cow<'a, str>, Refusal> {
         let raw = self.raw(key)?;
-        json::string(raw.get()).ok_or_else(|| bad(format!("`{key}` of the {} must be a string.", self.what)))
+        json::string(raw.get()).ok_or_else(|| bad(format!("`{key}` in the {} must be a string.", self.what)))
     }
 
     pub fn optional_text(&self, key: &str) -> Result<Option<String>, Refusal> {
@@ -63,18 +63,18 @@ impl<'a> Reader<'a> {
     pub fn version(&self, key: &str) -> Result<Option<u64>, Refusal> {
         let Some(raw) = self.members.get(key) else { return Ok(None) };
         let version = raw.get().parse().ok();
-        version.map(Some).ok_or_else(|| bad(format!("`{key}` must be a version, an integer from 0.")))
+        version.map(Some).ok_or_else(|| bad(format!("`{key}` must be a version: an integer of 0 or more.")))
     }
 
     pub fn boolean(&self, key: &str) -> Result<bool, Refusal> {
         match self.raw(key)?.get() {
             "true" => Ok(true),
             "false" => Ok(false),
-            _ => Err(bad(format!("`{key}` of the {} must be true or false.", self.what))),
+            _ => Err(bad(format!("`{key}` in the {} must be true or false.", self.what))),
         }
     }
 
-    /// A token as it came. Whether it is one is for others to say.
+    /// A token as it came. Whether it is valid is for others to say.
     pub fn token(&self) -> Result<String, Refusal> {
         self.text("token").map(Cow::into_owned)
     }
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
     pub fn id(&self, key: &str) -> Result<String, Refusal> {
         let text = self.text(key)?;
         if text.is_empty() {
-            return Err(bad(format!("`{key}` of the {} must not be empty.", self.what)));
+            return Err(bad(format!("`{key}` in the {} must not be empty.", self.what)));
         }
         self.within(key, text.len(), self.limits.name_bytes)?;
         Ok(text.into_owned())
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
         if size <= limit {
             return Ok(());
         }
-        Err(Refusal::new(Code::LimitName, format!("`{key}` has {size} bytes; this room takes {limit}.")))
+        Err(Refusal::new(Code::LimitName, format!("`{key}` is {size} bytes long; the limit is {limit}.")))
     }
 
     pub fn extra(&self, known: &[&str]) -> Extra {
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// The user whom a message beside the protocol gives as its author, of its own or in a `selection`.
+    /// The author that a relayed message names, at its top level or in a `selection`.
     pub fn author(&self) -> Result<Option<String>, Refusal> {
         let author = self.parsed::<String>("userId");
         let Some(Ok(selection)) = self.selection() else { return Ok(author) };
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         let selected = selected.and_then(|raw| json::string(raw.get())).map(Cow::into_owned);
         match (author, selected) {
             (Some(author), Some(selected)) if author != selected => {
-                let message = "`userId` of the message is another than that of its selection.";
+                let message = "`userId` of the message differs from that of its selection.";
                 Err(Refusal::new(Code::IdentityMismatch, message))
             }
             (author, selected) => Ok(author.or(selected)),
@@ -129,7 +129,7 @@ pub(super) fn within_value(size: usize, limits: &Limits) -> Result<(), Refusal> 
         return Ok(());
     }
     let message =
-        format!("The value and what stands beside it have {size} bytes; this room takes {}.", limits.value_bytes);
+        format!("The value and the members beside it are {size} bytes long; the limit is {}.", limits.value_bytes);
     Err(Refusal::new(Code::LimitValue, message))
 }
 

@@ -1,4 +1,4 @@
-//! Why the room says no: the stable codes of errors and the codes with which connections are closed.
+//! Refusals: the stable codes of errors, and the codes with which connections are closed.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,31 +7,31 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(rename = "RefusalCode"))]
 pub enum Code {
-    /// The frame is not what its type asks for.
+    /// The frame is not what its type requires.
     BadMessage,
-    /// The type is one that the server alone sends (F5).
+    /// Only the server sends this type (F5).
     ReservedType,
-    /// The role does not reach (A4), or it is nobody's own to do (Q2).
+    /// The role is insufficient (A4), or the user may not do this to their own request (Q2).
     Forbidden,
-    /// The token is none that lets its bearer in (A1).
+    /// The token does not let its bearer in (A1).
     Unauthorized,
-    /// The message names another user than the connection's (J2).
+    /// The message names a user other than the connection's (J2).
     IdentityMismatch,
     /// The user has never joined this room (J3).
     NotJoined,
     /// The token was revoked (A8).
     Revoked,
-    /// No such permission request is known (Q2, Q3).
+    /// There is no such permission request (Q2, Q3).
     RequestNotFound,
-    /// The author used the name for another permission request before (Q1).
+    /// The author has used the name for a different permission request (Q1).
     RequestIdReused,
-    /// The number leaves some out (E2).
+    /// A number was skipped (E2).
     OutOfOrder,
-    /// The number was used for something else before (E2).
+    /// The number was used for a different message (E2).
     SeqReused,
-    /// The number was answered so long ago that nobody knows how (E4).
+    /// The outcome of the number is no longer recorded (E4).
     OutcomeForgotten,
-    /// The `Idempotency-Key` was used for something else before (H3).
+    /// The `Idempotency-Key` was used for a different request (H3).
     IdempotencyKeyReused,
     /// The frame is too long.
     LimitMessage,
@@ -45,30 +45,30 @@ pub enum Code {
     LimitBatch,
     /// The data of a presence is too long.
     LimitPresence,
-    /// The detail of a permission request, or the reason of its answer, is too long.
+    /// The detail of a permission request, or the reason of a response, is too long.
     LimitDetail,
-    /// The room has all the open permission requests it takes.
+    /// The room has reached its limit of open permission requests.
     LimitRequests,
-    /// The user sends more than the room takes in that time.
+    /// The rate limit is exceeded.
     LimitRate,
-    /// The room remembers all the idempotency keys it takes.
+    /// The room has reached its limit of idempotency keys.
     LimitKeys,
-    /// The room has all the fields it takes.
+    /// The room has reached its limit of fields.
     LimitFields,
-    /// The room has all the participants it takes, and all are online.
+    /// The room has reached its limit of participants, and all are online.
     LimitParticipants,
-    /// The room keeps all the bytes it takes.
+    /// The room has reached its limit of bytes.
     LimitRoom,
-    /// The room has all the connections it takes.
+    /// The room has reached its limit of connections.
     LimitConnections,
-    /// The storage did not take the change, or cannot be read.
+    /// The storage rejected the change, or cannot be read.
     Storage,
     /// The token cannot be checked at the moment.
     Unavailable,
 }
 
 impl Code {
-    /// The code as it stands in the frame.
+    /// The code as it appears in the frame.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BadMessage => "bad_message",
@@ -103,7 +103,7 @@ impl Code {
         }
     }
 
-    /// Whether the same message may succeed when it is sent again later.
+    /// Whether it is retryable: the same message may succeed later.
     pub fn is_retryable(self) -> bool {
         match self {
             Self::Storage
@@ -139,68 +139,68 @@ impl Code {
     }
 }
 
-/// A message that was not done: its code and a sentence for people.
+/// Why a message was not done: a code, and a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Stable, for programs.
     pub code: Code,
-    /// For people; says what to do.
+    /// A sentence for people that says what to do.
     pub message: String,
-    /// Whether the same message may succeed when it is sent again later.
+    /// Whether it is retryable: the same message may succeed later.
     pub is_retryable: bool,
-    /// With [`Code::OutOfOrder`]: the number that the room waits for.
+    /// With [`Code::OutOfOrder`]: the next number.
     pub expected: Option<u64>,
 }
 
 impl Refusal {
-    /// A refusal with a sentence of its own.
+    /// A refusal with this sentence.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), is_retryable: code.is_retryable(), expected: None }
     }
 
-    /// The client must say `hello` first. What it says before may follow a `hello` that failed, so it may be sent again
-    /// after one that does not.
+    /// The client must send `hello` first. The message may have followed a `hello` that failed, so it is retryable
+    /// after one that succeeds.
     pub fn before_hello(what: &str) -> Self {
-        let message = format!("Say `hello` before the first `{what}`.");
+        let message = format!("Send `hello` before the first `{what}`.");
         Self { is_retryable: true, ..Self::new(Code::BadMessage, message) }
     }
 
-    /// The `clientId` is another user's (E4).
+    /// The `clientId` belongs to another user (E4).
     pub fn not_your_client() -> Self {
-        Self::new(Code::IdentityMismatch, "This `clientId` is another user's. Take a new one, at random.")
+        Self::new(Code::IdentityMismatch, "This `clientId` belongs to another user. Generate a new random one.")
     }
 
-    /// The client sent a number before the one that is next (E2).
+    /// The client sent a number ahead of the next one (E2).
     pub fn out_of_order(expected: u64) -> Self {
-        let message = format!("The room waits for the message with the `seq` {expected}. Send from there again.");
+        let message = format!("The next `seq` is {expected}. Send again from there.");
         Self { expected: Some(expected), ..Self::new(Code::OutOfOrder, message) }
     }
 }
 
-/// Why the room, or the door before it, closes a connection (X2).
+/// Why the room, or the door in front of it, closes a connection (X2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseCode {
-    /// Misuse, a bad room name for one. Do not retry.
+    /// Misuse, such as a bad room name. Do not retry.
     Misuse,
-    /// No token, or none that lets its bearer in. Retry with another token.
+    /// No token, or one that does not let its bearer in. Retry with another token.
     Unauthorized,
-    /// The token is not for this room, or its origin is none that may come. Do not retry.
+    /// The token is not for this room, or the origin is not allowed. Do not retry.
     Forbidden,
     /// The token was revoked (A8). Do not retry.
     Revoked,
-    /// A moderator has closed it (A4). Do not retry.
+    /// A moderator closed it (A4). Do not retry.
     Kicked,
     /// No such kind of room. Do not retry.
     UnknownParty,
     /// The room was deleted (H6). Do not retry.
     Deleted,
-    /// A newer connection of the same client took its place (E6). Do not retry.
+    /// A newer connection of the same client replaced it (E6). Do not retry.
     Replaced,
     /// The client speaks another protocol (Y4). Do not retry.
     Protocol,
     /// Silent for too long. Retry.
     Silent,
-    /// Sent too much for too long (X1). Retry later.
+    /// The rate limit was exceeded for too long (X1). Retry later.
     Rate,
     /// The room's storage cannot be read. Retry later.
     Unavailable,
@@ -226,7 +226,7 @@ impl CloseCode {
         }
     }
 
-    /// The reason that goes with it, stable.
+    /// The stable reason that goes with it.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Misuse => "misuse",

@@ -1,5 +1,5 @@
-//! What the room says: every frame of it. The parts that it shares with answers over HTTP are in the file of their
-//! family; PROTOCOL.md gives the shapes.
+//! Every frame that the room sends. The parts shared with responses over HTTP are in the file of their family;
+//! PROTOCOL.md gives the shapes.
 
 use serde::Serialize;
 
@@ -17,13 +17,13 @@ pub use super::permission::{GrantView, RequestView, ResolutionView};
 pub use super::presence::PresenceView;
 pub use super::sync::{ChangeView, ChangesPage, ChangesView, StateView, WelcomeView};
 
-/// A frame from the room. One of any other type is a page's own message, passed on as it came (P2); so is a `presence`
-/// without a list of it (F5).
+/// A frame from the room. One of any other type is a page's own message, relayed unchanged (P2); so is a `presence`
+/// without a list (F5).
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(rename = "ServerFrame", optional_fields))]
 pub enum ServerMessage<'a> {
-    /// Someone came, or has a new name (J1).
+    /// Someone joined, or has a new name (J1).
     UserJoined {
         /// Who.
         user_id: &'a str,
@@ -42,7 +42,7 @@ pub enum ServerMessage<'a> {
         /// When the server last heard from the user.
         last_seen: Millis,
     },
-    /// A participant is ready, or no longer (J7).
+    /// A participant is ready, or no longer is (J7).
     UserReady {
         /// Who.
         user_id: &'a str,
@@ -68,7 +68,7 @@ pub enum ServerMessage<'a> {
         /// The version that this change made.
         version: u64,
     },
-    /// A permission is asked for (S8).
+    /// A permission is requested (S8).
     PermissionRequest {
         /// The author's name for the request.
         request_id: &'a str,
@@ -76,41 +76,41 @@ pub enum ServerMessage<'a> {
         user_id: &'a str,
         /// What it is for.
         action: &'a str,
-        /// What else there is to know, in the page's own words.
+        /// Details, in the page's own form.
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<&'a Json>,
         /// When it was made.
         created_at: Millis,
-        /// From when on it cannot be answered any more.
+        /// From when on no response reaches it.
         expires_at: Millis,
         /// The version that this change made.
         version: u64,
     },
-    /// A request is answered (S8).
+    /// A request is resolved (S8).
     PermissionResponse {
         /// The author's name for the request.
         request_id: &'a str,
         /// The author.
         user_id: &'a str,
-        /// The answer.
+        /// The decision.
         #[serde(flatten)]
         resolution: &'a Resolution,
         /// The version that this change made.
         version: u64,
     },
-    /// A request has ended without an answer (S8).
+    /// A request has ended without a response (S8).
     PermissionCancelled {
         /// The author's name for the request.
         request_id: &'a str,
         /// The author.
         user_id: &'a str,
-        /// Present, and true, when nobody answered in time.
+        /// Present, and true, if nobody responded in time.
         #[serde(skip_serializing_if = "Option::is_none")]
         expired: Option<bool>,
         /// The version that this change made.
         version: u64,
     },
-    /// A permission is taken back (S8).
+    /// A permission is revoked (S8).
     PermissionRevoked {
         /// What it was for.
         action: &'a str,
@@ -119,18 +119,18 @@ pub enum ServerMessage<'a> {
         /// The version that this change made.
         version: u64,
     },
-    /// All of the room's state (Y2); the body of `GET /state` too (H1).
+    /// The room's full state (Y2); also the body of `GET /state` (H1).
     SyncResponse(Box<StateView<'a>>),
     /// What changed since the version that a client has (Y3, Y6).
     Changes(Box<ChangesView<'a>>),
-    /// The answer to `hello` (Y4).
+    /// The reply to `hello` (Y4).
     Welcome(Box<WelcomeView<'a>>),
-    /// What people are looking at, as far as that is new (P1).
+    /// What people are looking at, as far as it is new (P1).
     Presence {
-        /// One entry a connection.
+        /// One entry per connection.
         presence: Vec<PresenceView<'a>>,
     },
-    /// A write came too late: the field is not what its writer last saw (S4).
+    /// A write came too late: the field has changed since its writer last saw it (S4).
     Conflict {
         /// The message's `id`.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,10 +141,10 @@ pub enum ServerMessage<'a> {
         /// `E_CONFLICT`.
         #[cfg_attr(test, ts(type = "\"E_CONFLICT\""))]
         code: &'a str,
-        /// What lost, and to what.
+        /// What lost, and what to.
         #[serde(flatten)]
         conflict: ConflictView<'a>,
-        /// Present, and true, when this was answered before.
+        /// Present, and true, if this was answered before.
         #[serde(skip_serializing_if = "Option::is_none")]
         duplicate: Option<bool>,
     },
@@ -153,18 +153,18 @@ pub enum ServerMessage<'a> {
         /// The message's `id`.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a MessageId>,
-        /// The message's `seq`: it and all before it are answered.
+        /// The message's `seq`: it and all before it have been answered.
         #[serde(skip_serializing_if = "Option::is_none")]
         seq: Option<u64>,
         /// The version that the message made, or the room's when it changed nothing.
         version: u64,
-        /// Present, and true, when this was answered before, or the request was settled before (Q2).
+        /// Present, and true, if this was answered before, or the request was already settled (Q2).
         #[serde(skip_serializing_if = "Option::is_none")]
         duplicate: Option<bool>,
-        /// Where the request stands that was settled before (Q2).
+        /// The status of a request that was already settled (Q2).
         #[serde(skip_serializing_if = "Option::is_none")]
         status: Option<Status>,
-        /// And how it was answered, if it was.
+        /// How it was resolved, if it was.
         #[serde(flatten)]
         resolution: ResolutionView<'a>,
     },
@@ -181,13 +181,13 @@ pub enum ServerMessage<'a> {
         /// The message's `seq`.
         #[serde(skip_serializing_if = "Option::is_none")]
         seq: Option<u64>,
-        /// Present, and true, when the same message may succeed later.
+        /// Present, and true, if retryable: the same message may succeed later.
         #[serde(skip_serializing_if = "Option::is_none")]
         retry: Option<bool>,
-        /// The `seq` that the room waits for, with the code `out_of_order`.
+        /// With the code `out_of_order`: the next `seq`.
         #[serde(skip_serializing_if = "Option::is_none")]
         expected: Option<u64>,
-        /// Present, and true, when this was answered before.
+        /// Present, and true, if this was answered before.
         #[serde(skip_serializing_if = "Option::is_none")]
         duplicate: Option<bool>,
     },
@@ -200,7 +200,7 @@ impl ServerMessage<'_> {
     }
 }
 
-/// The frame that tells a client of a refusal. `is_duplicate`: the message was refused before.
+/// The frame that tells a client of a refusal. `is_duplicate`: the message had been refused before.
 pub fn error(refusal: &Refusal, tag: &Tag, is_duplicate: bool) -> String {
     ServerMessage::Error {
         code: refusal.code.as_str(),
@@ -214,8 +214,8 @@ pub fn error(refusal: &Refusal, tag: &Tag, is_duplicate: bool) -> String {
     .encode()
 }
 
-/// The frame that tells a client that its message was done. `record`: how the request ended that it was about, if that
-/// is to be told.
+/// The frame that tells a client that its message was done. `record`: how the permission request it was about had
+/// ended, if that is to be reported.
 pub fn ack(
     id: Option<&MessageId>,
     seq: Option<u64>,

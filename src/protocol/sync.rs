@@ -1,4 +1,4 @@
-//! What a client has and what it lacks: `hello` and its answer, all of the state, what changed (Y1 to Y6).
+//! What a client has and what it lacks: `hello` and its reply, the full state, changes (Y1 to Y6).
 
 use serde::Serialize;
 
@@ -18,13 +18,13 @@ use super::{Millis, PROTOCOL};
 /// `hello`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
-    /// The client's outbox, by a name of its own choice (E1).
+    /// The client's outbox, under a name of its own choice (E1).
     pub client_id: String,
-    /// The version that the client has, if it has one.
+    /// The version that the client has, if any.
     pub since: Option<u64>,
-    /// The life of the room that the client knows, if it knows one (U8).
+    /// The life of the room that the client knows, if any (U8).
     pub epoch: Option<String>,
-    /// By what right the client comes, where it did not say so before (A1).
+    /// The token, if the client has not presented one before (A1).
     pub token: Option<String>,
 }
 
@@ -50,7 +50,7 @@ pub struct WelcomeView<'a> {
     pub last_seq: Option<u64>,
     /// The server's time.
     pub time: Millis,
-    /// What the room takes.
+    /// The room's limits.
     pub limits: &'a Limits,
 }
 
@@ -72,11 +72,11 @@ pub struct StateView<'a> {
     pub participants: Vec<ParticipantView<'a>>,
     /// What people are looking at.
     pub presence: Vec<PresenceView<'a>>,
-    /// The permission requests, the settled too.
+    /// The permission requests, including settled ones.
     pub requests: Vec<RequestView<'a>>,
-    /// The permissions that stand.
+    /// The permissions in force.
     pub permissions: Vec<GrantView<'a>>,
-    /// Present, and true, when the client must drop what it had.
+    /// Present, and true, if the client must discard what it had.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset: Option<bool>,
 }
@@ -88,24 +88,24 @@ pub struct StateView<'a> {
 pub struct ChangesView<'a> {
     /// The version that the client has.
     pub from: u64,
-    /// The version that it has with these changes.
+    /// The version that it has after these changes.
     pub to: u64,
     /// Which life of the room this is (U8).
     pub epoch: &'a str,
     /// What changed, the oldest first.
     pub changes: Vec<ChangeView<'a>>,
-    /// Everyone on record, for a client that comes back. Not in a live frame.
+    /// Everyone on record, for a client that resumes. Not in a live frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub participants: Option<Vec<ParticipantView<'a>>>,
-    /// What people are looking at, for a client that comes back. Not in a live frame.
+    /// What people are looking at, for a client that resumes. Not in a live frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub presence: Option<Vec<PresenceView<'a>>>,
-    /// Present, and true, when a reader of events must drop what it had (H4).
+    /// Present, and true, if a reader of events must discard what it had (H4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset: Option<bool>,
 }
 
-/// How something stands after its last change (Y5).
+/// The state of something after its last change (Y5).
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 #[cfg_attr(test, derive(ts_rs::TS), ts(rename = "Change"))]
@@ -124,7 +124,7 @@ pub enum ChangeView<'a> {
         /// When.
         updated_at: Millis,
     },
-    /// A participant was recorded, renamed, or became ready or not.
+    /// A participant was recorded, renamed, or changed its ready flag.
     Participant {
         /// The change's version.
         version: u64,
@@ -135,18 +135,18 @@ pub enum ChangeView<'a> {
     Request {
         /// The change's version.
         version: u64,
-        /// How it stands.
+        /// Its state.
         #[cfg_attr(test, ts(as = "RequestView<'static>"))]
         request: Json,
     },
-    /// A permission was given or ended.
+    /// A permission was granted or ended.
     Grant {
         /// The change's version.
         version: u64,
-        /// How it stands, or stood last.
+        /// Its state, or its last one.
         #[cfg_attr(test, ts(as = "GrantView<'static>"))]
         grant: Json,
-        /// Present, and true, when it was ended.
+        /// Present, and true, if it has ended.
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(test, ts(optional))]
         ended: Option<bool>,
@@ -165,16 +165,16 @@ impl ChangeView<'_> {
     }
 }
 
-/// The body of `GET /changes`, as long as what changed is known; else that of `GET /state` answers (H2).
+/// The body of `GET /changes`, if what changed is still known; otherwise the reply is that of `GET /state` (H2).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(ts_rs::TS))]
 pub struct ChangesPage<'a> {
-    /// The version after which the changes come.
+    /// The version that the changes follow.
     pub from: u64,
     /// The room's version.
     pub to: u64,
-    /// The same, as other answers call it.
+    /// The same, under the name that other responses use.
     pub version: u64,
     /// Which life of the room this is (U8).
     pub epoch: &'a str,
@@ -186,7 +186,7 @@ pub struct ChangesPage<'a> {
     pub time: Millis,
 }
 
-/// Reads `hello`: `None` for another protocol than this one.
+/// Reads `hello`: `None` for a protocol other than this one.
 pub(super) fn read_hello(reader: &Reader<'_>) -> Result<Option<Hello>, Refusal> {
     if reader.parsed::<u64>("protocol") != Some(PROTOCOL) {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! By what a client knows the answer to its message: the name and the number that it gave it (F3, E1).
+//! How a client recognises the reply to its message: by the name and the number that it gave it (F3, E1).
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::limits::{ID_SEARCH_BYTES, MESSAGE_ID_CHARS};
 use super::permission;
 use super::reader::Reader;
 
-/// By what a client knows the answer to its message: what it gave of `id` and `seq`.
+/// How a client recognises the reply to its message: by `id`, `seq` or both.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tag {
     /// Any name, for any message (F3).
@@ -20,13 +20,13 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// Whether there is nothing to answer by.
+    /// Whether it has neither.
     pub fn is_empty(&self) -> bool {
         self.id.is_none() && self.number.is_none()
     }
 }
 
-/// The `id` that a client gave its message, to be told the outcome (F3).
+/// The `id` that a client gave its message, in order to learn what becomes of it (F3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -37,23 +37,23 @@ pub enum MessageId {
     Text(String),
 }
 
-/// The number that a client gave its message, and a mark of what the message says (E1, E2).
+/// The number that a client gave its message, and the content mark of the message (E1, E2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Number {
-    /// 1 for the first message of a `clientId`, one more for each.
+    /// 1 for the first message of a `clientId`, and one more for each that follows.
     pub seq: u64,
-    /// Equal for messages that say the same.
+    /// Equal for messages with the same content.
     pub content_mark: u32,
 }
 
-/// What a message gives.
+/// What a message carries.
 pub(super) fn of(reader: &Reader<'_>) -> Tag {
     let member = |key: &str| reader.members.get(key);
     let number = |seq| Number { seq, content_mark: content_mark(reader) };
     Tag { id: member("id").and_then(message_id), number: member("seq").and_then(seq).map(number) }
 }
 
-/// What is read of a message that is too long to be taken apart.
+/// What is read of a message that is too long to be parsed.
 #[derive(Deserialize)]
 struct Oversized<'a> {
     #[serde(borrow, default)]
@@ -62,7 +62,7 @@ struct Oversized<'a> {
     seq: Option<&'a RawValue>,
 }
 
-/// What can be told of a message that is too long to be taken apart.
+/// The tag of a message that is too long to be parsed.
 pub(super) fn of_oversized(text: &str) -> Tag {
     let readable = Some(text).filter(|text| text.len() <= ID_SEARCH_BYTES);
     let Some(found) = readable.and_then(|text| serde_json::from_str::<Oversized<'_>>(text).ok()) else {
@@ -76,7 +76,7 @@ pub(super) fn of_oversized(text: &str) -> Tag {
     Tag { id: found.id.and_then(message_id), number }
 }
 
-/// The name that this is, if it can be one.
+/// The name in this JSON, if it is a valid one.
 pub(super) fn message_id(raw: &RawValue) -> Option<MessageId> {
     let Some(text) = json::string(raw.get()) else {
         return serde_json::from_str(raw.get()).ok().map(MessageId::Number);
@@ -85,13 +85,13 @@ pub(super) fn message_id(raw: &RawValue) -> Option<MessageId> {
     is_short.then(|| MessageId::Text(text.into_owned()))
 }
 
-/// The number that this is, if it can be one: on the wire those that JavaScript holds exactly.
+/// The number in this JSON, if it is a valid one: on the wire, one that JavaScript represents exactly.
 pub(super) fn seq(raw: &RawValue) -> Option<u64> {
     raw.get().parse().ok().filter(|seq| (1..1 << 53).contains(seq))
 }
 
-/// A mark of what a message says: its kind, field, value and base version, in whatever layout they are written. Two
-/// that say something else have the same mark once in four thousand million times; it finds a client's mistake (E2).
+/// The content mark of a message: a hash of its kind, field, value and base version, however they are laid out. Two
+/// different messages share a mark once in four thousand million times; it detects a client's mistake (E2).
 fn content_mark(reader: &Reader<'_>) -> u32 {
     let members = reader.members;
     let selection = reader.selection().and_then(|selection| selection.as_ref().ok());
@@ -100,7 +100,7 @@ fn content_mark(reader: &Reader<'_>) -> u32 {
         selected.or_else(|| members.get(key)).map_or("", |raw| raw.get())
     };
     let mut hash = Fnv::default();
-    // In an address the field has other escapes than in JSON.
+    // A field is escaped differently in an address than in JSON.
     let field = json::string(member("field"));
     hash.json(&field.map_or(Cow::Borrowed(member("field")), |field| Cow::Owned(json::encode(&field))));
     for key in ["type", "value", "baseVersion", "isReady", "userName", "changes"] {
@@ -113,7 +113,7 @@ fn content_mark(reader: &Reader<'_>) -> u32 {
     hash.0
 }
 
-/// The hash FNV-1a of 32 bits (RFC 9923). Kept in storage, so it must stay the same from one build to the next.
+/// The 32-bit FNV-1a hash (RFC 9923). It is stored, so it must stay the same from one build to the next.
 struct Fnv(u32);
 
 impl Default for Fnv {
@@ -123,7 +123,7 @@ impl Default for Fnv {
 }
 
 impl Fnv {
-    /// Takes JSON in without the white space between its tokens, and a mark of its end.
+    /// Adds JSON without the white space between its tokens, followed by an end mark.
     fn json(&mut self, text: &str) {
         let is_space = |byte: u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
         for (byte, _) in json::bytes(text).filter(|(byte, in_string)| *in_string || !is_space(*byte)) {

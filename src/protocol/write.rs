@@ -1,5 +1,5 @@
-//! Writing a field over HTTP: a body, a query and headers become the frame that says the same, so that one reader
-//! checks both (H3).
+//! Writing a field over HTTP: a body, a query and headers become the equivalent frame, so that one reader checks both
+//! (H3).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,14 +11,14 @@ use super::limits::{IDEMPOTENCY_KEY_BYTES, Limits};
 use super::message::Frame;
 use super::refusal::{Code, Refusal};
 
-/// A change of a field by somebody without a socket.
+/// A change to a field over HTTP.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldWrite {
-    /// The change as a frame would say it. Its number is the outbox's, or one that stands for the key.
+    /// The change as a frame. Its number is the outbox's, or a stand-in for the key.
     pub frame: Frame,
-    /// Whose outbox it is from, if from any.
+    /// The outbox it comes from, if any.
     pub client_id: Option<String>,
-    /// The name of the request, by which it can be repeated without harm. Not together with a `seq`.
+    /// The idempotency key, which makes the request safe to repeat. Not combined with a `seq`.
     pub key: Option<String>,
 }
 
@@ -31,7 +31,7 @@ pub enum Verb {
     Delete,
 }
 
-/// What a `DELETE` may say in its address.
+/// What a `DELETE` may carry in its query.
 pub const QUERY_MEMBERS: [&str; 4] = ["userId", "baseVersion", "clientId", "seq"];
 
 /// A request as it came.
@@ -43,9 +43,9 @@ pub struct HttpWrite<'a> {
     pub field: &'a str,
     /// The user of the token, if there is one (A3).
     pub user: Option<&'a str>,
-    /// The body; may be empty when there is a query.
+    /// The body; may be empty if there is a query.
     pub body: &'a str,
-    /// Members from the query, for a `DELETE`, which many clients send without a body.
+    /// Members from the query of a `DELETE`, which many clients send without a body.
     pub query: &'a BTreeMap<String, String>,
     /// The header `Idempotency-Key`.
     pub key: Option<&'a str>,
@@ -65,13 +65,13 @@ impl FieldWrite {
     /// Reads a request.
     ///
     /// # Errors
-    /// The request cannot be read so far as to say whose it is. What its content lacks is in the frame.
+    /// The request cannot be read far enough to say whose it is. Anything wrong with its content is in the frame.
     pub fn read(request: &HttpWrite<'_>, limits: &Limits) -> Result<Self, Refusal> {
         let mut members = members(request)?;
         if let Some(user) = request.user {
             let named = members.entry("userId".to_owned()).or_insert_with(|| Json::of(&user));
             if json::string(named.text()).as_deref() != Some(user) {
-                let message = "The token is another user's. Leave `userId` out, or name the token's own.";
+                let message = "The token belongs to another user. Omit `userId`, or use the token's own.";
                 return Err(Refusal::new(Code::IdentityMismatch, message));
             }
         }
@@ -81,11 +81,11 @@ impl FieldWrite {
         };
         let has_seq = members.contains_key("seq");
         if has_seq && client_id.is_none() {
-            return Err(bad("`seq` counts the messages of a `clientId`. Send both or neither."));
+            return Err(bad("`seq` numbers the messages of a `clientId`. Send both or neither."));
         }
         let key = match request.key.map(str::trim) {
             Some(key) if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES || !key.is_ascii() => {
-                let message = format!("The Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES} characters of ASCII.");
+                let message = format!("The Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES} ASCII characters.");
                 return Err(bad(message));
             }
             key => key.filter(|_| !has_seq).map(str::to_owned),
@@ -95,17 +95,18 @@ impl FieldWrite {
     }
 }
 
-/// The members of the body and, where it lacks them, of the query.
+/// The members of the body and, where missing there, of the query.
 fn members(request: &HttpWrite<'_>) -> Result<Extra, Refusal> {
     let mut members = Extra::new();
     for (key, text) in request.query {
-        // A number is one where the protocol has one; everything else is text.
+        // A number where the protocol has a number; everything else is text.
         let is_number = matches!(key.as_str(), "baseVersion" | "seq") && text.parse::<u64>().is_ok();
         let value = if is_number { Json::parse(text.clone()).ok() } else { None };
         members.insert(key.clone(), value.unwrap_or_else(|| Json::of(text)));
     }
     if !request.body.trim().is_empty() || request.verb == Verb::Put {
-        let body = json::object(request.body).map_err(|error| bad(format!("The body is no JSON object: {error}.")))?;
+        let body =
+            json::object(request.body).map_err(|error| bad(format!("The body is not a JSON object: {error}.")))?;
         for (key, raw) in body.without_duplicate_keys().map_err(bad)?.iter() {
             members.insert(key.to_owned(), Json::from(raw));
         }
@@ -115,9 +116,9 @@ fn members(request: &HttpWrite<'_>) -> Result<Extra, Refusal> {
 
 fn client_id(raw: &Json, limits: &Limits) -> Result<String, Refusal> {
     let id = json::string(raw.text()).map(Cow::into_owned).filter(|id| !id.is_empty());
-    let id = id.ok_or_else(|| bad("`clientId` must be a string that is not empty."))?;
+    let id = id.ok_or_else(|| bad("`clientId` must be a non-empty string."))?;
     if id.len() > limits.name_bytes {
-        let message = format!("`clientId` has {} bytes; this room takes {}.", id.len(), limits.name_bytes);
+        let message = format!("`clientId` is {} bytes long; the limit is {}.", id.len(), limits.name_bytes);
         return Err(Refusal::new(Code::LimitName, message));
     }
     Ok(id)

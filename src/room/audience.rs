@@ -1,4 +1,4 @@
-//! Who hears a frame. The one rule for it: a platform keeps the [`Standing`] of each socket and asks
+//! Who hears a frame. This is the only rule: a platform keeps each socket's [`Standing`] and asks
 //! [`Audience::includes`]; it decides nothing by itself.
 
 use crate::protocol::connection::ConnectionId;
@@ -12,9 +12,9 @@ pub enum Audience {
     One(ConnectionId),
     /// All connections but this one.
     Others(ConnectionId),
-    /// All plain connections, but the author of what they hear.
+    /// All plain connections, except the author of what they hear.
     Plain {
-        /// The author, where it has a connection.
+        /// The author, if it has a connection.
         but: Option<ConnectionId>,
     },
     /// All greeted connections.
@@ -24,16 +24,16 @@ pub enum Audience {
 /// What a connection gets to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Nothing but what is meant for it alone: its token is still to come (A9).
+    /// Only what is meant for it alone: its token is still to come (A9).
     Unauthenticated,
-    /// Each change by itself (S8).
+    /// Each change on its own (S8).
     Plain,
     /// Changes gathered in frames: it has said `hello` (Y6).
     Greeted,
 }
 
 impl Standing {
-    /// The standing of a socket that remembers this.
+    /// The standing of a socket with this attachment.
     pub fn of(attachment: &Attachment) -> Self {
         match (attachment.is_unauthenticated, &attachment.client) {
             (true, _) => Self::Unauthenticated,

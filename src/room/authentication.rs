@@ -17,10 +17,10 @@ use super::state::State;
 use super::turn::{Effect, Turn};
 use super::{admission, replies};
 
-/// Whether what becomes of a frame is decided by the token in it.
+/// Whether the token in a frame decides what becomes of it.
 pub fn needs_check(state: &State, from: ConnectionId, frame: &Frame) -> bool {
     match &frame.message {
-        // Who was let in before it said `hello` was let in for another token.
+        // A connection that was admitted before its `hello` was admitted by another token.
         Ok(ClientMessage::Hello(Hello { token, .. })) => token.is_some() && state.sessions.is_unauthenticated(from),
         Ok(ClientMessage::Auth { .. }) => state.sessions.get(from).is_some(),
         Ok(_) | Err(_) => false,
@@ -35,7 +35,7 @@ pub fn check(state: &mut State, gate: &mut Gate, from: ConnectionId, frame: Fram
         Ok(_) | Err(_) => return,
     };
     if gate.is_checking(from) {
-        let refusal = Refusal::new(Code::LimitRate, "Another token is being checked. Send this one again.");
+        let refusal = Refusal::new(Code::LimitRate, "Another token is still being checked. Send this one again.");
         let text = frames::error(&refusal, &frame.tag, false);
         return replies::in_any_case(state, from, text);
     }
@@ -43,7 +43,7 @@ pub fn check(state: &mut State, gate: &mut Gate, from: ConnectionId, frame: Fram
     gate.check(from, frame, is_first);
 }
 
-/// The token in a frame was checked. Returns what was staged before a `hello` that is done.
+/// The token in a frame was checked. Returns what had been staged before the `hello`, if one was done.
 pub fn verified(
     state: &mut State,
     pacing: &mut Pacing,
@@ -57,7 +57,7 @@ pub fn verified(
         Ok((user, pass)) if gate.revocations.contain(&user, &pass, now) => Err(Denial::Revoked),
         outcome => outcome,
     };
-    // It is about the connection and not from the outbox.
+    // It concerns the connection and does not come from the outbox.
     let tag = Tag { number: None, ..frame.tag };
     match (frame.message, outcome) {
         (Ok(ClientMessage::Hello(hello)), Ok((user, pass))) if state.sessions.is_unauthenticated(from) => {

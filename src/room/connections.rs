@@ -1,4 +1,4 @@
-//! Connections: what the room knows of each, and what people show on them.
+//! Connections: what the room knows about each, and what people show on them.
 
 pub mod hello;
 pub mod leaving;

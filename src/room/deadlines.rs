@@ -1,8 +1,8 @@
-//! Everything that falls due by itself, in one table: when it does, and what happens then.
+//! Everything that falls due by itself, in one table: when it is due, and what happens then.
 //!
-//! Deadlines are judged by the clock, not by the alarm: those of [`Deadline::AT_EVENTS`] at the start of every event, the
-//! others when the alarm rings, since they have to look at pings or at everyone. So one that rings late delays nothing
-//! that anybody can see, and one that rings early does no harm. The object has one alarm, and setting it is a billed row.
+//! Deadlines are judged by the clock, not by the alarm: those of [`Deadline::AT_EVENTS`] at the start of every event,
+//! the others when the alarm rings, since they have to look at pings or at everyone. So an alarm that rings late delays
+//! nothing visible, and one that rings early does no harm. The object has one alarm, and setting it is a billed row.
 
 use crate::protocol::Millis;
 use crate::protocol::refusal::CloseCode;
@@ -12,19 +12,20 @@ use super::connections::sessions::TOKEN_WAIT;
 use super::records::{clients, permissions};
 use super::state::State;
 
-/// A connection that pinged before is taken for dead after this long without a sign, in milliseconds. Browsers
-/// throttle the timers of hidden tabs to one a minute, so a page that pings every 25 s may be heard once a minute (J8).
+/// A connection that has pinged counts as dead after this long without a sign of life, in milliseconds. Browsers
+/// throttle the timers of hidden tabs to one a minute, so a page that pings every 25 s may be heard only once a minute
+/// (J8).
 pub const SILENCE: Millis = 150_000;
 
 /// A kind of thing that falls due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
-    /// A connection's token ends, or one that is owed has not come (A5, A9).
+    /// A connection's token expires, or an unauthenticated connection's time is up (A5, A9).
     Token,
-    /// A record's time is over: a permission request has waited for long enough, what was settled has been told for a day
-    /// (Q3, Q5).
+    /// A record's time is up: a permission request has expired, or what is settled has been reported for a day (Q3,
+    /// Q5).
     Record,
-    /// A client, or an idempotency key, was not heard of for too long (E4, H3). It wakes nobody.
+    /// A client or an idempotency key has not been used for too long (E4, H3). This wakes no room.
     Client,
     /// A connection has been silent (J8).
     Silence,
@@ -37,10 +38,10 @@ impl Deadline {
     const AT_EVENTS: [Self; 2] = [Self::Record, Self::Token];
     /// Those that the alarm judges.
     const AT_ALARMS: [Self; 2] = [Self::Client, Self::Silence];
-    /// Those for which a room is woken.
+    /// Those that wake a room.
     const WAKING: [Self; 4] = [Self::Silence, Self::Unused, Self::Token, Self::Record];
 
-    /// When the first of its kind falls due, as far as the room must be awake then.
+    /// When the first of its kind falls due, if the room must be awake then.
     fn next(self, state: &State) -> Option<Millis> {
         match self {
             Self::Token => state.sessions.next_due(),
@@ -48,7 +49,7 @@ impl Deadline {
             Self::Client => None,
             Self::Silence if state.sessions.len() > 1 => {
                 let pinging = state.sessions.iter().filter(|(_, session)| session.pings);
-                // Whoever should have been closed by now has pinged meanwhile, without the room.
+                // A connection that should have been closed by now has pinged meanwhile, without waking the room.
                 let due = pinging.map(|(_, session)| session.heard + SILENCE).filter(|at| *at > state.clock);
                 Some(due.fold(state.clock + SILENCE, Millis::min))
             }
@@ -79,7 +80,7 @@ impl Deadline {
                 let limit = now - SILENCE;
                 close_all(state, CloseCode::Silent, |session| session.pings && session.heard <= limit);
             }
-            // Who is alone is not looked after.
+            // A lone connection is not checked for silence.
             Self::Silence => {}
             Self::Unused => {}
         }
@@ -92,13 +93,13 @@ enum Arming {
     /// It stays.
     #[default]
     Keep,
-    /// It is set if something falls due before it rings.
+    /// It is moved if something falls due before it rings.
     IfEarlier,
     /// It is set anew.
     Anew,
 }
 
-/// The room's alarm, as far as this waking knows.
+/// The room's alarm, as far as it is known since the room woke.
 #[derive(Debug, Clone, Default)]
 pub struct Deadlines {
     /// When it rings.
@@ -122,35 +123,35 @@ impl Deadlines {
         Deadline::AT_ALARMS.into_iter().for_each(|deadline| deadline.expire(state, now));
     }
 
-    /// Whether nobody is there and nobody was for the time to live (X3).
+    /// Whether nobody is connected, and nobody has been for the time to live (X3).
     pub fn is_unused(state: &State, now: Millis) -> bool {
         state.sessions.is_empty() && unused_at(state) <= now
     }
 
-    /// The alarm rings at this time, or is not set.
+    /// Notes when the alarm rings, or that it is not set.
     pub fn is_armed(&mut self, at: Option<Millis>) {
         self.armed = at;
     }
 
-    /// Whether the alarm should have rung by now, and has somebody to look after.
+    /// Whether the alarm should have rung by now, and would have somebody to check.
     pub fn is_overdue(&self, state: &State, now: Millis) -> bool {
         self.armed.is_some_and(|at| at <= now) && state.sessions.len() > 1
     }
 
-    /// Has the room woken earlier, if something is due before the alarm. One that rings too early does no harm, and one
-    /// that is set anew costs a write.
+    /// Moves the alarm forward if something is due before it. An alarm that rings too early does no harm; setting one
+    /// costs a write.
     pub fn arm_if_earlier(&mut self) {
         if self.arming == Arming::Keep {
             self.arming = Arming::IfEarlier;
         }
     }
 
-    /// Has the room woken when something is due next.
+    /// Sets the alarm for whatever is due next.
     pub fn arm_anew(&mut self) {
         self.arming = Arming::Anew;
     }
 
-    /// The time for which the alarm must be set now, if it must.
+    /// The time to set the alarm to, if it has to be set now.
     pub fn arm(&mut self, state: &State) -> Option<Millis> {
         let arming = std::mem::take(&mut self.arming);
         if arming == Arming::Keep {

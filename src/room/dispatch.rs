@@ -1,4 +1,4 @@
-//! What a message of a connection in the room does, and how it is answered.
+//! What each message from a connection in the room does, and how it is answered.
 
 use crate::access::roles;
 use crate::protocol::connection::ConnectionId;
@@ -14,18 +14,18 @@ use super::reply::{Rejection, Reply, Writer};
 use super::state::State;
 use super::views;
 
-/// Does a message, once and only once where it has a number, and stages the answer. `text` is the frame as it came.
+/// Does a message, exactly once if it has a number, and stages the reply. `text` is the frame as received.
 pub fn answer(state: &mut State, from: ConnectionId, text: &str, tag: Tag, message: Result<ClientMessage, Refusal>) {
     let Some(session) = state.sessions.get(from) else { return };
     let (client, user) = (session.client().map(str::to_owned), session.identity.user().map(str::to_owned));
     let said = message.as_ref().ok();
-    // A presence that is kept is no news to its sender, and a token without keys is not looked at.
+    // A presence that was accepted needs no reply.
     let is_silent = matches!(said, Some(ClientMessage::Presence { .. })) && tag.is_empty();
     let joins = match said {
         Some(ClientMessage::Join(join)) => Some(join.user_id.clone()),
         Some(_) | None => None,
     };
-    // It is about the connection and not from the outbox, so a number on it counts for nothing.
+    // It concerns the connection and does not come from the outbox, so its number is ignored.
     let tag = if matches!(said, Some(ClientMessage::Auth { .. })) { Tag { number: None, ..tag } } else { tag };
     let request = said.and_then(|message| permissions::messages::ended_by(message, user.as_deref()));
     let author = user.or_else(|| said?.author().map(str::to_owned));
@@ -45,7 +45,7 @@ pub fn answer(state: &mut State, from: ConnectionId, text: &str, tag: Tag, messa
     }
 }
 
-/// Does what a message says. Returns the version that answers it.
+/// Does what a message says. Returns the version to acknowledge it with.
 fn apply(
     state: &mut State,
     from: ConnectionId,
@@ -78,7 +78,7 @@ fn apply(
         }
         ClientMessage::Kick { user_id } => Ok(leaving::kick(state, &user_id)),
         ClientMessage::Permission(message) => permissions::messages::change(state, from, message),
-        // These change what the connection is, and are done before it comes to what the room holds.
+        // These change the connection itself, and were handled before.
         ClientMessage::Hello(_) | ClientMessage::OtherProtocol | ClientMessage::Auth { .. } => Ok(state.version),
     }
 }

@@ -10,8 +10,8 @@ use crate::protocol::write::FieldWrite;
 
 use super::turn::Completion;
 
-/// When each connection last pinged, for those that ever did: the runtime answers pings without waking the room. A
-/// function, since to look them up costs a call for each socket and most events have no use for them.
+/// When each connection last pinged, for those that ever did: the runtime answers pings without waking the room. This
+/// is a function, since looking them up costs a call for each socket and most events have no use for them.
 #[derive(Clone, Copy)]
 pub struct Pings<'a>(pub &'a dyn Fn() -> Vec<(ConnectionId, Millis)>);
 
@@ -28,7 +28,7 @@ pub enum Event<'a> {
     Connected {
         /// Its name.
         connection: ConnectionId,
-        /// By what right.
+        /// The right by which it enters.
         entry: Admission,
         /// When the alarm rings, if one is set.
         alarm: Option<Millis>,
@@ -37,31 +37,31 @@ pub enum Event<'a> {
     Frame {
         /// On which connection.
         from: ConnectionId,
-        /// What it says; `None` for a binary one, which no rule has a use for (F1).
+        /// Its text; `None` for a binary one, which no rule has a use for (F1).
         text: Option<&'a str>,
         /// The newest pings.
         pings: Pings<'a>,
     },
-    /// Frames that the platform held until the flush timer are about to come. They are flushed together, though a flush
-    /// may be due before the last of them.
+    /// The frames in the platform's inbox are about to come. They are flushed together, even if a flush falls due
+    /// before the last of them.
     Gathered,
     /// A connection is gone.
     Disconnected {
         /// Which.
         connection: ConnectionId,
-        /// The last sign of it beside messages: its last ping, or now when it said goodbye.
+        /// Its last sign of life other than messages: its last ping, or now if it said goodbye.
         heard: Option<Millis>,
     },
-    /// What an effect set going is done.
+    /// An effect has completed.
     Completed {
-        /// What, and with what outcome.
+        /// Which, and with what result.
         completion: Completion,
         /// The newest pings.
         pings: Pings<'a>,
     },
-    /// Somebody without a socket writes a field (H3). The answer is in the turn.
+    /// A field is written over HTTP (H3). The response is in the turn.
     Written(FieldWrite),
-    /// Somebody without a socket will read: what the clock has brought about has to be stored first.
+    /// The room is about to be read over HTTP: what the clock has brought about has to be stored first.
     Read {
         /// The newest pings.
         pings: Pings<'a>,
@@ -73,11 +73,11 @@ pub enum Event<'a> {
         /// Which of the user's tokens.
         revocations: &'a [Revocation],
     },
-    /// A moderator ends this life of the room (H6).
+    /// A moderator deletes the room (H6).
     Deleted,
     /// The flush timer rang.
     Timer,
-    /// The alarm rang, or is due. It may do so at any time.
+    /// The alarm rang, or is due. This may happen at any time.
     Alarm {
         /// The newest pings.
         pings: Pings<'a>,

@@ -1,4 +1,4 @@
-//! How all that is staged becomes a turn.
+//! How everything staged becomes a turn.
 
 use crate::protocol::Millis;
 
@@ -10,8 +10,8 @@ use super::pacing::Pacing;
 use super::state::State;
 use super::turn::Turn;
 
-/// Turns all that is staged into one commit and the frames that wait for it. Presence may stay behind: it has a
-/// pace of its own.
+/// Turns everything staged into one commit and the frames that depend on it. Presence may stay behind: it has a pace of
+/// its own.
 pub fn flush(state: &mut State, pacing: &mut Pacing, now: Millis) -> Turn {
     state.clock = state.clock.max(now);
     pacing.tick(now);

@@ -1,6 +1,6 @@
-//! What the room's gate remembers, and storage does not: how much each user sends, which tokens were revoked a moment ago,
-//! and frames whose token is being checked. It outlives the rest of the memory, which goes when a commit fails or nobody
-//! is there.
+//! What the room's gate remembers and storage does not: how much each user sends, which tokens were revoked a moment
+//! ago, and frames whose token is being checked. It outlives the rest of the memory, which is dropped when a commit
+//! fails or nobody is there.
 
 use std::collections::VecDeque;
 
@@ -9,9 +9,9 @@ use crate::access::revocations::RecentRevocations;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::message::Frame;
 
-/// A connection may send this many bytes behind its `hello` while the token is being checked.
+/// How many bytes a connection may send after its `hello` while the token is being checked.
 const QUEUE_BYTES: usize = 256 * 1024;
-/// What each frame counts there beside its text.
+/// What each queued frame counts for beside its text.
 const QUEUE_ENTRY_BYTES: usize = 64;
 
 /// What the gate remembers.
@@ -22,7 +22,7 @@ pub struct Gate {
     /// Which tokens were revoked.
     pub revocations: RecentRevocations,
     checks: Vec<Check>,
-    /// Frames that were queued behind a check that is done.
+    /// Frames that were queued behind a check that has finished.
     released: VecDeque<(ConnectionId, Option<String>)>,
 }
 
@@ -31,8 +31,8 @@ pub struct Gate {
 struct Check {
     connection: ConnectionId,
     frame: Frame,
-    /// What came behind a `hello`, in order; `None` stands for a binary frame. Behind an `auth` nothing is queued: the
-    /// token before it still holds.
+    /// The frames queued behind a `hello`, in order; `None` stands for a binary one. Behind an `auth` nothing is
+    /// queued: the previous token is still valid.
     queue: Option<Vec<Option<String>>>,
 }
 
@@ -41,14 +41,14 @@ struct Check {
 pub enum Queued {
     /// Its connection has no queue.
     No,
-    /// It waits for the check of the token before it.
+    /// It waits until the token before it has been checked.
     Yes,
-    /// It is more than the queue takes.
+    /// The queue is full.
     Overflow,
 }
 
 impl Gate {
-    /// Queues a frame behind the `hello` of its connection, if that is being checked.
+    /// Queues a frame behind its connection's `hello`, if the token of that is being checked.
     pub fn queue(&mut self, from: ConnectionId, text: Option<&str>) -> Queued {
         let check = self.checks.iter_mut().find(|check| check.connection == from);
         let Some(queue) = check.and_then(|check| check.queue.as_mut()) else { return Queued::No };
@@ -62,12 +62,13 @@ impl Gate {
         self.checks.iter().any(|check| check.connection == connection)
     }
 
-    /// Keeps a frame until its token is checked. `is_first`: nothing counts before that, so what follows is queued.
+    /// Keeps a frame until its token has been checked. `is_first`: nothing counts before that, so what follows is
+    /// queued.
     pub fn check(&mut self, connection: ConnectionId, frame: Frame, is_first: bool) {
         self.checks.push(Check { connection, frame, queue: is_first.then(Vec::new) });
     }
 
-    /// A token was checked. Returns the frame in which it came; `None` where its connection is gone. What was queued
+    /// A token was checked. Returns the frame that it came in, or `None` if its connection is gone. What was queued
     /// behind it is released.
     pub fn checked(&mut self, connection: ConnectionId) -> Option<Frame> {
         let at = self.checks.iter().position(|check| check.connection == connection)?;
@@ -76,12 +77,12 @@ impl Gate {
         Some(frame)
     }
 
-    /// The next frame that was released, if there is one.
+    /// The next released frame, if any.
     pub fn take_released(&mut self) -> Option<(ConnectionId, Option<String>)> {
         self.released.pop_front()
     }
 
-    /// A connection is gone, and with it what was kept of it.
+    /// A connection is gone, and everything kept about it.
     pub fn forget(&mut self, connection: ConnectionId) {
         self.checks.retain(|check| check.connection != connection);
         self.released.retain(|(of, _)| *of != connection);

@@ -1,4 +1,4 @@
-//! Writing without a socket: `PUT` and `DELETE` of a field over HTTP (H3).
+//! Writing over HTTP: `PUT` and `DELETE` of a field (H3).
 
 use crate::protocol::json::{Json, encode};
 use crate::protocol::message::{ClientMessage, Extra, FieldChange};
@@ -11,18 +11,18 @@ use super::reply::{Rejection, Reply, Writer};
 use super::state::State;
 use super::turn::Written;
 
-/// Makes a change for somebody without a socket. The answer may be given once the commit is made.
+/// Makes a change that came over HTTP. The response may be given once the commit is made.
 pub fn write(state: &mut State, request: FieldWrite) -> Written {
     let FieldWrite { frame, client_id, key } = request;
     let change = match frame.message {
         Ok(ClientMessage::Change(change)) => Ok(change),
-        Ok(_) => Err(Refusal::new(Code::BadMessage, "Only fields are written over HTTP.")),
+        Ok(_) => Err(Refusal::new(Code::BadMessage, "Only fields can be written over HTTP.")),
         Err(refusal) => Err(refusal),
     };
     let field = change.as_ref().map_or_else(|_| String::new(), |change| change.field().to_owned());
     let user = change.as_ref().ok().map(|change| change.user_id().to_owned());
     let writer = Writer { connection: None, client: client_id.clone() };
-    // The number of a key is none of the caller's.
+    // The number that stands for a key is not the caller's.
     let seq = frame.tag.number.filter(|_| key.is_none()).map(|number| number.seq);
     let act = |state: &mut State| make(state, &writer, change);
     let reply = match (frame.tag.number, key, client_id, user) {
@@ -31,7 +31,7 @@ pub fn write(state: &mut State, request: FieldWrite) -> Written {
             clients::once::forget_if_away(state, &client_id);
             clients::once::once(state, &client_id, user.as_deref(), number, act)
         }
-        // What names no user cannot be read, and is refused the same way each time.
+        // A request that names no user cannot be read, and is refused in the same way each time.
         (_, _, _, _) => act(state).into(),
     };
     written(state, &field, seq, reply)
@@ -41,7 +41,7 @@ fn make(state: &mut State, writer: &Writer, change: Result<FieldChange, Refusal>
     let change = change?;
     let user = change.user_id().to_owned();
     let version = fields::messages::change(state, writer, &[change])?;
-    // The user may have no socket at all.
+    // The user may not be connected at all.
     state.records.people.note_last_seen(&user, state.clock);
     Ok(version)
 }
@@ -62,7 +62,8 @@ fn written(state: &State, field: &str, seq: Option<u64>, reply: Reply) -> Writte
             members.insert("clientVersion".to_owned(), Json::of(&view.client_version));
             members.insert("serverVersion".to_owned(), Json::of(&view.server_version));
             members.insert("current".to_owned(), Json::of(&view.current));
-            let detail = "The field is not what its writer last saw. `current` is what it holds.".to_owned();
+            let detail =
+                "The field has changed since its writer last saw it. `current` is what it holds now.".to_owned();
             Written::Problem { code: "E_CONFLICT", detail, members }
         }
         Err(Rejection::Refusal(refusal)) => {

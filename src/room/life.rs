@@ -1,4 +1,4 @@
-//! This life of the room: its own row, whether storage has it, and when the room was last used.
+//! This life of the room: its row, whether storage has it, and when the room was last used.
 
 use crate::protocol::Millis;
 
@@ -13,12 +13,12 @@ pub struct Life {
 }
 
 impl Life {
-    /// One that begins now, and of which storage knows nothing until somebody uses the room.
+    /// One that begins now; storage knows nothing about it until somebody uses the room.
     pub fn new(epoch: String, now: Millis) -> Self {
         Self { meta: Meta { epoch, floor: 0, touched: now }, is_stored: false, is_dirty: false }
     }
 
-    /// One that storage knows.
+    /// One that storage has.
     pub fn restored(meta: Meta) -> Self {
         Self { meta, is_stored: true, is_dirty: false }
     }
@@ -33,7 +33,7 @@ impl Life {
         &self.meta.epoch
     }
 
-    /// Whether storage has the room, or will have it with the commit that was made of it last.
+    /// Whether storage has the room, or will have it after the latest commit.
     pub fn is_stored(&self) -> bool {
         self.is_stored
     }
@@ -43,7 +43,7 @@ impl Life {
         self.is_dirty
     }
 
-    /// Notes that the room is in use: in storage too once the note there is a thirtieth of the time to live old.
+    /// Notes that the room is in use. The note in storage is renewed once it is a thirtieth of the time to live old.
     pub fn touch(&mut self, now: Millis, time_to_live: Millis) {
         if !self.is_stored || now - self.meta.touched >= time_to_live / 30 {
             self.meta.touched = now;
@@ -51,13 +51,13 @@ impl Life {
         }
     }
 
-    /// Something of this version is not told of any more: who knows no more than that gets everything (Y3).
+    /// Something of this version was forgotten: a reader that knows less than that gets the full state (Y3).
     pub fn raise_floor(&mut self, version: u64) {
         self.meta.floor = self.meta.floor.max(version);
         self.is_dirty = true;
     }
 
-    /// Adds what is to be written to a commit.
+    /// Adds what has to be written to a commit.
     pub fn write(&mut self, commit: &mut Vec<Write>) {
         if std::mem::take(&mut self.is_dirty) {
             if !std::mem::replace(&mut self.is_stored, true) {

@@ -1,4 +1,4 @@
-//! What waits for the next flush beside the rows: frames, replies, attachments, closings. Filled while messages are
+//! What waits for the next flush beside the rows: frames, replies, attachments, closes. Filled while events are
 //! handled, emptied into a turn.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,42 +18,42 @@ pub struct Outbox {
     pub frames: Vec<Outgoing>,
     /// Replies to greeted clients, which follow the `changes` that cover them (Y6).
     pub replies: Vec<StagedReply>,
-    /// The last number of each such client that was done and is not answered by name: its `seq` and version (E3).
+    /// For each such client, the last number that was done and gets no ack of its own: its `seq` and version (E3).
     pub acks: BTreeMap<ConnectionId, (u64, u64)>,
     /// Who must be told if the commit fails.
     pub writers: Vec<PendingWriter>,
     /// Connections whose attachments have to be written.
     pub attach: BTreeSet<ConnectionId>,
-    /// A connection that has just opened. Its attachment is written without counting as something that waits.
+    /// A connection that has just opened. Its attachment is written, but does not count as something that waits.
     pub arrived: Option<ConnectionId>,
-    /// Connections whose presence is news, with the user of those that are gone.
+    /// Connections whose presence is new, with the user of those that are gone.
     pub presence: BTreeMap<ConnectionId, Option<String>>,
     /// Connections to close, each with its session, if it had one.
     pub close: Vec<(Closing, Option<Session>)>,
-    /// What takes time outside.
+    /// Effects to start.
     pub effects: Vec<Effect>,
-    /// The answer to a write over HTTP.
+    /// The response to a write over HTTP.
     pub written: Option<Written>,
-    /// Whether all of this goes out in this event: something reads or is relayed, and takes along what came before it (F6).
+    /// Whether all of this goes out in this event: something reads or is relayed, and flushes what came before it (F6).
     pub flush_now: bool,
 }
 
-/// A reply that waits for the `changes` before it.
+/// A reply that follows the `changes` before it.
 #[derive(Debug, Clone)]
 pub enum StagedReply {
-    /// A frame as it is.
+    /// A finished frame.
     Frame(Outgoing),
-    /// Told as things stand when it leaves, since its writer has heard of all changes up to then.
+    /// A conflict, written when it is sent: its writer has by then heard of all changes up to it.
     Conflict {
         /// The writer's connection.
         to: ConnectionId,
-        /// By what it knows the answer.
+        /// How it recognises the reply.
         tag: Tag,
         /// What came too late.
         conflict: Conflict,
         /// Whether it was answered before.
         is_duplicate: bool,
-        /// What is told instead if the commit fails, where that is known.
+        /// What is sent instead if the commit fails, if that is known.
         if_lost: Option<String>,
     },
 }
@@ -68,7 +68,8 @@ impl StagedReply {
 }
 
 impl Outbox {
-    /// Drops what is for a connection that is gone: it hears no changes any more, so it gets no answers to them either.
+    /// Drops what is meant for a connection that is gone: it hears no more changes, so it gets no replies to them
+    /// either.
     pub fn forget(&mut self, connection: ConnectionId) {
         self.attach.remove(&connection);
         self.acks.remove(&connection);
@@ -80,7 +81,7 @@ impl Outbox {
         self.attach.is_empty() && self.tells_nothing() && self.presence.is_empty()
     }
 
-    /// Whether nothing waits but attachments and presence.
+    /// Whether nothing waits except attachments and presence.
     pub fn tells_nothing(&self) -> bool {
         self.writers.is_empty()
             && self.frames.is_empty()

@@ -1,5 +1,5 @@
-//! The kinds of records that a room keeps. A kind is a folder here: what it is, its row, its bytes, its limit, its entry
-//! in `changes`, its deadlines, and what messages do to it. One line in [`kinds!`] makes the room keep it.
+//! The kinds of records that a room keeps. Each kind is a folder here: what it is, its row, its bytes, its limit, its
+//! entry in `changes`, its deadlines, and what messages do to it. One line in [`kinds!`] makes the room keep it.
 
 pub mod clients;
 pub mod fields;
@@ -20,10 +20,10 @@ use permissions::request::PermissionRequest;
 use super::table::{Rows, Scope, Table};
 use super::turn::{Meta, Write};
 
-/// Makes [`Records`] of a line for each kind: its name, and what a row of it is.
+/// Makes [`Records`] from one line for each kind: its name, and the type of its rows.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident: $record:ty,)+) => {
-        /// All that a room keeps, but its own row. The tables stand in the order in which they are read and written.
+        /// Everything a room keeps, except its own row. The tables are in the order in which they are read and written.
         #[derive(Debug, Clone, Default, PartialEq)]
         pub struct Records {
             $($(#[$doc])* pub $name: Table<$record>,)+
@@ -47,17 +47,17 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Fields that have a value, and tombstones.
+    /// Fields that are set, and tombstones.
     fields: Field,
     /// Everyone on record, by user.
     people: Participant,
     /// Clients that have numbered a message, by `clientId`.
     clients: Client,
-    /// What was asked with an idempotency key, by user and key.
+    /// Writes with an idempotency key, by user and key.
     keys: KeyedOutcome,
-    /// Permission requests, the settled among them.
+    /// Permission requests, including settled ones.
     requests: PermissionRequest,
-    /// Permissions, the ended among them.
+    /// Permissions, including ended ones.
     grants: Grant,
 }
 
@@ -71,7 +71,7 @@ pub struct Stored {
 }
 
 impl Records {
-    /// What all of it counts for towards the limit of the room, in bytes of text (X1).
+    /// What all of it counts for towards the room's limit, in bytes of text (X1).
     pub fn bytes(&self) -> usize {
         self.tables().into_iter().map(Rows::bytes).sum()
     }
@@ -81,7 +81,7 @@ impl Records {
         self.tables().into_iter().any(Rows::is_dirty)
     }
 
-    /// Adds what is to be written to a commit.
+    /// Adds what has to be written to a commit.
     pub fn write(&mut self, commit: &mut Vec<Write>) {
         self.tables_mut().into_iter().for_each(|table| table.write(commit));
     }
@@ -92,7 +92,7 @@ impl Records {
         tables.fold((0, 0), |(version, time), (newer, later)| (version.max(newer), time.max(later)))
     }
 
-    /// When somebody last used the room, as far as records tell.
+    /// When somebody last used the room, as far as the records show.
     pub fn used_at(&self) -> Option<Millis> {
         self.tables().into_iter().filter_map(Rows::used_at).max()
     }
@@ -107,13 +107,13 @@ impl Records {
         self.tables().into_iter().map(|table| table.version_before(time)).max().unwrap_or(0)
     }
 
-    /// How things stand that changed after version `since`, the oldest change first (Y5).
+    /// The current state of everything that changed after version `since`, oldest change first (Y5).
     pub fn changes(&self, scope: Scope, since: u64) -> Vec<ChangeView<'_>> {
         let mut changes = Vec::new();
         for table in self.tables() {
             table.changes(scope, since, &mut changes);
         }
-        // A request and the permission that answers it have one version, and keep their order.
+        // A request and the permission that it left have the same version, and keep their order.
         changes.sort_by_key(ChangeView::version);
         changes
     }

@@ -1,4 +1,4 @@
-//! How a message is answered: acks, conflicts and errors (F3, F4, E3).
+//! Replies to messages: acks, conflicts and errors (F3, F4, E3).
 
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::message::Tag;
@@ -12,8 +12,8 @@ use super::reply::{Rejection, Reply};
 use super::state::State;
 use super::turn::{Outgoing, PendingWriter, When};
 
-/// Stages the answer to a message. It waits for the commit, and is lost with it, but where it is true in any case: a
-/// refusal of a message without a number changed nothing, and an answer that is told again is on record.
+/// Stages the reply to a message. It waits for the commit and is lost with it, unless it is true in any case: refusing
+/// a message without a number changed nothing, and a repeated reply is already on record.
 pub fn stage(state: &mut State, to: ConnectionId, tag: &Tag, reply: Reply) {
     let Reply { result, is_duplicate, request } = reply;
     let client = state.sessions.get(to).and_then(|session| session.client());
@@ -24,7 +24,7 @@ pub fn stage(state: &mut State, to: ConnectionId, tag: &Tag, reply: Reply) {
     let text = match result {
         Ok(version) if tag.id.is_some() || is_duplicate => {
             if seq.is_some() && !is_duplicate {
-                // This one covers all before it.
+                // This ack covers all before it.
                 state.outbox.acks.remove(&to);
             }
             let request = request.filter(|_| is_duplicate);
@@ -47,7 +47,7 @@ pub fn stage(state: &mut State, to: ConnectionId, tag: &Tag, reply: Reply) {
             Some(frames::error(&refusal, tag, is_duplicate))
         }
         Err(Rejection::Conflict(conflict)) => {
-            // It shows the field, which may hold by now what is itself not stored.
+            // It shows the field, whose current value may itself not be stored yet.
             is_sure &= !state.records.fields.is_dirty_at(conflict.field.as_str());
             conflict_text(state, to, tag, conflict, is_duplicate, is_sure)
         }
@@ -64,13 +64,13 @@ pub fn stage(state: &mut State, to: ConnectionId, tag: &Tag, reply: Reply) {
     }
 }
 
-/// Stages an answer that is true whatever becomes of the commit.
+/// Stages a reply that is true whatever becomes of the commit.
 pub fn in_any_case(state: &mut State, to: ConnectionId, text: String) {
     state.outbox.replies.push(StagedReply::Frame(Outgoing::in_any_case(Audience::One(to), text)));
 }
 
-/// The text of a conflict for a plain client. A greeted one is told as things stand when it is told, behind the changes
-/// that it must know by then.
+/// The text of a conflict for a plain client. That for a greeted one is written when it is sent, after the changes that
+/// it must know by then.
 fn conflict_text(
     state: &mut State,
     to: ConnectionId,

@@ -1,4 +1,4 @@
-//! What becomes of a message: the version that answers it, or why it was not done.
+//! What becomes of a message: the version to acknowledge it with, or why it was not done.
 
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::refusal::{Code, Refusal};
@@ -19,11 +19,11 @@ pub struct Writer {
 /// Why a message was not done.
 #[derive(Debug)]
 pub enum Rejection {
-    /// It may not be done, or cannot.
+    /// It must not be done, or cannot.
     Refusal(Refusal),
-    /// It comes too late.
+    /// It came too late.
     Conflict(Conflict),
-    /// What it asks for was done before, by this or another message (Q1, Q2).
+    /// What it asks for has already been done, by this or another message (Q1, Q2).
     DoneBefore {
         /// The room's version.
         version: u64,
@@ -39,11 +39,11 @@ impl From<Refusal> for Rejection {
 /// What becomes of a message.
 #[derive(Debug)]
 pub struct Reply {
-    /// The version that answers it, or why it was not done.
+    /// The version to acknowledge it with, or why it was not done.
     pub result: Result<u64, Rejection>,
-    /// Whether it was answered before, and now nothing was done.
+    /// Whether it was answered before, so that nothing was done now.
     pub is_duplicate: bool,
-    /// The permission request that it ends. What is on record of it goes with a reply that nothing was done (Q2).
+    /// The permission request that it settles. If nothing was done, the reply carries what is on record about it (Q2).
     pub request: Option<RequestKey>,
 }
 
@@ -60,7 +60,7 @@ impl From<Refusal> for Reply {
 }
 
 impl Reply {
-    /// The recorded outcome, told once more.
+    /// The recorded outcome, repeated.
     pub fn again(outcome: &Outcome) -> Self {
         let result = match outcome {
             Outcome::Done { version } => Ok(*version),
@@ -74,10 +74,13 @@ impl Reply {
 }
 
 fn refused_before(code: Code) -> Refusal {
-    Refusal::new(code, "This was refused before, and stays so. Send another message under the next number.")
+    Refusal::new(
+        code,
+        "This message was refused before, and the refusal is final. Send a different message under the next `seq`.",
+    )
 }
 
-/// What is recorded of a result; `None` for a refusal that is retryable, which is not (E2).
+/// What is recorded of a result; `None` for a retryable refusal, which is not recorded (E2).
 pub fn outcome_of(result: &Result<u64, Rejection>) -> Option<Outcome> {
     match result {
         Ok(version) | Err(Rejection::DoneBefore { version }) => Some(Outcome::Done { version: *version }),

@@ -1,19 +1,19 @@
-//! What the operator sets.
+//! The operator's settings.
 
 use crate::protocol::Millis;
 use crate::protocol::limits::{BadVariable, Limits};
 
-/// The variables with which an operator gives keys (A1).
+/// The variables by which an operator provides keys (A1).
 pub const KEY_VARIABLES: [&str; 2] = ["AUTH_KEYS", "AUTH_JWKS_URL"];
 
 const DAY: Millis = 86_400_000;
 
-/// What the operator sets.
+/// The operator's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// How much a room takes.
     pub limits: Limits,
-    /// How long a room that nobody uses is kept, in milliseconds (X3).
+    /// How long an unused room is kept, in milliseconds (X3).
     pub time_to_live: Millis,
     /// How long a stream of events lasts, in milliseconds (H4).
     pub stream_life: Millis,
@@ -38,11 +38,11 @@ impl Settings {
     /// Five minutes.
     pub const DEFAULT_STREAM_LIFE: Millis = 300_000;
 
-    /// The defaults with the operator's overrides: the limits' variables, `ROOM_TTL_DAYS` and `EVENTS_MAX_SECONDS`.
-    /// Keys are there if one of the variables for them is.
+    /// The defaults with the operator's overrides: the limits' variables, `ROOM_TTL_DAYS` and `EVENTS_MAX_SECONDS`. The
+    /// server has keys if one of their variables is set.
     ///
     /// # Errors
-    /// A variable that does not hold what its name asks for.
+    /// A variable has an invalid value.
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, BadVariable> {
         let time_to_live = match var("ROOM_TTL_DAYS") {
             None => Self::DEFAULT_TIME_TO_LIVE,

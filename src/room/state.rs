@@ -1,9 +1,9 @@
-//! What messages and time change: the records, the connections and what is to be told of both. When it is flushed is
-//! none of its business.
+//! What messages and time change: the records, the connections, and what is to be sent about both. It does not know
+//! when it is flushed.
 //!
-//! Greeted clients get one `changes` frame for all changes since the last one, with each thing told once. It is made when
-//! a *segment* closes: whatever must not overtake a change closes the segment first (F6), and the replies to the changes
-//! in it follow right behind it (Y6).
+//! Greeted clients get one `changes` frame for all changes since the last one, with one entry for each thing. It is
+//! made when a *segment* closes: whatever must not overtake a change closes the segment first (F6), and the replies to
+//! the changes in it follow it directly (Y6).
 
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
@@ -30,15 +30,15 @@ pub struct State {
     pub life: Life,
     /// The room's version (S1).
     pub version: u64,
-    /// The newest time that the room has used. Never goes back, whatever the server's clock does.
+    /// The latest time that the room has used. It never goes back, whatever the server's clock does.
     pub clock: Millis,
-    /// What is kept.
+    /// What the room stores.
     pub records: Records,
     /// Who is connected.
     pub sessions: Sessions,
-    /// What is to be told.
+    /// What is to be sent.
     pub outbox: Outbox,
-    /// The version up to which greeted clients were told, or will be by what is in the outbox (Y7).
+    /// The version up to which greeted clients have been told, or will be by what is in the outbox (Y7).
     pub told: u64,
 }
 
@@ -64,7 +64,7 @@ impl State {
         self.life.touch(self.clock, self.settings.time_to_live);
     }
 
-    /// Whether the room takes it to keep so many bytes more than now (X1).
+    /// Whether the room has space for this many more bytes (X1).
     ///
     /// # Errors
     /// It does not.
@@ -73,33 +73,33 @@ impl State {
         if bytes <= limit {
             return Ok(());
         }
-        let message = format!("The room would keep {bytes} bytes; it takes {limit}. Clear a field first.");
+        let message = format!("The room would hold {bytes} bytes; the limit is {limit}. Clear a field first.");
         Err(Refusal::new(Code::LimitRoom, message))
     }
 
     /// A connection belongs to one user (J2).
     ///
     /// # Errors
-    /// This one is another user's.
+    /// This one belongs to another user.
     pub fn check_identity(&self, from: ConnectionId, user_id: &str) -> Result<(), Refusal> {
         match self.sessions.get(from).and_then(|session| session.identity.user()) {
             Some(user) if user != user_id => Err(Refusal::new(
                 Code::IdentityMismatch,
-                "This connection belongs to another user. Open a connection for each user.",
+                "This connection belongs to another user. Open a separate connection for each user.",
             )),
             Some(_) | None => Ok(()),
         }
     }
 
-    /// The same of the user whom a message names as its author, if it names one.
+    /// The same for the user that a message names as its author, if any.
     ///
     /// # Errors
-    /// The connection is another user's.
+    /// The connection belongs to another user.
     pub fn check_author(&self, from: ConnectionId, user_id: Option<&str>) -> Result<(), Refusal> {
         user_id.map_or(Ok(()), |user_id| self.check_identity(from, user_id))
     }
 
-    /// The writer is who it says, and its `clientId` is nobody else's (J2, E4).
+    /// The writer is who it claims to be, and its `clientId` belongs to nobody else (J2, E4).
     ///
     /// # Errors
     /// It is not.
@@ -109,17 +109,17 @@ impl State {
         from.connection.map_or(Ok(()), |connection| self.check_identity(connection, user_id))
     }
 
-    /// The first write of a connection says whose it is (J3).
+    /// The first write on a connection says whose it is (J3).
     pub fn bind(&mut self, from: ConnectionId, user_id: &str) {
         if self.sessions.get(from).is_some_and(|session| session.identity == Identity::Unknown) {
             self.identify(from, Identity::Bound(user_id.to_owned()));
         }
     }
 
-    /// It is known now whose a connection is.
+    /// A connection's user has become known.
     pub fn identify(&mut self, from: ConnectionId, identity: Identity) {
         if let Some(session) = self.sessions.get_mut(from) {
-            // Whoever was told of the presence does not know yet whose it is.
+            // Whoever received the presence does not know yet whose it is.
             if session.presence.is_some() && session.identity.user() != identity.user() {
                 self.outbox.presence.insert(from, None);
             }
@@ -127,35 +127,35 @@ impl State {
         }
     }
 
-    /// Whether there is a plain client beside the author, who must hear of each change by itself (S8).
+    /// Whether there is a plain client other than the author, which must hear each change on its own (S8).
     pub fn is_heard_by_plain(&self, author: Option<ConnectionId>) -> bool {
         self.sessions.plain_but(author) > 0
     }
 
-    /// Tells plain clients of a change, if any of them hears it.
+    /// Sends plain clients a change, if there are any.
     pub fn tell_plain(&mut self, but: Option<ConnectionId>, text: Option<String>) {
         self.outbox.frames.extend(text.map(|text| Outgoing::new(Audience::Plain { but }, text)));
     }
 
-    /// Tells all others something that must not overtake a change.
+    /// Sends all others something that must not overtake a change.
     pub fn tell_others(&mut self, from: ConnectionId, text: String) {
         self.close_segment();
         self.outbox.frames.push(Outgoing::new(Audience::Others(from), text));
     }
 
-    /// Answers a reader, after all that came before.
+    /// Replies to a reader, after everything that came before.
     pub fn tell(&mut self, to: ConnectionId, text: String) {
         self.close_segment();
         self.outbox.frames.push(Outgoing::new(Audience::One(to), text));
         self.outbox.flush_now = true;
     }
 
-    /// Something of this version is forgotten. It was told, if it was news, by a segment that closed before.
+    /// Something of this version is forgotten. If it was new, a segment that closed before has reported it.
     pub fn forgotten(&mut self, version: u64) {
         self.life.raise_floor(version);
     }
 
-    /// Ends the `changes` frame that is being gathered: what is staged from here on comes after it.
+    /// Closes the segment: its `changes` frame is made, and what is staged from here on comes after it.
     pub fn close_segment(&mut self) {
         let from = std::mem::replace(&mut self.told, self.version);
         if self.version > from && self.sessions.greeted() > 0 {
@@ -180,7 +180,7 @@ impl State {
         }
     }
 
-    /// What changed after `from`, none of which is written yet.
+    /// What changed after `from`, none of which has been committed yet.
     fn live_changes(&self, from: u64) -> String {
         let changes = self.records.changes(Scope::Dirty, from);
         let (to, epoch) = (self.version, self.life.epoch());

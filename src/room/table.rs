@@ -1,7 +1,7 @@
-//! A table of records in memory: its rows, which of them are dirty, what they take and what changed since a version.
+//! A table of records in memory: its rows, which of them are dirty, their bytes, and what changed since a version.
 //!
 //! Nothing else knows what a commit has to write. A row is dirty from the moment it is put, edited or removed until
-//! [`Rows::write`] has handed it to a commit. If that commit fails the whole room is thrown away, so nothing here is ever
+//! [`Rows::write`] has handed it to a commit. If that commit fails, the whole room is dropped, so nothing here is ever
 //! cleaned up by hand.
 
 use std::borrow::Borrow;
@@ -17,9 +17,9 @@ use super::turn::Write;
 
 /// What a row of some kind is, apart from what messages do to it.
 pub trait Record: Debug + Clone + PartialEq + Sized + 'static {
-    /// What a row is found by.
+    /// The key of a row.
     type Key: Debug + Clone + Ord;
-    /// What is kept beside the rows so that a question about all of them needs no look at each; `()` for nothing.
+    /// What is kept beside the rows, so that a question about all of them need not look at each; `()` for nothing.
     type Index: Index<Self>;
     /// Its table in storage.
     const TABLE: &'static TableSql;
@@ -34,35 +34,36 @@ pub trait Record: Debug + Clone + PartialEq + Sized + 'static {
     /// The row does not hold what the table promises.
     fn read(columns: &mut Columns<'_>) -> Result<(Self::Key, Self), StoreError>;
 
-    /// What it counts for towards the limit of the room (X1), in bytes of text.
+    /// What it counts for towards the room's limit (X1), in bytes of text.
     fn bytes(key: &Self::Key, record: &Self) -> usize;
-    /// The version of its last change; 0 for what has no versions.
+    /// The version of its last change; 0 for kinds without versions.
     fn version(&self) -> u64;
-    /// The newest time that it tells of. The room's clock never goes back behind it.
+    /// The latest time that it contains. The room's clock never goes back behind it.
     fn newest_time(&self) -> Millis;
-    /// When it last changed, where that is kept: a reader who asks by time is told from there on (H2).
+    /// When it last changed, if that is kept: for readers who ask by time (H2).
     fn changed_at(&self) -> Option<Millis> {
         None
     }
-    /// When somebody last used the room, as far as this record tells (X3).
+    /// When somebody last used the room, as far as this record shows (X3).
     fn used_at(&self) -> Option<Millis> {
         None
     }
-    /// When the first of them falls due, if any does: the room is woken for it.
+    /// When the first of them falls due, if any: the room is woken for it.
     fn next_due(_index: &Self::Index) -> Option<Millis> {
         None
     }
-    /// How it stands, as readers are told (Y5); `None` for what nobody is told of.
+    /// Its current state as an entry of `changes` (Y5); `None` for kinds that are not reported.
     fn change<'a>(_key: &'a Self::Key, _record: &'a Self) -> Option<ChangeView<'a>> {
         None
     }
 }
 
-/// What is kept beside the rows of a table. It is told of every row that comes and goes; a row that changes does both.
+/// What is kept beside the rows of a table. It is notified of every row that comes and goes; a row that changes does
+/// both.
 pub trait Index<R: Record>: Debug + Clone + Default {
-    /// A row is there from now on.
+    /// A row was added.
     fn added(&mut self, key: &R::Key, record: &R);
-    /// A row is not there any more.
+    /// A row was removed.
     fn removed(&mut self, key: &R::Key, record: &R);
 }
 
@@ -78,11 +79,11 @@ pub struct Table<R: Record> {
     rows: BTreeMap<R::Key, R>,
     dirty: BTreeSet<R::Key>,
     bytes: usize,
-    /// Kept in step with the rows by this table alone.
+    /// Kept in step with the rows by this table only.
     index: R::Index,
 }
 
-/// Equal where the rows are: what is dirty is on its way to storage, and the rest follows from the rows.
+/// Equal if the rows are: what is dirty is on its way to storage, and the rest follows from the rows.
 impl<R: Record> PartialEq for Table<R> {
     fn eq(&self, other: &Self) -> bool {
         self.rows == other.rows
@@ -95,7 +96,7 @@ impl<R: Record> Default for Table<R> {
     }
 }
 
-/// A row as it was before a change that may have to be taken back.
+/// A row as it was before a change that may have to be undone.
 #[derive(Debug)]
 pub struct Saved<R: Record> {
     key: R::Key,
@@ -132,7 +133,7 @@ impl<R: Record> Table<R> {
         &self.index
     }
 
-    /// What a row counts for, in bytes of text; 0 where there is none.
+    /// What a row counts for, in bytes of text; 0 if there is none.
     pub fn bytes_of<Q: Ord + ?Sized>(&self, key: &Q) -> usize
     where
         R::Key: Borrow<Q>,
@@ -140,7 +141,7 @@ impl<R: Record> Table<R> {
         self.rows.get_key_value(key).map_or(0, |(key, record)| R::bytes(key, record))
     }
 
-    /// Whether a row waits to be written.
+    /// Whether a row is dirty.
     pub fn is_dirty_at<Q: Ord + ?Sized>(&self, key: &Q) -> bool
     where
         R::Key: Borrow<Q>,
@@ -154,7 +155,7 @@ impl<R: Record> Table<R> {
         self.place(key, record);
     }
 
-    /// Changes a row where it stands. Returns what `change` does; `None` where there is no such row.
+    /// Changes a row in place. Returns what `change` returns; `None` if there is no such row.
     pub fn edit<Q, T>(&mut self, key: &Q, change: impl FnOnce(&mut R) -> T) -> Option<T>
     where
         R::Key: Borrow<Q>,
@@ -172,13 +173,13 @@ impl<R: Record> Table<R> {
         Some(done)
     }
 
-    /// Takes a row out.
+    /// Removes a row.
     pub fn remove(&mut self, key: &R::Key) {
         self.mark(key);
         self.take_out(key);
     }
 
-    /// Puts a row in its place as storage has it.
+    /// Puts a row in its place as read from storage.
     pub fn restore(&mut self, key: R::Key, record: R) {
         self.place(key, record);
     }
@@ -188,7 +189,7 @@ impl<R: Record> Table<R> {
         Saved { record: self.rows.get(&key).cloned(), is_dirty: self.dirty.contains(&key), key }
     }
 
-    /// Makes a row what it was.
+    /// Restores a saved row.
     pub fn roll_back(&mut self, Saved { key, record, is_dirty }: Saved<R>) {
         if !is_dirty {
             self.dirty.remove(&key);
@@ -199,7 +200,7 @@ impl<R: Record> Table<R> {
         }
     }
 
-    /// Most of what becomes dirty is so already, and then its key needs no copy.
+    /// Most rows that become dirty are dirty already, and then the key need not be copied.
     fn mark(&mut self, key: &R::Key) {
         if !self.dirty.contains(key) {
             self.dirty.insert(key.clone());
@@ -208,7 +209,7 @@ impl<R: Record> Table<R> {
 
     fn place(&mut self, key: R::Key, record: R) {
         self.bytes += R::bytes(&key, &record);
-        // Most of what is put is there already, and then needs no new place in the map.
+        // Most rows that are put exist already, and then need no new entry in the map.
         match self.rows.get_mut(&key) {
             Some(place) => {
                 self.bytes -= R::bytes(&key, place);
@@ -236,24 +237,24 @@ impl<R: Record> Table<R> {
 pub enum Scope {
     /// All of them.
     All,
-    /// Those that wait to be written.
+    /// The dirty ones.
     Dirty,
 }
 
-/// A table of whatever kind, for what is done to all of them alike.
+/// A table of any kind, for what is done to all of them alike.
 pub trait Rows {
     /// The table in storage.
     fn table(&self) -> &'static TableSql;
-    /// Puts a row in its place as storage has it.
+    /// Puts a row in its place as read from storage.
     ///
     /// # Errors
     /// It does not hold what the table promises.
     fn read(&mut self, columns: &mut Columns<'_>) -> Result<(), StoreError>;
     /// Whether there is something to write.
     fn is_dirty(&self) -> bool;
-    /// Adds what is to be written to a commit. From here on nothing is dirty.
+    /// Adds what has to be written to a commit. After this nothing is dirty.
     fn write(&mut self, commit: &mut Vec<Write>);
-    /// What all rows count for towards the limit of the room, in bytes of text.
+    /// What all rows count for towards the room's limit, in bytes of text.
     fn bytes(&self) -> usize;
     /// The newest version and the newest time of any row.
     fn newest(&self) -> (u64, Millis);
@@ -263,7 +264,7 @@ pub trait Rows {
     fn next_due(&self) -> Option<Millis>;
     /// The newest version of all rows that changed before this time.
     fn version_before(&self, time: Millis) -> u64;
-    /// How those rows stand that changed after version `since`.
+    /// The current state of the rows that changed after version `since`.
     fn changes<'a>(&'a self, scope: Scope, since: u64, into: &mut Vec<ChangeView<'a>>);
 }
 

@@ -11,8 +11,8 @@ use crate::sql::{Row, TableSql};
 use super::audience::Audience;
 use super::connections::session::Attachment;
 
-/// What is to be done, in the order in which it is carried out. If the commit fails, no attachment is made and of the
-/// frames only those go out that are true then ([`When`]).
+/// What is to be done, in the order in which it is carried out. If the commit fails, no attachments are written, and
+/// only those frames go out that are then true ([`When`]).
 #[must_use]
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Turn {
@@ -20,19 +20,19 @@ pub struct Turn {
     pub commit: Vec<Write>,
     /// The writers of what is in the commit, who must be told if it fails.
     pub writers: Vec<PendingWriter>,
-    /// What sockets shall remember while the room sleeps.
+    /// What sockets must remember while the room sleeps.
     pub attach: Vec<(ConnectionId, Attachment)>,
     /// Frames, in order.
     pub outbox: Vec<Outgoing>,
-    /// What takes time outside. Each comes back as a [`Completion`].
+    /// Effects to start. Each comes back as a [`Completion`].
     pub effects: Vec<Effect>,
-    /// Whether the room's life has ended: all that it stored goes.
+    /// Whether the room's life has ended: everything it stored is deleted.
     pub erase: bool,
     /// Connections to close.
     pub close: Vec<Closing>,
-    /// When the room must be woken, if that changed.
+    /// When the room must be woken, if that has changed.
     pub alarm: Option<Millis>,
-    /// The answer to a write over HTTP. It holds once the commit is made.
+    /// The response to a write over HTTP. It holds once the commit is made.
     pub written: Option<Written>,
 }
 
@@ -43,18 +43,18 @@ pub enum Write {
     Create,
     /// The room's own row.
     Meta(Meta),
-    /// Puts a row into a table, in place of the one with its key.
+    /// Puts a row into a table, replacing the one with its key.
     Put(&'static TableSql, Row),
     /// Deletes the row with this key from a table.
     Delete(&'static TableSql, Row),
 }
 
-/// What the room keeps of itself.
+/// What the room keeps about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meta {
     /// Which life of the room this is (U8).
     pub epoch: String,
-    /// What was cleared or settled at or before this version may be forgotten.
+    /// What was cleared or settled at or before this version may have been forgotten.
     pub floor: u64,
     /// When the room was last used. Written at most thirty times in the room's time to live, so it lags by up to a
     /// thirtieth of that.
@@ -66,7 +66,7 @@ pub struct Meta {
 pub struct PendingWriter {
     /// Its connection.
     pub connection: ConnectionId,
-    /// By what it knows the answer.
+    /// How it recognises the reply.
     pub tag: Tag,
 }
 
@@ -77,7 +77,7 @@ pub struct Outgoing {
     pub audience: Audience,
     /// The frame.
     pub text: String,
-    /// Whether it is true once the commit was made, or has failed.
+    /// Whether it is true after the commit, or after its failure.
     pub when: When,
 }
 
@@ -88,12 +88,12 @@ pub enum When {
     Committed,
     /// In any case: a refusal changed nothing, a connection that is gone is gone.
     Always,
-    /// Only if the commit has failed, in place of what would have been told.
+    /// Only if the commit has failed, in place of what would have been sent.
     CommitFailed,
 }
 
 impl Outgoing {
-    /// A frame that waits for its turn's commit.
+    /// A frame that depends on its turn's commit.
     pub fn new(audience: Audience, text: String) -> Self {
         Self { audience, text, when: When::Committed }
     }
@@ -104,24 +104,24 @@ impl Outgoing {
     }
 }
 
-/// Something that takes time outside of the room.
+/// Something that takes time outside the room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Has a token checked for this room.
+    /// Checks a token for this room.
     VerifyToken {
-        /// The connection in whose frame it came.
+        /// The connection whose frame it came in.
         connection: ConnectionId,
         /// The token.
         token: String,
     },
 }
 
-/// What came of an [`Effect`].
+/// The result of an [`Effect`].
 #[derive(Debug)]
 pub enum Completion {
     /// A token was checked.
     TokenVerified {
-        /// The connection in whose frame it came.
+        /// The connection whose frame it came in.
         connection: ConnectionId,
         /// Whose it is, or why it does not count.
         outcome: Result<(String, Pass), Denial>,
@@ -137,18 +137,18 @@ pub struct Closing {
     pub code: CloseCode,
 }
 
-/// The answer to a write over HTTP (H3).
+/// The response to a write over HTTP (H3).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Written {
-    /// It is done: the body `{version, selection, duplicate?}`.
+    /// Done: the body `{version, selection, duplicate?}`.
     Done(String),
-    /// It is not: a problem with the members of a conflict (S4) or an error (F4).
+    /// Not done: a problem with the members of a conflict (S4) or an error (F4).
     Problem {
         /// Stable, for programs.
         code: &'static str,
         /// For people.
         detail: String,
-        /// What else there is to know.
+        /// Further members.
         members: Extra,
     },
 }

@@ -1,4 +1,4 @@
-//! What readers are told: all of the state, or what changed since a version.
+//! What readers get: the full state, or what changed since a version.
 
 use crate::protocol::Millis;
 use crate::protocol::json::encode;
@@ -10,16 +10,16 @@ use super::records::permissions::request::PermissionRequest;
 use super::state::State;
 use super::table::Scope;
 
-/// What a reader over HTTP has already.
+/// What a reader over HTTP already has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Since {
-    /// All up to a version, of this life of the room or of the one that it names.
+    /// Everything up to a version, of this life of the room or of the one named.
     Version(u64, Option<String>),
-    /// All from before a time.
+    /// Everything from before a time.
     Time(Millis),
 }
 
-/// The frame with all of the state, and the body of `GET /state` (Y2, H1). `reset`: the reader must drop what it had.
+/// The frame with the full state, also the body of `GET /state` (Y2, H1). `reset`: the reader must discard what it had.
 pub fn state(state: &State, reset: bool, now: Millis) -> String {
     let records = &state.records;
     ServerMessage::SyncResponse(Box::new(StateView {
@@ -36,8 +36,8 @@ pub fn state(state: &State, reset: bool, now: Millis) -> String {
     .encode()
 }
 
-/// The frame that answers a reader who has version `since` of the life `epoch`, as far as it has something: just what
-/// changed since, or all of the state when that is not known any more (Y3, U8).
+/// The reply to a reader that has version `since` of the life `epoch`, if it has anything: only what changed since, or
+/// the full state if that is no longer known (Y3, U8).
 pub fn sync_answer(of: &State, since: Option<u64>, epoch: Option<&str>) -> String {
     match since {
         Some(since) if knows_since(of, since, epoch) => ServerMessage::Changes(Box::new(ChangesView {
@@ -55,12 +55,13 @@ pub fn sync_answer(of: &State, since: Option<u64>, epoch: Option<&str>) -> Strin
     }
 }
 
-/// The body of `GET /changes` (H2): what changed since, or all of the state with `reset` when that is not known.
+/// The body of `GET /changes` (H2): what changed since, or the full state with `reset` if that is no longer known.
 pub fn changes_page(of: &State, since: &Since, now: Millis) -> String {
     let from = match since {
         Since::Version(version, epoch) => Some(*version).filter(|from| knows_since(of, *from, epoch.as_deref())),
-        // Times never go back from one version to the next, so everything that changed before the time has a version
-        // below all that changed later. When a participant changed is not kept, so those changes may come once more.
+        // Times never go back from one version to the next, so everything that changed before the time has a lower
+        // version than everything that changed later. When a participant changed is not kept, so those changes may be
+        // repeated.
         Since::Time(time) => Some(of.records.version_before(*time)).filter(|from| *from >= of.life.meta().floor),
     };
     let Some(from) = from else { return state(of, true, now) };
@@ -80,7 +81,7 @@ pub fn time(state: &State, now: Millis) -> Millis {
     now.max(state.clock)
 }
 
-/// Whether all that changed after this version is still known.
+/// Whether everything that changed after this version is still known.
 fn knows_since(state: &State, version: u64, epoch: Option<&str>) -> bool {
     let meta = state.life.meta();
     epoch.is_none_or(|epoch| epoch == meta.epoch) && (meta.floor..=state.version).contains(&version)

@@ -1,4 +1,4 @@
-//! What a room that wakes makes of what the sockets remember.
+//! What a waking room makes of what the sockets remember.
 
 use crate::access::pass::{Credentials, Pass};
 
@@ -14,13 +14,13 @@ pub fn recall(state: &mut State, attachment: Attachment) {
     }
     let (connection, mut session) = (attachment.connection, Session::from(attachment));
     if state.settings.requires_tokens && session.access.is_anonymous() {
-        // It came before there were keys, and has to come again.
+        // It connected before there were keys, and has to connect again.
         session.access = Credentials::Pass(Pass::over());
     }
     state.sessions.insert(connection, session);
 }
 
-/// A change is a sign of its author. When the runtime died before the author left, it is the last one there is.
+/// A change is a sign of life from its author. If the runtime died before the author left, it is the last one there is.
 pub fn recall_authors(state: &mut State) {
     let State { records: Records { fields, people, .. }, sessions, .. } = state;
     let online = sessions.online();

@@ -1,4 +1,4 @@
-//! Bindings to workerd of our own, where the `worker` crate has none, or has one that panics where JavaScript throws.
+//! Our own bindings to workerd, where the `worker` crate has none, or one that panics when JavaScript throws.
 
 use js_sys::{Array, Date, JsString, Promise};
 use wasm_bindgen::prelude::*;
@@ -53,15 +53,15 @@ extern "C" {
     #[wasm_bindgen(js_name = clearTimeout)]
     pub fn clear_timeout(timer: &JsValue);
 
-    /// An array of frames that are held until the flush timer rings, each behind its socket's handle and a space. `inbox.mjs` adds to
-    /// it while `isOpen` is set, and whatever happens to the room next takes them out first.
+    /// An array of frames that are held until the flush timer rings, each preceded by its socket's handle and a space.
+    /// `inbox.mjs` adds to it while `isOpen` is set, and whatever happens to the room next takes them out first.
     #[derive(Clone)]
     #[wasm_bindgen(extends = Array)]
     pub type JsInbox;
     #[wasm_bindgen(method, setter)]
     pub fn set_is_open(this: &JsInbox, is_open: bool);
 
-    /// A WebSocket. `send` takes a JavaScript string, so that a broadcast makes one for all.
+    /// A WebSocket. `send` takes a JavaScript string, so that a broadcast makes a single one.
     #[derive(Clone)]
     pub type JsSocket;
     #[wasm_bindgen(method, catch)]
@@ -75,7 +75,7 @@ extern "C" {
     #[wasm_bindgen(method, getter, js_name = bufferedAmount)]
     pub fn buffered_amount(this: &JsSocket) -> Option<f64>;
     /// A property of our own: the connection's [`ConnectionId::handle`], on a socket that the room has seen since it
-    /// woke. To read it costs a tenth of reading the attachment.
+    /// woke. Reading it costs a tenth of reading the attachment.
     #[wasm_bindgen(method, getter, js_name = roomkeepHandle)]
     pub fn handle(this: &JsSocket) -> Option<f64>;
     #[wasm_bindgen(method, setter, js_name = roomkeepHandle)]

@@ -31,11 +31,11 @@ extern "C" {
     ) -> Promise;
 }
 
-/// Whom the operator lets in (A6).
+/// Whom the operator admits (A6).
 pub enum Door {
     /// Everyone.
     Open,
-    /// Who has a token.
+    /// Those with a token.
     Tokens,
     /// Nobody: nothing is set.
     NotConfigured,
@@ -55,20 +55,20 @@ impl Door {
     }
 }
 
-/// What somebody with a token wants.
+/// What the bearer of a token wants to do.
 pub enum Purpose<'a> {
-    /// To open a connection to a room, given as `party/room`.
+    /// Open a connection to a room, given as `party/room`.
     Enter(&'a str),
-    /// To ask a room something that takes a role.
+    /// Ask a room for something that requires a role.
     Ask(&'a str, Role),
-    /// To revoke tokens.
+    /// Revoke tokens.
     RevokeTokens,
 }
 
-/// Checks a token: that it is genuine and holds now, that it is for this, and that it was not revoked.
+/// Checks a token: that it is genuine and currently valid, that it permits this, and that it has not been revoked.
 ///
 /// # Errors
-/// It does not count, or that cannot be found out.
+/// It does not count, or that cannot be determined.
 pub async fn check(env: &Env, token: &str, wish: Purpose<'_>) -> std::result::Result<Claims, Denial> {
     if token.len() > TOKEN_BYTES {
         return Err(Denial::Unauthorized(format!("The token is longer than {TOKEN_BYTES} bytes.")));
@@ -124,10 +124,10 @@ async fn ask_user(env: &Env, grant: &Claims, entered: Option<&str>) -> Result<Re
     env.durable_object(USERS)?.get_by_name(&grant.user)?.fetch_with_str(&url.href()).await
 }
 
-/// Revokes a token of a user, or all of them, until a time.
+/// Revokes one or all of a user's tokens until a time.
 ///
 /// # Errors
-/// It was not done, or not wholly.
+/// It was not done, or not completely.
 pub async fn revoke(env: &Env, user: &str, token_id: Option<&str>, until: Millis) -> Result<Response> {
     let url = url_to("user", "revoke")?;
     url.query().append("user", user);

@@ -1,4 +1,4 @@
-//! What the runtime has for everyone: the operator's variables, the names of the bindings, the clock, randomness.
+//! What the runtime provides: the operator's variables, the names of the bindings, the clock, randomness.
 
 use js_sys::Date;
 use worker::Env;
@@ -6,12 +6,12 @@ use worker::Env;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 
-/// The binding of the Durable Objects that are rooms, as wrangler.toml names it.
+/// The binding of the rooms' Durable Objects, as named in wrangler.toml.
 pub const ROOMS: &str = "ROOMS";
-/// The binding of the objects that know of users across rooms, as wrangler.toml names it.
+/// The binding of the users' Durable Objects, as named in wrangler.toml.
 pub const USERS: &str = "USERS";
 
-/// What an operator set, if anything.
+/// The operator's variable of this name, if set.
 pub fn variable(env: &Env, name: &str) -> Option<String> {
     env.var(name).ok().map(|value| value.to_string())
 }

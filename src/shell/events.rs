@@ -1,8 +1,8 @@
 //! `GET /events`: a room's changes as Server-Sent Events (H4).
 //!
-//! The Worker serves the stream and holds a socket to the room, as any client does. So the room sleeps between changes,
-//! and what goes wrong with a stream is the stream's alone. A stream ends after some minutes, with it the socket, so
-//! that readers who are long gone do not stay in the room's count.
+//! The Worker serves the stream and holds a socket to the room, like any client. So the room sleeps between changes,
+//! and what goes wrong with a stream affects only the stream. A stream ends after some minutes, and its socket with it,
+//! so that readers who are long gone do not stay in the room's count.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -25,22 +25,22 @@ use super::environment::{now, random_id, variable};
 use super::http::{headers, problem, problem_text, status_of};
 use super::to_room::ToRoom;
 
-/// After this long without a change a comment is sent, in milliseconds, so that no proxy takes the stream for dead.
+/// How long without a change before a comment is sent, in milliseconds, so that no proxy considers the stream dead.
 const KEEP_ALIVE: Millis = 20_000;
 
-/// What a reader is told beside the code.
+/// The sentence that a reader gets beside the code.
 fn ended(code: &str) -> &'static str {
     match status_of(code) {
-        401 => "The token has ended. Open the stream again with another one.",
-        403 | 410 => "The stream was ended, and opening it again with this token does not help.",
-        _ => "The stream ended. Open it again; it goes on where it stopped.",
+        401 => "The token has expired. Open the stream again with a new one.",
+        403 | 410 => "The stream was closed, and opening it again with this token will not help.",
+        _ => "The stream ended. Open it again; it resumes where it stopped.",
     }
 }
 
-/// Tells that the stream has begun, or with which code it has not.
+/// Reports that the stream has begun, or the code with which it has not.
 type Begun = oneshot::Sender<Option<String>>;
 
-/// Answers with the stream, or with why there is none.
+/// Responds with the stream, or with why there is none.
 pub async fn serve(request: &Request, env: &Env, name: &str, entry: &Admission) -> Result<Response> {
     let last = request.headers().get("last-event-id")?.filter(|id| !id.is_empty());
     let last = match last.as_deref().map(Position::parse) {
@@ -56,7 +56,7 @@ pub async fn serve(request: &Request, env: &Env, name: &str, entry: &Admission) 
         return Ok(answer);
     }
     let Some(socket) = answer.websocket() else {
-        return problem(503, "unavailable", "The room did not answer. Try again.");
+        return problem(503, "unavailable", "The room did not respond. Try again.");
     };
     let life =
         Settings::from_vars(|name| variable(env, name)).map_or(Settings::DEFAULT_STREAM_LIFE, |set| set.stream_life);
@@ -67,7 +67,7 @@ pub async fn serve(request: &Request, env: &Env, name: &str, entry: &Admission) 
         let mut begun = Some(begun);
         let problem = pump(&socket, Feed::new(last), &mut reader, &mut begun, end).await;
         match (problem, begun) {
-            // Nobody waits for it who is not there any more.
+            // A reader that is gone is no longer waiting for this.
             (problem, Some(begun)) => drop(begun.send(problem)),
             (Some(code), None) => {
                 let data = problem_text(status_of(&code), &code, ended(&code), &Extra::new());
@@ -75,35 +75,35 @@ pub async fn serve(request: &Request, env: &Env, name: &str, entry: &Admission) 
             }
             (None, None) => {}
         }
-        // One that is closed already needs no goodbye.
+        // A socket that is already closed need not be closed.
         let _ = socket.close(Some(1000), Some("end of stream"));
     });
-    // Once the reader has the headers, every change is told, so they wait for the room to know of the stream.
+    // Once the reader has the headers, every change is sent, so they wait until the room knows of the stream.
     if let Some(code) = begins.await.unwrap_or_else(|_| Some("internal".to_owned())) {
         return problem(status_of(&code), &code, ended(&code));
     }
-    // Sent at once, and with it the headers, however long it is until the next change.
+    // Sent at once, and the headers with it, however long it is until the next change.
     let opening = stream::once(async { "retry: 1000\n\n".to_owned() });
     let bytes = opening.chain(events).map(|event| Ok::<_, worker::Error>(event.into_bytes()));
     let headers = headers("text/event-stream; charset=utf-8")?;
-    // The reader of a proxy that gathers would hear of changes late.
+    // Behind a proxy that buffers, a reader would hear of changes late.
     headers.set("x-accel-buffering", "no")?;
     ResponseBuilder::new().with_headers(headers).from_stream(bytes.boxed_local())
 }
 
-/// The reader's end of the stream, as the Worker has it.
+/// The Worker's side of the reader's stream.
 struct Reader {
     events: mpsc::UnboundedSender<String>,
-    /// Bytes that were sent and not yet taken.
+    /// Bytes that were sent and have not been taken yet.
     unread: Rc<Cell<usize>>,
-    /// Comes to an end when the reader does.
+    /// Resolves when the reader is gone.
     gone: oneshot::Receiver<()>,
 }
 
 impl Reader {
     fn send(&self, event: String) {
         self.unread.set(self.unread.get() + event.len());
-        // A reader that is gone in this moment needs nothing any more.
+        // A reader that goes at this moment needs nothing more.
         let _ = self.events.unbounded_send(event);
     }
 }
@@ -114,7 +114,7 @@ fn reader() -> (Reader, impl Stream<Item = String>) {
     let unread = Rc::new(Cell::new(0));
     let left = unread.clone();
     let taken = taken.map(move |event| {
-        // Held by the stream, so that it goes when the stream is dropped.
+        // Held by the stream, so that it is dropped with the stream.
         let _ = &alive;
         left.set(left.get() - event.len());
         event
@@ -122,8 +122,8 @@ fn reader() -> (Reader, impl Stream<Item = String>) {
     (Reader { events, unread, gone }, taken)
 }
 
-/// Turns the room's frames into events until the reader or the room is gone or the time is over. Returns the code of
-/// what went wrong, if anything did.
+/// Turns the room's frames into events until the reader or the room is gone or the time is up. Returns the code of what
+/// went wrong, if anything.
 async fn pump(
     socket: &WebSocket,
     mut feed: Feed,
@@ -160,7 +160,7 @@ async fn pump(
         let step = match event {
             Some(Ok(WebsocketEvent::Message(message))) => message.text().map(|text| feed.take(&text)),
             Some(Ok(WebsocketEvent::Close(close))) => {
-                // A reason of ours is a code; the runtime's own is a sentence.
+                // A close reason of ours is a code; the runtime's own is a sentence.
                 let is_ours = (4400..5000).contains(&close.code());
                 return Some(if is_ours { close.reason() } else { "unavailable".to_owned() });
             }
@@ -180,7 +180,7 @@ async fn pump(
         if feed.has_begun()
             && let Some(begun) = begun.take()
         {
-            // The request may be gone by now, which the reader's end tells too.
+            // The request may be gone by now, which the end of the reader shows too.
             let _ = begun.send(None);
         }
         if reader.unread.get() > UNSENT_BYTES as usize {

@@ -1,4 +1,4 @@
-//! Answers over HTTP, and the one way of refusing a WebSocket that a page can read.
+//! HTTP responses, and the one way of refusing a WebSocket that a page can read.
 
 use serde::Serialize;
 use worker::{Headers, Request, Response, ResponseBuilder, Result, WebSocketPair};
@@ -20,12 +20,12 @@ struct Problem<'a> {
     members: &'a Extra,
 }
 
-/// Answers with a problem. `code` is stable, `detail` for people.
+/// Responds with a problem. `code` is stable, `detail` is for people.
 pub fn problem(status: u16, code: &str, detail: &str) -> Result<Response> {
     problem_with(status, code, detail, &Extra::new())
 }
 
-/// Answers with a problem that tells more.
+/// Responds with a problem that has further members.
 pub fn problem_with(status: u16, code: &str, detail: &str, members: &Extra) -> Result<Response> {
     answer(status, "application/problem+json", problem_text(status, code, detail, members))
 }
@@ -76,7 +76,7 @@ pub fn status_of(code: &str) -> u16 {
     }
 }
 
-/// Answers with a body that no cache keeps.
+/// Responds with a body that no cache keeps.
 pub fn answer(status: u16, content_type: &str, body: String) -> Result<Response> {
     let headers = headers(content_type)?;
     match status {
@@ -90,7 +90,7 @@ pub fn answer(status: u16, content_type: &str, body: String) -> Result<Response>
     Ok(if body.is_empty() { response.empty() } else { response.fixed(body.into_bytes()) })
 }
 
-/// What every answer carries.
+/// The headers of every response.
 pub fn headers(content_type: &str) -> Result<Headers> {
     let headers = Headers::new();
     headers.set("content-type", content_type)?;
@@ -99,7 +99,7 @@ pub fn headers(content_type: &str) -> Result<Headers> {
     Ok(headers)
 }
 
-/// Lets a page of another origin send what a simple request may not (Fetch, CORS preflight).
+/// Allows a page of another origin to send what a simple request may not (Fetch, CORS preflight).
 pub fn preflight() -> Result<Response> {
     let headers = Headers::new();
     headers.set("access-control-allow-methods", "GET, HEAD, PUT, DELETE, POST")?;
@@ -109,12 +109,12 @@ pub fn preflight() -> Result<Response> {
     Ok(ResponseBuilder::new().with_status(204).with_headers(headers).empty())
 }
 
-/// Lets pages read the answer, those that may (A7).
+/// Allows pages to read the response, if they may (A7).
 pub fn readable(response: Response, origins: &Origins, origin: Option<&str>) -> Result<Response> {
     if response.status_code() == 101 {
         return Ok(response);
     }
-    // Those of an answer that came from an object cannot be changed.
+    // The headers of a response from an object are immutable.
     let headers = response.headers().clone();
     if let Some(allowed) = origins.allow(origin) {
         headers.set("access-control-allow-origin", allowed)?;
@@ -126,7 +126,7 @@ pub fn readable(response: Response, origins: &Origins, origin: Option<&str>) -> 
     Ok(response.with_headers(headers))
 }
 
-/// The refusal of somebody whose token does not count, in the way in which they can read it (U7).
+/// Refuses somebody whose token does not count, in a way that they can read (U7).
 pub fn denied(request: &Request, denial: &Denial) -> Result<Response> {
     match denial.close_code() {
         Some(code) if is_upgrade(request)? => close_at_once(request, code, denial.code()),
@@ -134,13 +134,13 @@ pub fn denied(request: &Request, denial: &Denial) -> Result<Response> {
     }
 }
 
-/// Whether the request asks for a WebSocket.
+/// Whether the request is for a WebSocket.
 pub fn is_upgrade(request: &Request) -> Result<bool> {
     let upgrade = request.headers().get("upgrade")?;
     Ok(upgrade.is_some_and(|value| value.eq_ignore_ascii_case("websocket")))
 }
 
-/// The answer that opens a WebSocket. The first subprotocol that the client offered is chosen (U6).
+/// The response that opens a WebSocket. The first subprotocol that the client offered is selected (U6).
 pub fn upgraded(request: &Request, pair: WebSocketPair) -> Result<Response> {
     let mut response = Response::from_websocket(pair.client)?;
     let offered = request.headers().get("sec-websocket-protocol")?.unwrap_or_default();
@@ -150,8 +150,8 @@ pub fn upgraded(request: &Request, pair: WebSocketPair) -> Result<Response> {
     Ok(response)
 }
 
-/// Refuses a WebSocket for good: opens it and closes it with a code, since a browser shows no page the status of an
-/// upgrade that failed (U7).
+/// Refuses a WebSocket for good: opens it and closes it with a code, since a browser hides the status of a failed
+/// upgrade from the page (U7).
 pub fn close_at_once(request: &Request, code: CloseCode, reason: &str) -> Result<Response> {
     let pair = WebSocketPair::new()?;
     pair.server.accept()?;

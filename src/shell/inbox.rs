@@ -1,12 +1,12 @@
-//! The room's half of the inbox: frames that `inbox.mjs` holds until the flush timer rings. That file says why, and what
-//! holds for them.
+//! The room's half of the inbox: frames that `inbox.mjs` holds until the flush timer rings. That file says why, and
+//! which rules they follow.
 
 use js_sys::Array;
 use wasm_bindgen::JsCast;
 
 use super::bindings::JsInbox;
 
-/// What no JSON holds. A frame with one is not held.
+/// A character that no JSON contains. A frame with one is not held.
 const INBOX_SEPARATOR: &str = "\0";
 
 /// The array, as the room has it.
@@ -15,7 +15,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// One that holds nothing, and is not open yet.
+    /// An empty inbox that is not open yet.
     pub fn new() -> Self {
         Self { frames: Array::new().unchecked_into() }
     }
@@ -35,9 +35,9 @@ impl Inbox {
         self.frames.length() > 0
     }
 
-    /// Takes out the frames, in the order in which they came, each with the handle of its connection.
+    /// Removes the frames, in the order in which they came, each with the handle of its connection.
     pub fn take(&self) -> Vec<(u64, String)> {
-        // As one text: to hand each of them over costs as much as to read it.
+        // As one text: handing over each frame costs as much as reading it.
         let frames = String::from(self.frames.join(INBOX_SEPARATOR));
         self.frames.set_length(0);
         let read = |frame: &str| {

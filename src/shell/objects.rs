@@ -1,4 +1,4 @@
-//! The Durable Objects: those that are rooms, and those that know of a user across rooms.
+//! The Durable Objects: those for rooms, and those for users across rooms.
 
 mod room;
 mod user;

@@ -1,4 +1,4 @@
-//! Workerd as the driver's [`Platform`].
+//! workerd as the driver's [`Platform`].
 
 use std::collections::BTreeMap;
 
@@ -23,11 +23,11 @@ use super::environment::{now, random_id};
 use super::inbox::Inbox;
 use super::storage::Storage;
 
-/// How long workerd waits for a handler of a socket's event before it lets the room sleep all the same. A handler takes
+/// How long workerd waits for the handler of a socket's event before it lets the room sleep regardless. A handler takes
 /// milliseconds; one that is stuck for this long has lost its WebAssembly instance to a panic.
 const EVENT_TIMEOUT_MS: f64 = 10_000.0;
 
-/// The other end of a connection.
+/// The socket of a connection.
 struct Peer {
     socket: JsSocket,
     standing: Standing,
@@ -38,17 +38,17 @@ pub struct Workerd {
     state: JsState,
     storage: Storage,
     sockets: BTreeMap<ConnectionId, Peer>,
-    /// Has the object flush. One for all its timers, since to make it costs more than to set one.
+    /// Makes the object flush. One callback for all its timers, since making one costs more than setting a timer.
     flush: Closure<dyn FnMut()>,
     flush_timer: Option<JsValue>,
     inbox: Inbox,
-    /// Promises of the storage, for the event to wait on when the room has done its part.
+    /// Promises from storage, which the event awaits once the room has done its part.
     pub promises: Vec<Promise>,
-    /// Connections that were closed for reading too slowly, and that the room must be told of.
+    /// Connections that were closed for reading too slowly, which the room has yet to be told.
     pub overdue: Vec<ConnectionId>,
-    /// What takes time, to be done when the room has done its part.
+    /// Effects, to be performed once the room has done its part.
     pub effects: Vec<Effect>,
-    /// What the tests have told the next commit to do.
+    /// What the tests want the next commit to do.
     #[cfg(feature = "faults")]
     pub fail_commit: bool,
 }
@@ -74,7 +74,7 @@ impl Workerd {
         }
     }
 
-    /// The timer that was set has rung.
+    /// The timer has rung.
     pub fn timer_rang(&mut self) {
         self.flush_timer = None;
         self.inbox.open(false);
@@ -90,21 +90,21 @@ impl Workerd {
         (connection.handle() == handle).then_some(*connection)
     }
 
-    /// What the room keeps.
+    /// What the room stores.
     pub fn storage(&self) -> &Storage {
         &self.storage
     }
 
-    /// Takes a new socket on, such that it outlives the room's sleep.
+    /// Accepts a new socket, which will outlive the room's sleep.
     pub fn accept(&mut self, connection: ConnectionId, socket: JsSocket) -> Result<(), JsValue> {
         self.state.accept_web_socket(&socket)?;
-        // Until the room has let it in it sees nothing.
+        // It sees nothing until the room has admitted it.
         self.keep(connection, socket, Standing::Unauthenticated);
         Ok(())
     }
 
-    /// The connection of the socket that an event came from, or `None` when the room has closed it. It can be answered
-    /// from then on, although the room may not wake.
+    /// The connection of the socket that an event came from, or `None` if the room has closed it. From then on it can
+    /// be replied to, even if the room does not wake.
     pub fn recognise(&mut self, socket: &JsSocket) -> Option<ConnectionId> {
         let known = socket.handle().and_then(|handle| self.with_handle(handle as u64));
         known.or_else(|| {
@@ -115,12 +115,12 @@ impl Workerd {
     }
 
     fn keep(&mut self, connection: ConnectionId, socket: JsSocket, standing: Standing) {
-        // Below 2^53, where a JavaScript number is exact.
+        // Below 2^53, where JavaScript numbers are exact.
         socket.set_handle(connection.handle() as f64);
         self.sockets.insert(connection, Peer { socket, standing });
     }
 
-    /// Lets go of a socket that is gone.
+    /// Drops a socket that is gone.
     pub fn forget(&mut self, connection: ConnectionId) {
         self.sockets.remove(&connection);
     }
@@ -131,13 +131,13 @@ impl Workerd {
             self.overdue.push(connection);
             self.close(connection, CloseCode::SlowReader);
         } else {
-            // A socket that breaks in this moment takes nothing any more; its close event follows.
+            // A socket that breaks at this moment takes nothing more; its close event follows.
             let _ = socket.send(text);
         }
     }
 }
 
-/// What a socket remembers, or `None` when the room has closed it.
+/// What a socket remembers, or `None` if the room has closed it.
 fn attachment_of(socket: &JsSocket) -> Option<Attachment> {
     let text = socket.deserialize_attachment().ok()?.as_string()?;
     serde_json::from_str(&text).ok()
@@ -145,10 +145,10 @@ fn attachment_of(socket: &JsSocket) -> Option<Attachment> {
 
 /// Answers a client's close with its own code (U9).
 pub fn answer_close(socket: &JsSocket, code: u16) {
-    // 1005, 1006 and 1015 mean that there was no code, and may not be sent.
+    // 1005, 1006 and 1015 mean that there was no code, and must not be sent.
     let sendable = !matches!(code, 1005 | 1006 | 1015);
     if !sendable || socket.close(Some(code), Some("")).is_err() {
-        // A socket that is closed already needs no answer.
+        // A socket that is already closed needs no reply.
         let _ = socket.close(None, None);
     }
 }
@@ -170,7 +170,7 @@ impl Platform for Workerd {
             statements.push(("INSERT INTO no_such_table VALUES (1)", Vec::new()));
         }
         match statements.as_slice() {
-            // By itself a statement is done as a whole or not at all. A transaction around it costs as much again.
+            // A single statement is atomic by itself. A transaction around it costs as much again.
             [statement] => self.storage.execute(statement),
             statements => self.storage.transaction(|storage| store::write(storage, statements)),
         }
@@ -229,7 +229,7 @@ impl Platform for Workerd {
 
     fn close(&mut self, connection: ConnectionId, code: CloseCode) {
         if let Some(Peer { socket, .. }) = self.sockets.remove(&connection) {
-            // Without an attachment it is nobody's, and what it still sends is dropped (F7).
+            // Without an attachment it belongs to nobody, and whatever it still sends is dropped (F7).
             let _ = socket.serialize_attachment(&JsValue::NULL);
             let _ = socket.close(Some(code.number()), Some(code.reason()));
         }
@@ -271,8 +271,8 @@ impl Platform for Workerd {
 
 #[cfg(feature = "faults")]
 impl Workerd {
-    /// Holds this platform to the contract with its three sockets, of which the asker is the first. Returns the report, as
-    /// JSON; each socket is told its own name before.
+    /// Holds this platform to the contract with its three sockets, the first of which asked for it. Returns the report
+    /// as JSON; before that, each socket is sent its own name.
     pub fn check_contract(&mut self, asker: ConnectionId) -> Option<String> {
         let others = self.attachments().into_iter().map(|attachment| attachment.connection);
         let [second, third] = others.filter(|of| *of != asker).collect::<Vec<_>>().try_into().ok()?;

@@ -1,4 +1,4 @@
-//! Which object a request means, and the way there, past the door.
+//! Which object a request is for, and the way there, past the door.
 
 use futures::StreamExt;
 use worker::{Env, Request, Response, Result};
@@ -23,10 +23,10 @@ use super::http::{answer, close_at_once, denied, is_upgrade, preflight, problem,
 use super::to_room::ToRoom;
 use super::url::{Url, url_of, url_to};
 
-/// A body beyond this many bytes is not read: no message is that long, but its number may still be looked for (E2).
+/// A longer body is not read, in bytes: no message is that long, but its number may still be searched for (E2).
 const BODY_BYTES: usize = 2 * ID_SEARCH_BYTES;
 
-/// Answers a request.
+/// Serves a request.
 pub async fn serve(mut request: Request, env: &Env) -> Result<Response> {
     let origins = Origins::parse(variable(env, "ALLOWED_ORIGINS").as_deref());
     let origin = request.headers().get("origin")?;
@@ -39,7 +39,7 @@ async fn route(request: &mut Request, env: &Env, origins: &Origins, origin: Opti
     let parties = parties.unwrap_or_else(|| "collaboration".to_owned());
     let path = url_of(request)?.pathname();
     let address = match Address::parse(&path, &parties) {
-        // Told to everyone, whoever may enter a room.
+        // Told to everyone, whether or not they may enter a room.
         Err(AddressError::NotFound) => return refuse(request, &AddressError::NotFound),
         Ok(Address::Health) if is_read(request) => {
             return answer(200, "application/json", r#"{"status":"ok"}"#.to_owned());
@@ -58,9 +58,9 @@ async fn route(request: &mut Request, env: &Env, origins: &Origins, origin: Opti
             if is_upgrade(request)? && !origins.admits(origin) {
                 return close_at_once(request, CloseCode::Forbidden, "forbidden_origin");
             }
-            // A client that clears the field `..` has its address made into this one on its way (RFC 3986, 5.2.4).
+            // On its way, the address for clearing the field `..` is turned into this one (RFC 3986, 5.2.4).
             if path.ends_with('/') && is_method(request, "DELETE") {
-                return problem(400, "bad_request", "A room is deleted at its address without a slash at the end.");
+                return problem(400, "bad_request", "To delete a room, use its address without a trailing slash.");
             }
             enter(request, env, &door, &format!("{party}/{room}"), resource).await
         }
@@ -70,16 +70,16 @@ async fn route(request: &mut Request, env: &Env, origins: &Origins, origin: Opti
 }
 
 /// Why nobody may enter any room of this Worker, if that is so: the operator has not said who may (A6), or has set a
-/// variable that makes no sense.
+/// variable to an invalid value.
 fn closed(env: &Env, door: &Door) -> Result<Option<Response>> {
     let misconfigured = || {
-        let detail = "The server is not set up properly. Its log says which variable.";
+        let detail = "The server is misconfigured. Its log says which variable is at fault.";
         problem(503, "misconfigured", detail).map(Some)
     };
     match door {
         Door::NotConfigured => {
-            let detail = "No access is configured. Set AUTH_KEYS or AUTH_JWKS_URL to let in whoever has a token, or \
-                          ALLOW_ANONYMOUS to \"true\" to let in everyone.";
+            let detail = "No access is configured. Set AUTH_KEYS or AUTH_JWKS_URL to admit users with a token, or \
+                          ALLOW_ANONYMOUS to \"true\" to admit everyone.";
             return problem(503, "auth_not_configured", detail).map(Some);
         }
         Door::Misconfigured => return misconfigured(),
@@ -103,21 +103,21 @@ enum Ask {
 }
 
 impl Ask {
-    /// Reads the request as far as that needs no right.
+    /// Reads as much of the request as requires no token.
     fn of(request: &Request, resource: Resource) -> Result<std::result::Result<Self, Response>> {
         let (is_upgrade, is_read) = (is_upgrade(request)?, is_read(request));
         let refusal = match (resource, is_upgrade) {
             (Resource::Room, true) if is_read => return Ok(Ok(Self::Connect)),
             (Resource::Room, false) if is_method(request, "DELETE") => return Ok(Ok(Self::Delete)),
             (Resource::Room, false) if is_read => {
-                let detail = "Open a WebSocket here, or read /state or /changes below this address.";
+                let detail = "Open a WebSocket here, or read /state or /changes under this address.";
                 problem(426, "upgrade_required", detail)
             }
             (Resource::State, false) if is_read => return Ok(Ok(Self::State)),
             (Resource::Changes, false) if is_read => match changes_query(&url_of(request)?)? {
                 Some(url) => return Ok(Ok(Self::Changes(url))),
                 None => {
-                    let detail = "`since` must be a version, an integer from 0, or an ISO 8601 time.";
+                    let detail = "`since` must be a version (an integer of 0 or more) or an ISO 8601 time.";
                     problem(400, "bad_request", detail)
                 }
             },
@@ -139,7 +139,7 @@ impl Ask {
         refusal.map(Err)
     }
 
-    /// What it takes: to come in as a connection does, or a role.
+    /// What it requires: to be admitted as a connection, or a role.
     fn wish<'a>(&self, room: &'a str) -> Purpose<'a> {
         match self {
             Self::Connect | Self::Events => Purpose::Enter(room),
@@ -180,7 +180,7 @@ async fn enter(request: &mut Request, env: &Env, door: &Door, room: &str, resour
     };
     let response = to_room.send(env, room, &entry).await?;
     if response.status_code() == 403 && is_upgrade(request)? {
-        // Revoked in this moment, which is final (U7).
+        // Revoked at this moment, which is final (U7).
         return denied(request, &Denial::Revoked);
     }
     Ok(response)
@@ -188,7 +188,7 @@ async fn enter(request: &mut Request, env: &Env, door: &Door, room: &str, resour
 
 fn no_token() -> Denial {
     Denial::Unauthorized(
-        "This server wants a token: `Authorization: Bearer …`, or `?token=` in the address.".to_owned(),
+        "This server requires a token: `Authorization: Bearer …`, or `?token=` in the address.".to_owned(),
     )
 }
 
@@ -212,19 +212,20 @@ async fn revoke(request: &mut Request, env: &Env, door: &Door, user: &str) -> Re
     }
     let bytes = body(request).await?.unwrap_or_default();
     let Some((jti, until)) = std::str::from_utf8(&bytes).ok().and_then(revocation) else {
-        let detail = "The body must be {\"jti\"?, \"until\"}: the id of one token, and a time ahead in milliseconds.";
+        let detail =
+            "The body must be {\"jti\"?, \"until\"}: the id of one token, and a time in the future in milliseconds.";
         return problem(400, "bad_request", detail);
     };
     match door::revoke(env, user, jti.as_deref(), until).await.map(|answer| answer.status_code()) {
         Ok(204) => answer(204, "application/json", String::new()),
         Ok(_) | Err(_) => {
             worker::console_error!("a revocation was not carried out wholly");
-            problem(503, "unavailable", "Not every room could be told. Send it again.")
+            problem(503, "unavailable", "Not every room could be notified. Send this again.")
         }
     }
 }
 
-/// What an admin says of a user's tokens: of one, or of all, and until when. `None` if it makes no sense now.
+/// An admin's revocation of a user's tokens: one or all, and until when. `None` if it is not valid now.
 fn revocation(body: &str) -> Option<(Option<String>, Millis)> {
     let body = json::object(body).ok()?;
     let members = body.without_duplicate_keys().ok()?;
@@ -240,12 +241,12 @@ fn revocation(body: &str) -> Option<(Option<String>, Millis)> {
     Some((jti, until))
 }
 
-/// A write of a field, as the room's object takes it, or the refusal of one that nobody can read.
+/// A write to a field, as the room's object takes it, or the refusal of one that cannot be read.
 async fn field_write(request: &mut Request, verb: &str, field: &str) -> Result<std::result::Result<ToRoom, Response>> {
     let to_room = url_to("room", "write")?;
     to_room.query().append("verb", verb);
     to_room.query().append("field", field);
-    // Of a PUT all members are in the body.
+    // With a PUT, all members are in the body.
     let from_client = url_of(request)?.query();
     for member in QUERY_MEMBERS.into_iter().filter(|_| verb == "delete") {
         if let Some(value) = from_client.get(member) {
@@ -253,16 +254,16 @@ async fn field_write(request: &mut Request, verb: &str, field: &str) -> Result<s
         }
     }
     let Some(bytes) = body(request).await? else {
-        let detail = format!("The body has more than {BODY_BYTES} bytes.");
+        let detail = format!("The body is longer than {BODY_BYTES} bytes.");
         return problem(413, "limit_message", &detail).map(Err);
     };
     let Ok(body) = String::from_utf8(bytes) else {
-        return problem(400, "bad_message", "The body is no UTF-8.").map(Err);
+        return problem(400, "bad_message", "The body is not UTF-8.").map(Err);
     };
     Ok(Ok(ToRoom::post(request, &to_room, body)?))
 }
 
-/// All of the body, or `None` if that is too much.
+/// The whole body, or `None` if it is too long.
 async fn body(request: &mut Request) -> Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     if request.inner().body().is_none() {
@@ -282,8 +283,7 @@ fn is_method(request: &Request, method: &str) -> bool {
     request.inner().method() == method
 }
 
-/// Whether the method is one that only reads. Asked of the request itself: the crate takes a method it does not know
-/// for GET.
+/// Whether the method only reads. Asked of the request itself: the crate takes a method that it does not know for GET.
 fn is_read(request: &Request) -> bool {
     matches!(request.inner().method().as_str(), "GET" | "HEAD")
 }
@@ -293,13 +293,13 @@ fn only_reads() -> Result<Response> {
 }
 
 fn wrong_method(allowed: &str) -> Result<Response> {
-    let mut response = problem(405, "method_not_allowed", &format!("Allowed here: {allowed}."))?;
+    let mut response = problem(405, "method_not_allowed", &format!("Allowed methods: {allowed}."))?;
     response.headers_mut().set("allow", allowed)?;
     Ok(response)
 }
 
-/// What of the query of `GET /changes` is for the room: a version with the epoch it belongs to, or a time. `None` when
-/// it is neither.
+/// The query of `GET /changes` for the room: a version with the epoch it belongs to, or a time. `None` if it is
+/// neither.
 fn changes_query(url: &Url) -> Result<Option<Url>> {
     let (to_room, query) = (url_to("room", "changes")?, url.query());
     let Some(since) = query.get("since") else { return Ok(None) };
@@ -311,7 +311,7 @@ fn changes_query(url: &Url) -> Result<Option<Url>> {
         }
         return Ok(Some(to_room));
     }
-    // JavaScript takes many forms for a date; ISO 8601 begins with the year.
+    // JavaScript accepts many forms of dates; ISO 8601 begins with the year.
     let is_iso = since.len() >= 10 && since.bytes().take(4).all(|byte| byte.is_ascii_digit());
     let time = if is_iso { js_sys::Date::parse(&since) } else { f64::NAN };
     to_room.query().append("time", &(time as i64).to_string());

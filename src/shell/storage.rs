@@ -1,4 +1,4 @@
-//! What a Durable Object keeps: SQLite, transactions, the alarm.
+//! What a Durable Object stores: SQLite, transactions, the alarm.
 
 use js_sys::{JSON, Promise};
 use wasm_bindgen::prelude::*;
@@ -12,20 +12,20 @@ use super::environment::now;
 
 const YEAR: Millis = 365 * 86_400_000;
 
-/// What a Durable Object keeps.
+/// What a Durable Object stores.
 pub struct Storage {
     storage: JsStorage,
     sql: JsSql,
 }
 
 impl Storage {
-    /// What an object of this state keeps.
+    /// The storage of an object with this state.
     pub fn of(state: &JsState) -> Self {
         let storage = state.storage();
         Self { sql: storage.sql(), storage }
     }
 
-    /// A promise of whether an alarm is set: its time or null.
+    /// A promise of the alarm's time, or of null if none is set.
     ///
     /// # Errors
     /// Storage cannot be read.
@@ -33,19 +33,19 @@ impl Storage {
         self.storage.get_alarm()
     }
 
-    /// Wakes the object at this time, instead of the time set before, or in a year if that comes first: the runtime
-    /// takes no time after 2189. Whoever is woken too early sets the next alarm.
+    /// Wakes the object at this time, replacing the time set before, or in a year if that is earlier: the runtime
+    /// accepts no time after 2189. An object that is woken too early sets the next alarm.
     ///
     /// # Errors
-    /// Storage does not take it.
+    /// Storage rejects it.
     pub fn set_alarm(&self, at: Millis) -> Result<Promise, JsValue> {
         self.storage.set_alarm(at.min(now() + YEAR) as f64)
     }
 
-    /// Deletes all, the alarm included.
+    /// Deletes everything, including the alarm.
     ///
     /// # Errors
-    /// Storage does not take it.
+    /// Storage rejects it.
     pub fn delete_all(&self) -> Result<Promise, JsValue> {
         self.storage.delete_all()
     }
@@ -54,7 +54,7 @@ impl Storage {
         self.sql.exec(query, JSON::parse(&encode(parameters))?.unchecked_ref())
     }
 
-    /// Does all of this or nothing.
+    /// Does all of this, or nothing.
     ///
     /// # Errors
     /// Nothing was done.
@@ -74,8 +74,8 @@ impl Storage {
     }
 }
 
-/// What goes to storage and comes from it passes as one text: to take each value over by itself, text by text, costs
-/// several times what SQLite does with it.
+/// What goes to storage and comes from it passes as one text: transferring each value on its own costs several times
+/// what SQLite does with it.
 impl Sql for Storage {
     fn run(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
         let rows = self.exec(statement).and_then(|cursor| cursor.raw()).and_then(|rows| array_from(&rows));

@@ -10,8 +10,8 @@ use super::environment::ROOMS;
 use super::http::problem;
 use super::url::{Url, url_to};
 
-/// Headers of the client that the object reads. No other header reaches it, and the address that it sees is made
-/// here, so nothing that a client sends can pass for something that the router says (U4).
+/// The client's headers that the object reads. No other header reaches it, and the address that it sees is made here,
+/// so nothing that a client sends can pass for something from the router (U4).
 const FORWARDED: [&str; 4] = ["upgrade", "sec-websocket-protocol", "if-none-match", "idempotency-key"];
 
 /// A request to a room's object.
@@ -22,7 +22,7 @@ pub struct ToRoom {
 }
 
 impl ToRoom {
-    /// Asks for something, with what of the client's headers the object reads.
+    /// A request for something, with those of the client's headers that the object reads.
     pub fn get(request: &Request, address: &Url) -> Result<Self> {
         let headers = Headers::new();
         for header in FORWARDED {
@@ -33,19 +33,19 @@ impl ToRoom {
         Ok(Self { address: address.clone(), headers, body: None })
     }
 
-    /// Asks for something and says something.
+    /// A request with a body.
     pub fn post(request: &Request, address: &Url, body: String) -> Result<Self> {
         Ok(Self { body: Some(body), ..Self::get(request, address)? })
     }
 
-    /// Opens a WebSocket for the Worker itself.
+    /// A request that opens a WebSocket for the Worker itself.
     pub fn connect() -> Result<Self> {
         let headers = Headers::new();
         headers.set("upgrade", "websocket")?;
         Ok(Self { address: url_to("room", "connect")?, headers, body: None })
     }
 
-    /// Sends it, on behalf of whom it is. A room that does not answer is a 503.
+    /// Sends it on behalf of its user. If the room does not respond, the result is a 503.
     pub async fn send(self, env: &Env, name: &str, entry: &Admission) -> Result<Response> {
         self.address.query().append("entry", &encode(entry));
         let mut init = RequestInit::new();
@@ -57,7 +57,7 @@ impl ToRoom {
             Ok(response) => Ok(response),
             Err(error) => {
                 worker::console_error!("the room did not answer: {error}");
-                problem(503, "unavailable", "The room did not answer. Try again.")
+                problem(503, "unavailable", "The room did not respond. Try again.")
             }
         }
     }

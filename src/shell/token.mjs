@@ -141,7 +141,7 @@ async function bounded(answer) {
 	return new Blob(bytes);
 }
 
-const NO_TOKEN_OF_OURS = ["unauthorized", "The token is none that this server takes."];
+const NO_TOKEN_OF_OURS = ["unauthorized", "This server does not accept the token."];
 
 /** Whether the keys make sense. */
 export async function isConfigured(keys, url) {
@@ -170,7 +170,7 @@ export async function verify(token, keys, url, issuer, audience) {
 		});
 		// Which of several keys is meant must be said, and not guessed.
 		const count = (set.own?.count ?? 0) + (set.provider?.jwks()?.keys.length ?? 0);
-		if (kid === undefined && count > 1) return ["unauthorized", "The token names no key: it needs a `kid`."];
+		if (kid === undefined && count > 1) return ["unauthorized", "The token does not name its key: it needs a `kid`."];
 		const { sub, jti, name, role, rooms, exp } = payload;
 		const expires = Math.min(Math.floor(exp * 1_000), LATEST);
 		return ["claims", JSON.stringify({ sub, jti, name, role, rooms, expires })];

@@ -5,7 +5,7 @@ use worker::{Request, Result};
 
 #[wasm_bindgen]
 extern "C" {
-    /// An address, taken apart. A clone is the same one.
+    /// A parsed address. A clone is the same object.
     #[derive(Clone)]
     #[wasm_bindgen(js_name = URL)]
     pub type Url;
@@ -17,7 +17,7 @@ extern "C" {
     /// All of it.
     #[wasm_bindgen(method, getter, js_class = "URL")]
     pub fn href(this: &Url) -> String;
-    /// The members of the query. What is changed here is changed in the address.
+    /// The members of the query. Changes to them change the address.
     #[wasm_bindgen(method, getter, js_class = "URL", js_name = searchParams)]
     pub fn query(this: &Url) -> Query;
 
@@ -34,15 +34,15 @@ extern "C" {
 /// The address of a request.
 ///
 /// # Errors
-/// It has none, which no request of the runtime's is without.
+/// It has none, although every request from the runtime does.
 pub fn url_of(request: &Request) -> Result<Url> {
     Ok(Url::new(&request.inner().url())?)
 }
 
-/// An address for one of our objects to read: what is asked, of which kind of object.
+/// An address for one of our objects: the kind of object, and what is asked of it.
 ///
 /// # Errors
-/// The path is none.
+/// The path is not valid.
 pub fn url_to(kind: &str, path: &str) -> Result<Url> {
     Ok(Url::new(&format!("https://{kind}/{path}"))?)
 }

@@ -22,7 +22,7 @@ pub enum ClientFrame {
         client_id: String,
         /// The version that the client has; just what changed after it is told.
         since: Option<u64>,
-        /// Which life of the room that is a version of (U8).
+        /// The life of the room that the version belongs to (U8).
         epoch: Option<String>,
         /// By what right the client comes, where its address did not say so (A9).
         token: Option<String>,
@@ -98,7 +98,7 @@ pub enum ClientFrame {
     SyncRequest {
         /// The version that the client has.
         since: Option<u64>,
-        /// Which life of the room that is a version of (U8).
+        /// The life of the room that the version belongs to (U8).
         epoch: Option<String>,
         /// The user at this connection.
         user_id: Option<String>,
@@ -124,7 +124,7 @@ pub enum ClientFrame {
         request_id: String,
         /// What it is for.
         action: String,
-        /// What else there is to know, in the page's own words.
+        /// Details, in the page's own form.
         detail: Option<Json>,
         /// How long it waits for an answer, in milliseconds: up to a day, and five minutes when left out.
         ttl_ms: Option<u64>,
@@ -139,7 +139,7 @@ pub enum ClientFrame {
         request_id: String,
         /// The author.
         user_id: String,
-        /// The answer.
+        /// The decision.
         decision: Decision,
         /// How far it goes.
         scope: Scope,
@@ -272,9 +272,9 @@ pub struct Problem {
     detail: String,
     /// The message's `seq`.
     seq: Option<u64>,
-    /// The `seq` that the room waits for, with the code `out_of_order`.
+    /// With the code `out_of_order`: the next `seq`.
     expected: Option<u64>,
-    /// Present, and true, when this was answered before.
+    /// Present, and true, if this was answered before.
     duplicate: Option<bool>,
     /// Of a conflict: the field.
     field: Option<String>,

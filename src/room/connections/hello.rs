@@ -1,4 +1,4 @@
-//! A client speaks the whole protocol from its `hello` on (Y4).
+//! From its `hello` on, a client speaks the full protocol (Y4).
 
 use crate::access::roles::ANONYMOUS_ROLE;
 use crate::protocol::Millis;
@@ -18,8 +18,8 @@ use crate::room::views;
 use super::leaving::close;
 use super::session::Session;
 
-/// A client says `hello`. Returns what was staged before: that goes out first, since the client hears of it in the answer
-/// and must not hear of it twice. `None`: it is refused, and nothing has changed.
+/// A client says `hello`. Returns what was staged before: that goes out first, since the client hears of it in the
+/// reply and must not hear of it twice. `None`: the `hello` is refused, and nothing has changed.
 pub fn hello(
     state: &mut State,
     pacing: &mut Pacing,
@@ -32,7 +32,7 @@ pub fn hello(
         replies::stage(state, from, &tag, refusal.into());
         return None;
     }
-    // It gets its attachment with the greeting.
+    // Its attachment is written with the greeting.
     state.outbox.attach.remove(&from);
     let mut turn = flush(state, pacing, now);
     if !turn.commit.is_empty() {
@@ -48,11 +48,11 @@ pub fn hello(
 /// Whether a connection may say this `hello`.
 ///
 /// # Errors
-/// It has said one, or the client is somebody else's: on record, or in this moment.
+/// It has already sent one, or the client belongs to somebody else, on record or on an open connection.
 fn check(state: &State, from: ConnectionId, hello: &Hello) -> Result<(), Refusal> {
     let session = state.sessions.get(from);
     if session.is_some_and(|session| session.client().is_some()) {
-        return Err(Refusal::new(Code::BadMessage, "This connection has said `hello` before."));
+        return Err(Refusal::new(Code::BadMessage, "This connection has already sent `hello`."));
     }
     let user = session.and_then(|session| session.identity.user());
     state.records.clients.check_owner(&hello.client_id, user)?;
@@ -66,16 +66,16 @@ fn check(state: &State, from: ConnectionId, hello: &Hello) -> Result<(), Refusal
     Ok(())
 }
 
-/// Welcomes a client and tells it how things stand, as far as it does not know. Nothing may be staged.
+/// Welcomes a client and sends it what it does not know yet. Nothing may be staged.
 fn greet(state: &mut State, from: ConnectionId, hello: Hello) {
     let Hello { client_id, since, epoch, token: _ } = hello;
     let is_other_life = epoch.as_ref().is_some_and(|epoch| epoch != state.life.epoch());
     clients::once::forget_if_away(state, &client_id);
     state.records.clients.see(&client_id, state.clock);
-    // What a client did in another life of the room is forgotten with that life.
+    // What a client did in another life of the room was forgotten with that life.
     let is_unknown = is_other_life && state.records.clients.get(client_id.as_str()).is_none();
     let last_seq = state.records.clients.last_seq(&client_id).filter(|_| !is_unknown);
-    // A newer connection of a client takes the place of the older ones (E6).
+    // A newer connection of a client replaces the older ones (E6).
     for older in state.sessions.of_client(&client_id) {
         close(state, older, CloseCode::Replaced);
     }
@@ -98,6 +98,6 @@ fn greet(state: &mut State, from: ConnectionId, hello: Hello) {
     state.tell(from, welcome);
     let answer = views::sync_answer(state, since, epoch.as_deref());
     state.tell(from, answer);
-    // The welcome comes first, also before the leaving of whom this connection replaces.
+    // The welcome comes first, even before the leaving of a connection that this one replaces.
     state.outbox.frames.rotate_left(leavings);
 }

@@ -10,7 +10,7 @@ use crate::room::turn::{Closing, Outgoing};
 
 use super::session::Session;
 
-/// Takes a connection off the list and tells the others if a participant left with it (J4).
+/// Removes a connection, and tells the others if a participant left with it (J4).
 pub fn leave(state: &mut State, connection: ConnectionId) {
     let Some(session) = state.sessions.remove(connection) else { return };
     state.outbox.forget(connection);
@@ -31,7 +31,7 @@ pub fn leave(state: &mut State, connection: ConnectionId) {
     state.records.people.put(user.to_owned(), participant);
 }
 
-/// Closes a connection and takes its leave.
+/// Closes a connection, which then leaves.
 pub fn close(state: &mut State, connection: ConnectionId, code: CloseCode) {
     let session = state.sessions.get(connection).cloned();
     if session.is_some() || state.sessions.remove_unauthenticated(connection) {
@@ -40,16 +40,16 @@ pub fn close(state: &mut State, connection: ConnectionId, code: CloseCode) {
     }
 }
 
-/// Closes the connections for which something holds.
+/// Closes the connections for which a condition holds.
 pub fn close_all(state: &mut State, code: CloseCode, holds: impl Fn(&Session) -> bool) {
     for connection in state.sessions.which(holds) {
         close(state, connection, code);
     }
 }
 
-/// Closes all connections of a user (A4). Returns the version that answers it.
+/// Closes all connections of a user (A4). Returns the version to acknowledge it with.
 pub fn kick(state: &mut State, user_id: &str) -> u64 {
-    // Who sends itself away hears of its changes before the answer to that, which covers them (Y6).
+    // A moderator who kicks itself hears of its changes before the reply that covers them (Y6).
     state.close_segment();
     close_all(state, CloseCode::Kicked, |session| session.identity.user() == Some(user_id));
     state.version

@@ -1,4 +1,4 @@
-//! What people show of where they are (P1). It is kept with the connection and never in storage.
+//! What people show of where they are (P1). It is kept with the connection, never in storage.
 
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::json::Json;
@@ -10,7 +10,7 @@ use crate::room::turn::Outgoing;
 
 use super::session::Session;
 
-/// Keeps what a person is looking at. Returns the version that answers it.
+/// Keeps what a person is looking at. Returns the version to acknowledge it with.
 ///
 /// # Errors
 /// The client is a plain one.
@@ -25,7 +25,7 @@ pub fn show(state: &mut State, from: ConnectionId, data: Option<Json>) -> Result
     }
 }
 
-/// The frame with what is new; `None` where nobody else is there to be told. From here on nothing is new.
+/// The frame with what is new; `None` if nobody else is there to receive it. After this nothing is new.
 pub fn take_news(state: &mut State) -> Option<Outgoing> {
     let news = std::mem::take(&mut state.outbox.presence);
     let is_only = |(of, session): (ConnectionId, &Session)| {

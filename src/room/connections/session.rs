@@ -1,4 +1,4 @@
-//! A connection: who is there, by what right, and what of that stays with its socket while the room sleeps.
+//! A connection: who is there, by what right, and which part of that stays with its socket while the room sleeps.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,20 +9,20 @@ use crate::protocol::connection::ConnectionId;
 use crate::protocol::json::Json;
 use crate::protocol::role::Role;
 
-/// What the room knows of an open connection.
+/// What the room knows about an open connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// Who is there.
     pub identity: Identity,
     /// The `clientId` of its `hello`; `None` for a plain client (Y4).
     client: Option<String>,
-    /// By what right it is here.
+    /// The right by which it is here.
     pub access: Credentials,
-    /// What it last said in a `presence` (P1).
+    /// What it last sent in a `presence` (P1).
     pub presence: Option<Json>,
-    /// When the server last heard from it, pings included as far as they were looked up.
+    /// When the server last heard from it, including pings as far as they were looked up.
     pub heard: Millis,
-    /// Whether it ever pinged; one that never did is not expected to (J8).
+    /// Whether it has ever pinged; one that has not is not expected to (J8).
     pub pings: bool,
 }
 
@@ -41,7 +41,7 @@ impl Session {
         self.client.as_deref()
     }
 
-    /// It has said `hello` as this client. [`super::sessions::Sessions::greet`] counts that.
+    /// It has said `hello` as this client. [`super::sessions::Sessions::greet`] keeps count.
     pub(super) fn greet(&mut self, client: String) {
         self.client = Some(client);
     }
@@ -62,7 +62,7 @@ impl Session {
         }
     }
 
-    /// What shall stay with the socket of this name.
+    /// What must stay with the socket while the room sleeps.
     pub fn attachment(&self, connection: ConnectionId) -> Attachment {
         Attachment {
             connection,
@@ -87,11 +87,11 @@ impl From<Attachment> for Session {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Identity {
-    /// Nobody has said.
+    /// Not known yet.
     Unknown,
-    /// A user who wrote and has not joined (J3). Not counted as here.
+    /// A user who has written but not joined (J3). Not counted as online.
     Bound(String),
-    /// A user who joined.
+    /// A user who has joined.
     Joined(String),
 }
 
@@ -113,7 +113,7 @@ impl Identity {
     }
 }
 
-/// What stays with the socket while the room sleeps. The runtime takes 16,384 bytes at most.
+/// What stays with the socket while the room sleeps. The runtime allows at most 16,384 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     /// The connection's name.
@@ -123,21 +123,21 @@ pub struct Attachment {
     /// The `clientId` of its `hello`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
-    /// By what right it is here.
+    /// The right by which it is here.
     #[serde(default, skip_serializing_if = "Credentials::is_anonymous")]
     pub access: Credentials,
-    /// What it last said in a `presence`.
+    /// What it last sent in a `presence`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presence: Option<Json>,
     /// When the last message came.
     pub heard: Millis,
-    /// Whether its token is still to come (A9).
+    /// Whether it is unauthenticated (A9).
     #[serde(default, rename = "is_waiting", skip_serializing_if = "std::ops::Not::not")]
     pub is_unauthenticated: bool,
 }
 
 impl Attachment {
-    /// What stays with the socket of a connection whose token is still to come.
+    /// The attachment of an unauthenticated connection.
     pub fn unauthenticated(connection: ConnectionId, since: Millis) -> Self {
         Self { is_unauthenticated: true, ..Session::new(None, since).attachment(connection) }
     }

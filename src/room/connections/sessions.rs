@@ -1,4 +1,4 @@
-//! All open connections of a room, counted and by what falls due with them.
+//! All open connections of a room, with their counts and deadlines.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::protocol::connection::ConnectionId;
 
 use super::session::Session;
 
-/// How long a connection may owe the `hello` with its token, in milliseconds (A9).
+/// How long a connection may stay unauthenticated, in milliseconds (A9).
 pub const TOKEN_WAIT: Millis = 10_000;
 
 /// The open connections.
@@ -18,8 +18,7 @@ pub struct Sessions {
     greeted: usize,
     /// No token expires before this.
     next_expiry: Option<Millis>,
-    /// Connections whose token is still to come, with when they opened. They are in no count but their own, and see
-    /// nothing (A9).
+    /// Unauthenticated connections, with when they opened. They are in no count but their own, and see nothing (A9).
     unauthenticated: Vec<(ConnectionId, Millis)>,
 }
 
@@ -39,7 +38,7 @@ impl Sessions {
         self.greeted
     }
 
-    /// How many of the plain ones are not this one.
+    /// How many plain ones there are other than this one.
     pub fn plain_but(&self, connection: Option<ConnectionId>) -> usize {
         let one = connection.and_then(|connection| self.get(connection));
         let is_plain = one.is_some_and(|session| session.client().is_none());
@@ -56,7 +55,7 @@ impl Sessions {
         self.by_id.get(&connection)
     }
 
-    /// A connection, to be changed.
+    /// A connection, mutably.
     pub fn get_mut(&mut self, connection: ConnectionId) -> Option<&mut Session> {
         self.by_id.get_mut(&connection)
     }
@@ -76,7 +75,7 @@ impl Sessions {
         }
     }
 
-    /// A connection has another token.
+    /// A connection has presented another token.
     pub fn renew(&mut self, connection: ConnectionId, pass: Pass) {
         if let Some(mut session) = self.remove(connection) {
             session.access = Credentials::Pass(pass);
@@ -95,45 +94,45 @@ impl Sessions {
         expired.map(|(connection, _)| connection).collect()
     }
 
-    /// Adds a connection whose token is still to come, and which opened at this time.
+    /// Adds an unauthenticated connection that opened at this time.
     pub fn insert_unauthenticated(&mut self, connection: ConnectionId, since: Millis) {
         self.unauthenticated.push((connection, since));
     }
 
-    /// Whether a connection's token is still to come.
+    /// Whether a connection is unauthenticated.
     pub fn is_unauthenticated(&self, connection: ConnectionId) -> bool {
         self.unauthenticated.iter().any(|(of, _)| *of == connection)
     }
 
-    /// How many there are whose token is still to come.
+    /// How many unauthenticated connections there are.
     pub fn unauthenticated(&self) -> usize {
         self.unauthenticated.len()
     }
 
-    /// A connection is not among those any more. Returns whether it was.
+    /// Removes an unauthenticated connection. Returns whether there was one.
     pub fn remove_unauthenticated(&mut self, connection: ConnectionId) -> bool {
         let before = self.unauthenticated.len();
         self.unauthenticated.retain(|(of, _)| *of != connection);
         self.unauthenticated.len() < before
     }
 
-    /// The connections that owe their token since this time or longer.
+    /// The connections that have been unauthenticated since this time or longer.
     pub fn unauthenticated_since(&self, time: Millis) -> Vec<ConnectionId> {
         self.unauthenticated.iter().filter(|(_, since)| *since <= time).map(|(connection, _)| *connection).collect()
     }
 
-    /// Every connection, with a token or without.
+    /// Every connection, authenticated or not.
     pub fn all(&self) -> Vec<ConnectionId> {
         self.by_id.keys().chain(self.unauthenticated.iter().map(|(connection, _)| connection)).copied().collect()
     }
 
-    /// When the next connection may have to be closed for its token: one that ends, or one that did not come.
+    /// When the next connection may have to be closed for its token: one that expires, or one that has not come.
     pub fn next_due(&self) -> Option<Millis> {
         let owed = self.unauthenticated.iter().map(|(_, since)| since + TOKEN_WAIT);
         owed.chain(self.next_expiry).min()
     }
 
-    /// The joined connections of users: how many are open, and when the server last heard from one of the user's.
+    /// The joined connections of users: how many are open, and when the server last heard from any of the user's.
     pub fn online(&self) -> BTreeMap<&str, Online> {
         let mut online = BTreeMap::<&str, Online>::new();
         for session in self.by_id.values() {
@@ -166,7 +165,7 @@ impl Sessions {
         self.iter().filter(|(_, session)| holds(session)).map(|(connection, _)| connection).collect()
     }
 
-    /// Takes a connection off the list.
+    /// Removes a connection.
     pub fn remove(&mut self, connection: ConnectionId) -> Option<Session> {
         let session = self.by_id.remove(&connection)?;
         self.greeted -= usize::from(session.client().is_some());
@@ -174,7 +173,7 @@ impl Sessions {
     }
 }
 
-/// What the open connections tell of a user.
+/// What the open connections show about a user.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Online {
     /// How many joined connections are open.

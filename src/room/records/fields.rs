@@ -1,4 +1,4 @@
-//! Fields: what people chose, and which of it was cleared.
+//! Fields: what people have chosen, and tombstones of what was cleared.
 
 pub mod conflict;
 pub mod messages;

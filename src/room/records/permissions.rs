@@ -1,4 +1,4 @@
-//! Permissions: who asked for one, how that ended, and which stand (Q1 to Q5).
+//! Permissions: who asked for one, how that ended, and which are in force (Q1 to Q5).
 
 pub mod grant;
 pub mod messages;

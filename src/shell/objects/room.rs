@@ -32,7 +32,8 @@ use crate::shell::platform::{Workerd, answer_close};
 use crate::shell::url::{Query, url_of};
 
 thread_local! {
-    /// The Worker's variables are the same for all rooms of an isolate, and to read them takes longer than to read a room.
+    /// The Worker's variables are the same for all rooms of an isolate, and reading them takes longer than reading a
+    /// room.
     static SETTINGS: OnceCell<Settings> = const { OnceCell::new() };
 }
 
@@ -48,7 +49,7 @@ pub struct RoomObject {
     instance: String,
 }
 
-/// The room and its platform. Borrowed for the synchronous part of an event alone, never across an await.
+/// The room and its platform. Borrowed for the synchronous part of an event only, never across an await.
 struct Inner {
     driver: Driver,
     platform: Workerd,
@@ -70,7 +71,7 @@ impl Inner {
         }
     }
 
-    /// Lets an event act on the room, then tells the room of the connections that broke on the way.
+    /// Lets an event act on the room, then tells the room about connections that broke meanwhile.
     fn event<T>(&mut self, act: impl FnOnce(&mut Driver, &mut Workerd, Millis) -> T) -> T {
         let done = act(&mut self.driver, &mut self.platform, now());
         self.drop_overdue();
@@ -89,8 +90,8 @@ impl DurableObject for RoomObject {
         if let Ok(pair) = worker_sys::WebSocketRequestResponsePair::new("ping", "pong") {
             state.set_websocket_auto_response(&pair);
         }
-        // The door refuses everyone while a variable is wrong; a room that was open before goes on with the defaults,
-        // but lets nobody in that it would not have.
+        // The door refuses everyone while a variable is invalid; a room that was open before continues with the
+        // defaults, but admits nobody that it would not have.
         let settings = SETTINGS.with(|settings| {
             let read = || {
                 Settings::from_vars(|name| variable(&env, name)).unwrap_or_else(|error| {
@@ -128,7 +129,7 @@ impl DurableObject for RoomObject {
             return self.revoke(&query, &request.text().await?).await;
         }
         let Some(entry) = query.get("entry").and_then(|entry| serde_json::from_str::<Admission>(&entry).ok()) else {
-            return problem(500, "internal", "The server failed while it handled this.");
+            return problem(500, "internal", "The server failed while handling this.");
         };
         if path == "/connect" {
             return self.enter(&request, entry).await;
@@ -154,7 +155,7 @@ impl DurableObject for RoomObject {
         }
     }
 
-    /// Called by nobody: workerd's event goes to [`RoomObject::receive`]. The trait wants it all the same.
+    /// Never called: workerd's event goes to [`RoomObject::receive`]. The trait requires it nevertheless.
     async fn websocket_message(&self, _socket: WebSocket, _message: WebSocketIncomingMessage) -> Result<()> {
         Ok(())
     }
@@ -179,15 +180,15 @@ impl DurableObject for RoomObject {
 
 #[wasm_bindgen]
 impl RoomObject {
-    /// Where frames may wait for the flush timer instead of being handed to [`RoomObject::receive`] one by one: in a room
-    /// that is busy they are quicker to read together. No getter, since the glue starts a new instance after a trap only
-    /// where it calls something.
+    /// The inbox, where frames may be held until the flush timer rings instead of being handed to
+    /// [`RoomObject::receive`] one by one: in a busy room they are quicker to read together. It is not a getter, since
+    /// the glue starts a new instance after a trap only when it calls something.
     pub fn inbox(&self) -> JsInbox {
         self.inner.borrow().platform.inbox().array().clone()
     }
 
-    /// A frame came; `text` is `None` for a binary one. Returns what the event must wait for, if there is anything. Most
-    /// frames are done with when this returns, and a promise for each would cost as much as the room's own work.
+    /// A frame came; `text` is `None` for a binary one. Returns what the event must await, if anything. Most frames are
+    /// finished when this returns, and a promise for each would cost as much as the room's own work.
     pub fn receive(&self, socket: &JsSocket, text: Option<String>) -> Option<Promise> {
         #[cfg(feature = "faults")]
         if let Some(answer) = text.as_deref().and_then(|text| self.fault(socket, text)) {
@@ -209,7 +210,7 @@ impl RoomObject {
 }
 
 impl RoomObject {
-    /// The room, with all done that came before.
+    /// The room, after everything that came before.
     fn room(&self) -> RefMut<'_, Inner> {
         let mut inner = self.inner.borrow_mut();
         inner.event(Driver::drain_inbox);
@@ -234,14 +235,14 @@ impl RoomObject {
         upgraded(request, pair)
     }
 
-    /// Performs the effects that turns asked for, and tells the room what came of each. The event is not over until then,
-    /// so the room does not sleep over it.
+    /// Performs the effects that turns asked for, and hands the room each completion. The event is not over until then,
+    /// so the room does not fall asleep meanwhile.
     async fn perform_effects(&self) {
         loop {
             let effect = self.inner.borrow_mut().platform.effects.pop();
             let completion = match effect {
                 Some(Effect::VerifyToken { connection, token }) => {
-                    // As the door checks all others.
+                    // The door checks it like any other.
                     let claims = door::check(&self.env, &token, Purpose::Enter(&self.name)).await;
                     let outcome = claims.map(|Claims { user, pass, .. }| (user, pass));
                     Completion::TokenVerified { connection, outcome }
@@ -256,22 +257,22 @@ impl RoomObject {
     async fn revoke(&self, query: &Query, body: &str) -> Result<Response> {
         let user = query.get("user").unwrap_or_default();
         let Some(revocations) = Revocation::from_lines(body) else {
-            return problem(400, "bad_request", "These are no revocations.");
+            return problem(400, "bad_request", "These are not revocations.");
         };
         let told = self.room().event(|driver, platform, now| driver.revoke_tokens(platform, &user, &revocations, now));
         self.settle().await?;
         done(told)
     }
 
-    /// Ends this life of the room (H6). It is answered once nothing is stored any more.
+    /// Ends this life of the room (H6). The response comes once nothing is stored any longer.
     async fn delete(&self) -> Result<Response> {
         let deleted = self.room().event(|driver, platform, now| driver.delete(platform, now));
         self.settle().await?;
         done(deleted)
     }
 
-    /// Reads the room for somebody without a socket. Tagged with what is versioned: who is online and the time are in
-    /// the body and not in the tag (H1).
+    /// Reads the room over HTTP. The tag covers what is versioned: who is online and the time are in the body and not
+    /// in the tag (H1).
     fn read(&self, request: &Request, body: impl FnOnce(&Room, i64) -> String) -> Result<Response> {
         let mut inner = self.room();
         let Inner { driver, platform } = &mut *inner;
@@ -281,7 +282,7 @@ impl RoomObject {
             Err(refusal) => return refused(&refusal),
         };
         let tag = format!("\"{}-{}\"", room.epoch(), room.version());
-        // Compared weakly, as RFC 9110 asks of If-None-Match: a W/ in front makes no difference.
+        // Compared weakly, as RFC 9110 requires of If-None-Match: a leading W/ makes no difference.
         let known = request.headers().get("if-none-match")?.unwrap_or_default();
         let mut known = known.split(',').map(|known| known.trim().trim_start_matches("W/"));
         let is_known = known.any(|known| known == tag || known == "*");
@@ -294,7 +295,7 @@ impl RoomObject {
         Ok(response)
     }
 
-    /// Writes a field for somebody without a socket (H3).
+    /// Writes a field over HTTP (H3).
     async fn write(&self, request: &Request, user: Option<&str>, query: &Query, body: &str) -> Result<Response> {
         let verb = if query.get("verb").as_deref() == Some("put") { Verb::Put } else { Verb::Delete };
         let field = query.get("field").unwrap_or_default();
@@ -324,7 +325,7 @@ impl RoomObject {
         self.settle().await
     }
 
-    /// Waits for what storage has promised, after the room has done its part.
+    /// Awaits the promises from storage, after the room has done its part.
     async fn settle(&self) -> Result<()> {
         let promises = std::mem::take(&mut self.inner.borrow_mut().platform.promises);
         for promise in promises {
@@ -333,7 +334,7 @@ impl RoomObject {
         Ok(())
     }
 
-    /// Breaks the room as a test asks on this socket. Returns what to answer.
+    /// Breaks the room as a test on this socket asks. Returns the reply.
     #[cfg(feature = "faults")]
     #[expect(clippy::panic, reason = "a panic is what the test wants to see")]
     fn fault(&self, socket: &JsSocket, text: &str) -> Option<String> {

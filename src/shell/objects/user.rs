@@ -1,5 +1,5 @@
-//! The Durable Object of a user: asked by every door whether a token was revoked, and told which rooms are entered, so
-//! that it can tell them (A8).
+//! The Durable Object of a user. The door asks it whether a token was revoked, and tells it which rooms are entered, so
+//! that it can notify them (A8).
 
 use std::cell::RefCell;
 
@@ -30,7 +30,7 @@ pub struct UserObject {
     inner: RefCell<Inner>,
 }
 
-/// Borrowed for the synchronous part of an event alone, never across an await.
+/// Borrowed for the synchronous part of an event only, never across an await.
 struct Inner {
     storage: Storage,
     /// `None` until it is read.
@@ -38,7 +38,7 @@ struct Inner {
 }
 
 impl Inner {
-    /// Lets an event act on the user, and writes down what it says.
+    /// Lets an event act on the user, and stores what comes of it.
     fn act<T>(&mut self, act: impl FnOnce(&mut User) -> (T, Vec<Statement>)) -> std::result::Result<T, StoreError> {
         let mut user = match self.user.take() {
             Some(user) => user,
@@ -46,7 +46,7 @@ impl Inner {
         };
         let (done, statements) = act(&mut user);
         if !statements.is_empty() {
-            // What is not written is forgotten, to be read anew.
+            // What could not be written is dropped, to be read again.
             self.storage.transaction(|storage| store::write(storage, &statements))?;
         }
         self.user = Some(user);
@@ -106,13 +106,13 @@ impl UserObject {
         let until = query.get("until").and_then(|until| until.parse().ok()).unwrap_or_default();
         let revocation = Revocation { token_id: query.get("token"), until };
         self.act(|user| ((), user.revoke(revocation)))?;
-        // Should anything go wrong from here on, the alarm goes on with it.
+        // If anything goes wrong from here on, the alarm continues.
         self.arm(Some(now() + crate::user::TELL_AGAIN)).await?;
         self.tell().await?;
         status(204)
     }
 
-    /// Tells the rooms that have not heard of the revocations, and forgets what has passed.
+    /// Notifies the rooms that do not know of the revocations yet, and forgets what is past.
     async fn tell(&self) -> Result<()> {
         let now = now();
         let ((untold, generation), revocations) =
@@ -130,7 +130,7 @@ impl UserObject {
         self.arm(due).await
     }
 
-    /// Tells a room. Returns its name, or `None` if it has to be told again.
+    /// Notifies a room. Returns its name, or `None` if it has to be notified again.
     async fn tell_room(&self, room: String, revocations: &str) -> Option<String> {
         let answer = async {
             let url = url_to("room", "revoked")?;
@@ -153,7 +153,7 @@ impl UserObject {
         }
     }
 
-    /// Sets the alarm: to this time, or if there is none yet to when something is to be forgotten.
+    /// Sets the alarm to this time, or, if none is set yet, to when something can be forgotten.
     async fn arm(&self, at: Option<Millis>) -> Result<()> {
         let at = match at {
             Some(at) => at,

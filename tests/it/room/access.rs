@@ -120,7 +120,7 @@ fn a4_a_refusal_for_the_role_may_pass_and_is_not_recorded() {
             1 ann @1 sets f 1
               writer ann @1
               attach ann: bound to ann, viewer until 4611686018427387903, client c, heard 1
-              to ann: {"type":"error","code":"forbidden","message":"This takes the role editor; yours is viewer.","seq":1,"retry":true}
+              to ann: {"type":"error","code":"forbidden","message":"This requires the role editor; yours is viewer.","seq":1,"retry":true}
             2 ann @1 joins
               write participant ann v1 "ANN" ready false joined 2 seen 2 {}
               write client c of ann at 1 seen 2 done:1
@@ -146,7 +146,7 @@ fn a3_with_a_token_the_user_and_the_name_are_the_tokens() {
               alarm at 900
             2 ann {"type":"user_joined","userId":"bob","userName":"Bob"}
               attach ann: bound to ann, editor until 900, heard 2
-              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user."}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a separate connection for each user."}
             3 ann joins Queen
               write participant ann v1 "Annabel" ready false joined 3 seen 3 {}
               writer ann
@@ -454,16 +454,16 @@ fn j2_and_f1_what_is_passed_on_names_its_author_once_wherever_it_does() {
         expect![[r#"
             1 ann {"type":"chat","userId":"ann","selection":{"userId":"bob"}}
               attach ann: bound to ann, editor until 4611686018427387903, heard 1
-              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"`userId` of the message is another than that of its selection."}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"`userId` of the message differs from that of its selection."}
             2 ann {"type":"chat","selection":{"userId":"bob"}}
               attach ann: bound to ann, editor until 4611686018427387903, heard 2
-              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user."}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a separate connection for each user."}
             3 ann {"type":"chat","selection":{"userId":"ann","userId":"bob"}}
               attach ann: bound to ann, editor until 4611686018427387903, heard 3
-              to ann, in any case: {"type":"error","code":"bad_message","message":"The key `userId` stands there twice."}
+              to ann, in any case: {"type":"error","code":"bad_message","message":"Duplicate key `userId`."}
             4 ann {"type":"chat","selection":{"userId":"ann","\u0075serId":"bob"}}
               attach ann: bound to ann, editor until 4611686018427387903, heard 4
-              to ann, in any case: {"type":"error","code":"bad_message","message":"The key `userId` stands there twice."}
+              to ann, in any case: {"type":"error","code":"bad_message","message":"Duplicate key `userId`."}
             5 ann {"type":"chat","userId":"ann","selection":{"userId":"ann"}}
               writer ann
               attach ann: bound to ann, editor until 4611686018427387903, heard 5
@@ -480,7 +480,7 @@ fn e6_and_a3_nobody_takes_the_place_of_another_users_client() {
         expect![[r#"
             1 bob #1 hellos c
               attach bob: bound to bob, editor until 4611686018427387903, heard 1
-              to bob, in any case: {"type":"error","code":"identity_mismatch","message":"This `clientId` is another user's. Take a new one, at random.","id":"1"}
+              to bob, in any case: {"type":"error","code":"identity_mismatch","message":"This `clientId` belongs to another user. Generate a new random one.","id":"1"}
             2 ann2 #2 hellos c
               writer ann2 #2
               attach ann2: bound to ann, editor until 4611686018427387903, client c, heard 2

@@ -60,11 +60,11 @@ fn e2_a_number_that_was_answered_is_not_done_again() {
             6 ann @1 ^0 sets f 3
               writer ann @1
               attach ann: joined as ann, client a, heard 6
-              to ann: {"type":"error","code":"seq_reused","message":"The `seq` 1 was used for another message. Number each message anew.","seq":1}
+              to ann: {"type":"error","code":"seq_reused","message":"The `seq` 1 was already used for a different message. Give every message its own number.","seq":1}
             7 ann @4 sets f 4
               writer ann @4
               attach ann: joined as ann, client a, heard 7
-              to ann: {"type":"error","code":"out_of_order","message":"The room waits for the message with the `seq` 3. Send from there again.","seq":4,"retry":true,"expected":3}
+              to ann: {"type":"error","code":"out_of_order","message":"The next `seq` is 3. Send again from there.","seq":4,"retry":true,"expected":3}
             8 bob syncs
               writer bob
               attach bob: joined as bob, client b, heard 8
@@ -88,14 +88,14 @@ fn e2_refusals_that_lie_in_the_content_are_recorded() {
               write client a of ann at 1 seen 1 bad_message
               writer ann @1
               attach ann: joined as ann, client a, heard 1
-              to ann: {"type":"error","code":"bad_message","message":"`field` of the selection must not be empty.","seq":1}
+              to ann: {"type":"error","code":"bad_message","message":"`field` in the selection must not be empty.","seq":1}
             2 ann {"type":"field_selected","seq":1,"selection":{"field":"","value":1,"userId":"ann"}}
               attach ann: joined as ann, client a, heard 2
-              to ann, in any case: {"type":"error","code":"bad_message","message":"This was refused before, and stays so. Send another message under the next number.","seq":1,"duplicate":true}
+              to ann, in any case: {"type":"error","code":"bad_message","message":"This message was refused before, and the refusal is final. Send a different message under the next `seq`.","seq":1,"duplicate":true}
             3 ann @1 sets f 1
               writer ann @1
               attach ann: joined as ann, client a, heard 3
-              to ann: {"type":"error","code":"seq_reused","message":"The `seq` 1 was used for another message. Number each message anew.","seq":1}
+              to ann: {"type":"error","code":"seq_reused","message":"The `seq` 1 was already used for a different message. Give every message its own number.","seq":1}
             4 ann @2 sets f 1
               write field f v3 at 4 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":4}
               write client a of ann at 2 seen 4 bad_message done:3
@@ -107,7 +107,7 @@ fn e2_refusals_that_lie_in_the_content_are_recorded() {
               write client a of ann at 3 seen 5 bad_message done:3 limit_value
               writer ann @3
               attach ann: joined as ann, client a, heard 5
-              to ann: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 40002 bytes; this room takes 32768.","seq":3}
+              to ann: {"type":"error","code":"limit_value","message":"The value and the members beside it are 40002 bytes long; the limit is 32768.","seq":3}
         "#]],
     );
 }
@@ -136,7 +136,7 @@ fn e2_the_same_in_another_layout_is_the_same() {
             3 ann @1 sets f {"a":[1,"xy"]}
               writer ann @1
               attach ann: joined as ann, client a, heard 3
-              to ann: {"type":"error","code":"seq_reused","message":"The `seq` 1 was used for another message. Number each message anew.","seq":1}
+              to ann: {"type":"error","code":"seq_reused","message":"The `seq` 1 was already used for a different message. Give every message its own number.","seq":1}
         "#]],
     );
 }
@@ -154,7 +154,7 @@ fn e4_only_so_many_answers_are_kept() {
             2 ann @1 sets f 1
               writer ann @1
               attach ann: joined as ann, client a, heard 2
-              to ann: {"type":"error","code":"outcome_forgotten","message":"How the `seq` 1 was answered is not known any more.","seq":1}
+              to ann: {"type":"error","code":"outcome_forgotten","message":"The outcome of `seq` 1 is no longer recorded. Use a new `clientId`.","seq":1}
             2 ann @2 sets f 2
               attach ann: joined as ann, client a, heard 2
               to ann, in any case: {"type":"ack","seq":2,"version":4,"duplicate":true}
@@ -184,7 +184,7 @@ fn e4_a_client_belongs_to_the_user_who_first_numbered_with_it() {
               to all but eve: {"type":"user_joined","userId":"eve","userName":"EVE","joinedAt":2}
             3 eve hellos a
               attach eve: joined as eve, heard 3
-              to eve, in any case: {"type":"error","code":"identity_mismatch","message":"This `clientId` is another user's. Take a new one, at random."}
+              to eve, in any case: {"type":"error","code":"identity_mismatch","message":"This `clientId` belongs to another user. Generate a new random one."}
             4 eve2 connects
               attach eve2: unknown, heard 4
             5 eve2 hellos a
@@ -195,7 +195,7 @@ fn e4_a_client_belongs_to_the_user_who_first_numbered_with_it() {
             6 eve2 @2 sets f 2
               writer eve2 @2
               attach eve2: unknown, client a, heard 6
-              to eve2: {"type":"error","code":"identity_mismatch","message":"This `clientId` is another user's. Take a new one, at random.","seq":2}
+              to eve2: {"type":"error","code":"identity_mismatch","message":"This `clientId` belongs to another user. Generate a new random one.","seq":2}
         "#]],
     );
 }
@@ -239,7 +239,7 @@ fn e4_a_client_that_was_away_for_30_days_is_forgotten_and_told_so() {
             2592000002 ann @2 sets f 2
               writer ann @2
               attach ann: unknown, client a, heard 2592000002
-              to ann: {"type":"error","code":"outcome_forgotten","message":"The room has forgotten this client. Take a new `clientId` and number from 1.","seq":2}
+              to ann: {"type":"error","code":"outcome_forgotten","message":"The room no longer knows this client. Use a new `clientId` and number from 1.","seq":2}
             2592000002 ann2 connects
               attach ann2: unknown, heard 2592000002
             2592000002 ann2 hellos new
@@ -387,7 +387,7 @@ fn s9_a_batch_is_done_as_a_whole_or_not_at_all() {
               write client a of ann at 2 seen 2 done:6 limit_fields
               writer ann @2
               attach ann: joined as ann, client a, heard 2
-              to ann: {"type":"error","code":"limit_fields","message":"The room has 2 fields, all it takes. Clear one first.","seq":2}
+              to ann: {"type":"error","code":"limit_fields","message":"The room is full: it has 2 fields, which is the limit. Clear one first.","seq":2}
             2 bob sets g 2
               write field g v7 at 2 by bob: {"field":"g","value":2,"userId":"bob","timestamp":null,"version":7,"updatedAt":2}
               writer bob
@@ -433,7 +433,7 @@ fn y4_welcome_tells_where_the_client_stands() {
               to ann: {"type":"ack","id":"h","version":3}
             4 ann hellos a
               attach ann: unknown, client a, heard 4
-              to ann, in any case: {"type":"error","code":"bad_message","message":"This connection has said `hello` before."}
+              to ann, in any case: {"type":"error","code":"bad_message","message":"This connection has already sent `hello`."}
             5 cid connects
               attach cid: unknown, heard 5
             5 cid {"type":"hello","protocol":1,"clientId":"c","since":1,"epoch":"other"}
@@ -450,7 +450,7 @@ fn y4_welcome_tells_where_the_client_stands() {
             7 eve @1 sets f 1
               writer eve @1
               attach eve: unknown, heard 7
-              to eve: {"type":"error","code":"bad_message","message":"Say `hello` before the first `seq`.","seq":1,"retry":true}
+              to eve: {"type":"error","code":"bad_message","message":"Send `hello` before the first `seq`.","seq":1,"retry":true}
         "#]],
     );
 }

@@ -44,7 +44,7 @@ fn f6_a_crowded_room_gathers_changes_and_keeps_their_order() {
               to bob: {"type":"ack","id":"2","version":5}
               to all plain but ann: {"type":"field_selected","selection":{"field":"g","value":3,"userId":"ann","timestamp":null,"version":6,"updatedAt":111},"version":6}
               to ann: {"type":"ack","id":"3","version":6}
-              to bob, in any case: {"type":"error","code":"bad_message","message":"The frame is no JSON object: key must be a string at line 1 column 2."}
+              to bob, in any case: {"type":"error","code":"bad_message","message":"The frame is not a JSON object: key must be a string at line 1 column 2."}
         "#]],
     );
 }
@@ -194,7 +194,7 @@ fn f3_each_id_gets_one_answer_and_without_an_id_only_failures_do() {
               to ann: {"type":"ack","id":-9007199254740991,"version":3}
             2 ann {"type":"user_ready","userId":"ann","isReady":1,"id":"x"}
               attach ann: joined as ann, heard 2
-              to ann, in any case: {"type":"error","code":"bad_message","message":"`isReady` of the message must be true or false.","id":"x"}
+              to ann, in any case: {"type":"error","code":"bad_message","message":"`isReady` in the message must be true or false.","id":"x"}
             3 ann {"type":"user_ready","userId":"ann","isReady":false}
               write participant ann v4 "ANN" ready false joined 0 seen 0 {}
               writer ann
@@ -202,7 +202,7 @@ fn f3_each_id_gets_one_answer_and_without_an_id_only_failures_do() {
               to all plain but ann: {"type":"user_ready","userId":"ann","isReady":false,"version":4}
             4 ann {"type":"user_ready","userId":"ann","isReady":1}
               attach ann: joined as ann, heard 4
-              to ann, in any case: {"type":"error","code":"bad_message","message":"`isReady` of the message must be true or false."}
+              to ann, in any case: {"type":"error","code":"bad_message","message":"`isReady` in the message must be true or false."}
         "#]],
     );
 }

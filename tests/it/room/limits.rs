@@ -78,10 +78,10 @@ fn x1_a_message_a_value_and_names_at_their_limits_and_one_past() {
               to ann: {"type":"ack","id":"1","version":3}
             2 ann #2 sets x*129 1
               attach ann: joined as ann, heard 2
-              to ann, in any case: {"type":"error","code":"limit_name","message":"`field` has 129 bytes; this room takes 128.","id":"2"}
+              to ann, in any case: {"type":"error","code":"limit_name","message":"`field` is 129 bytes long; the limit is 128.","id":"2"}
             3 ann #3 sets ä*65 1
               attach ann: joined as ann, heard 3
-              to ann, in any case: {"type":"error","code":"limit_name","message":"`field` has 130 bytes; this room takes 128.","id":"3"}
+              to ann, in any case: {"type":"error","code":"limit_name","message":"`field` is 130 bytes long; the limit is 128.","id":"3"}
             4 ann #4 sets f "x*32766"
               write field f v4 at 4 by ann: {"field":"f","value":"x*32766","userId":"ann","timestamp":null,"version":4,"updatedAt":4}
               writer ann #4
@@ -90,7 +90,7 @@ fn x1_a_message_a_value_and_names_at_their_limits_and_one_past() {
               to ann: {"type":"ack","id":"4","version":4}
             5 ann #5 sets f "x*32767"
               attach ann: joined as ann, heard 5
-              to ann, in any case: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 32769 bytes; this room takes 32768.","id":"5"}
+              to ann, in any case: {"type":"error","code":"limit_value","message":"The value and the members beside it are 32769 bytes long; the limit is 32768.","id":"5"}
             6 ann #6 joins x*256
               write participant ann v5 "x*256" ready false joined 0 seen 0 {}
               writer ann #6
@@ -99,17 +99,17 @@ fn x1_a_message_a_value_and_names_at_their_limits_and_one_past() {
               to ann: {"type":"ack","id":"6","version":5}
             7 ann #7 joins x*257
               attach ann: joined as ann, heard 7
-              to ann, in any case: {"type":"error","code":"limit_name","message":"`userName` has 257 bytes; this room takes 256.","id":"7"}
+              to ann, in any case: {"type":"error","code":"limit_name","message":"`userName` is 257 bytes long; the limit is 256.","id":"7"}
             8 ann {"type":"wave","x":"x*65514"}
               writer ann
               attach ann: joined as ann, heard 8
               to all but ann: {"type":"wave","x":"x*65514"}
             9 ann {"type":"wave","x":"x*65515"}
               attach ann: joined as ann, heard 9
-              to ann, in any case: {"type":"error","code":"limit_message","message":"The message has 65537 bytes; this room takes 65536."}
+              to ann, in any case: {"type":"error","code":"limit_message","message":"The message is 65537 bytes long; the limit is 65536."}
             10 ann {"id":10,"type":"wave","x":"x*65536"}
               attach ann: joined as ann, heard 10
-              to ann, in any case: {"type":"error","code":"limit_message","message":"The message has 65566 bytes; this room takes 65536.","id":10}
+              to ann, in any case: {"type":"error","code":"limit_message","message":"The message is 65566 bytes long; the limit is 65536.","id":10}
         "#]],
     );
 }
@@ -134,7 +134,7 @@ fn x1_extra_members_count_as_part_of_the_value() {
               to ann: {"type":"ack","id":1,"version":2}
             2 ann {"type":"field_selected","id":2,"selection":{"field":"f","value":"12345","userId":"ann","a":100}}
               attach ann: joined as ann, heard 2
-              to ann, in any case: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 11 bytes; this room takes 10.","id":2}
+              to ann, in any case: {"type":"error","code":"limit_value","message":"The value and the members beside it are 11 bytes long; the limit is 10.","id":2}
             3 ann {"type":"user_joined","id":3,"userId":"ann","userName":"Ann","color":"red"}
               write participant ann v3 "Ann" ready false joined 0 seen 0 {"color": Json(RawValue("red"))}
               writer ann #3
@@ -143,7 +143,7 @@ fn x1_extra_members_count_as_part_of_the_value() {
               to ann: {"type":"ack","id":3,"version":3}
             4 ann {"type":"user_joined","id":4,"userId":"ann","userName":"Ann","color":"pink"}
               attach ann: joined as ann, heard 4
-              to ann, in any case: {"type":"error","code":"limit_value","message":"The value and what stands beside it have 11 bytes; this room takes 10.","id":4}
+              to ann, in any case: {"type":"error","code":"limit_value","message":"The value and the members beside it are 11 bytes long; the limit is 10.","id":4}
         "#]],
     );
 }
@@ -167,7 +167,7 @@ fn x1_a_room_takes_so_many_fields() {
               to ann: {"type":"ack","id":"2","version":3}
             3 ann #3 sets c 1
               attach ann: joined as ann, heard 3
-              to ann, in any case: {"type":"error","code":"limit_fields","message":"The room has 2 fields, all it takes. Clear one first.","id":"3"}
+              to ann, in any case: {"type":"error","code":"limit_fields","message":"The room is full: it has 2 fields, which is the limit. Clear one first.","id":"3"}
             4 ann #4 sets a 2
               write field a v4 at 4 by ann: {"field":"a","value":2,"userId":"ann","timestamp":null,"version":4,"updatedAt":4}
               writer ann #4
@@ -234,7 +234,7 @@ fn x1_the_longest_offline_gives_way_and_nobody_who_is_here() {
               to eve: {"type":"ack","id":"2","version":5}
             10 fay #3 joins
               attach fay: unknown, heard 10
-              to fay, in any case: {"type":"error","code":"limit_participants","message":"The room has 3 participants, all online.","id":"3"}
+              to fay, in any case: {"type":"error","code":"limit_participants","message":"The room is full: all of its 3 participants are online. Try again once someone has left.","id":"3"}
             11 cid syncs
               writer cid
               attach cid: joined as cid, heard 11
@@ -259,13 +259,13 @@ fn x1_a_room_keeps_so_many_bytes() {
               to ann: {"type":"ack","id":"1","version":2}
             2 ann #2 sets f 111
               attach ann: joined as ann, heard 2
-              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would keep 93 bytes; it takes 92. Clear a field first.","id":"2"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 93 bytes; the limit is 92. Clear a field first.","id":"2"}
             3 ann #3 joins ANNE
               attach ann: joined as ann, heard 3
-              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would keep 93 bytes; it takes 92. Clear a field first.","id":"3"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 93 bytes; the limit is 92. Clear a field first.","id":"3"}
             4 ann #4 sets g 1
               attach ann: joined as ann, heard 4
-              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would keep 177 bytes; it takes 92. Clear a field first.","id":"4"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 177 bytes; the limit is 92. Clear a field first.","id":"4"}
             5 ann #5 clears f
               write field f v3 at 5 by ann: cleared
               writer ann #5
@@ -287,7 +287,7 @@ fn x1_a_room_takes_so_many_connections() {
     run(&mut room, "0 ann connects", &mut String::new());
     assert_eq!(room.admit(&Admission::Anonymous, 0), Ok(()));
     run(&mut room, "0 bob connects", &mut String::new());
-    expect![[r#"Err(Refusal { code: LimitConnections, message: "2 connections are in the room: it takes no more. Try again later.", is_retryable: true, expected: None })"#]]
+    expect![[r#"Err(Refusal { code: LimitConnections, message: "The room has 2 connections, which is the limit. Try again later.", is_retryable: true, expected: None })"#]]
     .assert_eq(&format!("{:?}", room.admit(&Admission::Anonymous, 0)));
     run(&mut room, "0 ann leaves", &mut String::new());
     assert_eq!(room.admit(&Admission::Anonymous, 0), Ok(()));

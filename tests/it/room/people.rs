@@ -91,22 +91,22 @@ fn j2_a_connection_belongs_to_one_user() {
         expect![[r#"
             1 ann {"type":"user_joined","id":1,"userId":"bob","userName":"Bob"}
               attach ann: joined as ann, heard 1
-              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":1}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a separate connection for each user.","id":1}
             2 ann {"type":"field_selected","id":2,"selection":{"field":"f","value":1,"userId":"bob"}}
               attach ann: joined as ann, heard 2
-              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":2}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a separate connection for each user.","id":2}
             3 ann {"type":"field_cleared","id":3,"field":"f","userId":"bob"}
               attach ann: joined as ann, heard 3
-              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":3}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a separate connection for each user.","id":3}
             4 ann {"type":"user_ready","id":4,"userId":"bob","isReady":true}
               attach ann: joined as ann, heard 4
-              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":4}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a separate connection for each user.","id":4}
             5 ann {"type":"wave","id":5,"userId":"bob"}
               attach ann: joined as ann, heard 5
-              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":5}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a separate connection for each user.","id":5}
             6 ann {"type":"wave","id":6,"selection":{"userId":"bob"}}
               attach ann: joined as ann, heard 6
-              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":6}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a separate connection for each user.","id":6}
         "#]],
     );
 }
@@ -132,7 +132,7 @@ fn j3_a_first_write_binds_the_connection_and_records_nobody() {
               to all plain but ann: {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":1,"updatedAt":1},"version":1}
             2 ann {"type":"field_cleared","id":2,"field":"f","userId":"bob"}
               attach ann: bound to ann, heard 2
-              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":2}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a separate connection for each user.","id":2}
             3 ann syncs
               writer ann
               attach ann: bound to ann, heard 3
@@ -151,7 +151,7 @@ fn j3_a_first_write_binds_the_connection_and_records_nobody() {
               attach bob: bound to bob, heard 6
             7 bob {"type":"user_joined","id":7,"userId":"eve","userName":"Eve"}
               attach bob: bound to bob, heard 7
-              to bob, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":7}
+              to bob, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a separate connection for each user.","id":7}
         "#]],
     );
 }
@@ -198,7 +198,7 @@ fn j3_a_known_user_may_be_ready_before_joining_again_and_is_bound_by_it() {
               to ann: {"type":"ack","id":"1","version":3}
             8 ann {"type":"user_joined","id":2,"userId":"bob","userName":"Bob"}
               attach ann: bound to ann, heard 8
-              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a connection for each user.","id":2}
+              to ann, in any case: {"type":"error","code":"identity_mismatch","message":"This connection belongs to another user. Open a separate connection for each user.","id":2}
         "#]],
     );
 }

@@ -39,10 +39,10 @@ fn q1_s1_s8_and_y5_a_request_is_kept_and_told_and_the_same_again_is_that_request
               attach ann: joined as ann, heard 3
             4 ann #4 asks r1 read ,"detail":{"n":1.50}
               attach ann: joined as ann, heard 4
-              to ann, in any case: {"type":"error","code":"request_id_reused","message":"You asked for something else under this `requestId`. Take a new one for each request.","id":"4"}
+              to ann, in any case: {"type":"error","code":"request_id_reused","message":"This `requestId` was already used for a different request. Use a new one for each request.","id":"4"}
             5 ann #5 asks r1 edit
               attach ann: joined as ann, heard 5
-              to ann, in any case: {"type":"error","code":"request_id_reused","message":"You asked for something else under this `requestId`. Take a new one for each request.","id":"5"}
+              to ann, in any case: {"type":"error","code":"request_id_reused","message":"This `requestId` was already used for a different request. Use a new one for each request.","id":"5"}
             6 bob #6 asks r1 read
               write request r1 of bob v5 at 6: pending
               writer bob #6
@@ -74,13 +74,13 @@ fn q1_and_q2_who_has_not_said_who_it_is_neither_asks_nor_answers() {
               to all plain but ann: {"type":"permission_request","requestId":"r1","userId":"ann","action":"edit","createdAt":1,"expiresAt":300001,"version":2}
             2 dan #2 asks r1 edit
               attach dan: unknown, heard 2
-              to dan, in any case: {"type":"error","code":"not_joined","message":"Say who you are first: send `user_joined`.","id":"2"}
+              to dan, in any case: {"type":"error","code":"not_joined","message":"The room does not know who you are. Send `user_joined` first.","id":"2"}
             3 dan #3 allows r1 ann once
               attach dan: unknown, heard 3
-              to dan, in any case: {"type":"error","code":"not_joined","message":"Say who you are first: send `user_joined`.","id":"3"}
+              to dan, in any case: {"type":"error","code":"not_joined","message":"The room does not know who you are. Send `user_joined` first.","id":"3"}
             4 dan #4 cancels r1
               attach dan: unknown, heard 4
-              to dan, in any case: {"type":"error","code":"not_joined","message":"Say who you are first: send `user_joined`.","id":"4"}
+              to dan, in any case: {"type":"error","code":"not_joined","message":"The room does not know who you are. Send `user_joined` first.","id":"4"}
             5 dan sets f 1
               write field f v3 at 5 by dan: {"field":"f","value":1,"userId":"dan","timestamp":null,"version":3,"updatedAt":5}
               writer dan
@@ -118,7 +118,7 @@ fn q2_of_two_moderators_the_first_answers_and_the_second_is_told_how() {
               attach cid: joined as cid, client c, heard 4
             5 cid #5 allows r9 ann once
               attach cid: joined as cid, client c, heard 5
-              to cid, in any case: {"type":"error","code":"request_not_found","message":"No such permission request is known.","id":"5"}
+              to cid, in any case: {"type":"error","code":"request_not_found","message":"There is no such permission request.","id":"5"}
             6 cid #6 syncs
               writer cid #6
               attach cid: joined as cid, client c, heard 6
@@ -262,10 +262,10 @@ fn q3_and_q2_who_comes_first_cancels_or_answers() {
               to ann: {"type":"ack","id":"5","version":7,"duplicate":true,"status":"resolved","decision":"deny","scope":"once","resolvedBy":"bob"}
             6 ann #6 cancels r9
               attach ann: joined as ann, heard 6
-              to ann, in any case: {"type":"error","code":"request_not_found","message":"No such permission request is known.","id":"6"}
+              to ann, in any case: {"type":"error","code":"request_not_found","message":"There is no such permission request.","id":"6"}
             7 bob #7 cancels r1
               attach bob: joined as bob, heard 7
-              to bob, in any case: {"type":"error","code":"request_not_found","message":"No such permission request is known.","id":"7"}
+              to bob, in any case: {"type":"error","code":"request_not_found","message":"There is no such permission request.","id":"7"}
         "#]],
     );
 }
@@ -445,7 +445,7 @@ fn x1_of_what_is_settled_the_oldest_is_forgotten() {
               to bob: {"type":"ack","id":"3","version":6}
             4 bob #4 allows r1 ann once
               attach bob: joined as bob, heard 4
-              to bob, in any case: {"type":"error","code":"request_not_found","message":"No such permission request is known.","id":"4"}
+              to bob, in any case: {"type":"error","code":"request_not_found","message":"There is no such permission request.","id":"4"}
         "#]],
     );
 }
@@ -473,7 +473,7 @@ fn x1_a_room_takes_so_many_open_requests_and_bytes_of_them() {
               alarm at 300001
             2 ann #2 asks r2 edit ,"detail":"123456789"
               attach ann: joined as ann, heard 2
-              to ann, in any case: {"type":"error","code":"limit_detail","message":"`detail` has 11 bytes; this room takes 10.","id":"2"}
+              to ann, in any case: {"type":"error","code":"limit_detail","message":"`detail` is 11 bytes long; the limit is 10.","id":"2"}
             3 ann #3 asks r2 edit
               write request r2 of ann v3 at 3: pending
               writer ann #3
@@ -481,7 +481,7 @@ fn x1_a_room_takes_so_many_open_requests_and_bytes_of_them() {
               to ann: {"type":"ack","id":"3","version":3}
             4 ann #4 asks r3 edit
               attach ann: joined as ann, heard 4
-              to ann, in any case: {"type":"error","code":"limit_requests","message":"The room has 2 open permission requests, all it takes. Wait for answers.","id":"4"}
+              to ann, in any case: {"type":"error","code":"limit_requests","message":"The room has 2 open permission requests, which is the limit. Wait until some are settled.","id":"4"}
             5 ann #5 cancels r1
               write request r1 of ann v4 at 5: {"status":"cancelled"}
               writer ann #5
@@ -494,7 +494,7 @@ fn x1_a_room_takes_so_many_open_requests_and_bytes_of_them() {
               to ann: {"type":"ack","id":"6","version":5}
             7 ann #7 {"type":"permission_response","requestId":"r3","userId":"ann","decision":"deny","reason":"12345678901"}
               attach ann: joined as ann, heard 7
-              to ann, in any case: {"type":"error","code":"limit_detail","message":"`reason` has 11 bytes; this room takes 10.","id":"7"}
+              to ann, in any case: {"type":"error","code":"limit_detail","message":"`reason` is 11 bytes long; the limit is 10.","id":"7"}
         "#]],
     );
     // ann and ANN are 6 bytes, the request 9 and its answer 3.
@@ -505,7 +505,7 @@ fn x1_a_room_takes_so_many_open_requests_and_bytes_of_them() {
         expect![[r#"
             1 ann #1 asks r1 edit ,"detail":1234
               attach ann: joined as ann, heard 1
-              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would keep 19 bytes; it takes 18. Clear a field first.","id":"1"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 19 bytes; the limit is 18. Clear a field first.","id":"1"}
             2 ann #2 asks r1 edit
               write request r1 of ann v2 at 2: pending
               writer ann #2
@@ -514,7 +514,7 @@ fn x1_a_room_takes_so_many_open_requests_and_bytes_of_them() {
               alarm at 300002
             3 ann #3 allows r1 ann session
               attach ann: joined as ann, heard 3
-              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would keep 30 bytes; it takes 18. Clear a field first.","id":"3"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 30 bytes; the limit is 18. Clear a field first.","id":"3"}
             4 ann #4 denies r1 ann
               write room epoch1 floor 3 touched 0
               write no request r1 of ann
@@ -523,7 +523,7 @@ fn x1_a_room_takes_so_many_open_requests_and_bytes_of_them() {
               to ann: {"type":"ack","id":"4","version":3}
             5 ann #5 sets f 1
               attach ann: joined as ann, heard 5
-              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would keep 91 bytes; it takes 18. Clear a field first.","id":"5"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 91 bytes; the limit is 18. Clear a field first.","id":"5"}
         "#]],
     );
 }
@@ -561,7 +561,7 @@ fn e2_and_q2_a_numbered_answer_that_is_sent_again_is_told_with_what_is_on_record
             4 cid @1 denies r1 ann
               writer cid @1
               attach cid: joined as cid, client c, heard 4
-              to cid: {"type":"error","code":"seq_reused","message":"The `seq` 1 was used for another message. Number each message anew.","seq":1}
+              to cid: {"type":"error","code":"seq_reused","message":"The `seq` 1 was already used for a different message. Give every message its own number.","seq":1}
             5 bob #5 denies r1 ann
               writer bob #5
               attach bob: joined as bob, heard 5
@@ -599,7 +599,7 @@ fn e2_and_q2_a_numbered_answer_that_is_sent_again_is_told_with_what_is_on_record
             9 cid @6 asks r1 edit ,"detail":2
               writer cid @6
               attach cid: joined as cid, client c, heard 9
-              to cid: {"type":"error","code":"seq_reused","message":"The `seq` 6 was used for another message. Number each message anew.","seq":6}
+              to cid: {"type":"error","code":"seq_reused","message":"The `seq` 6 was already used for a different message. Give every message its own number.","seq":6}
         "#]],
     );
 }

@@ -178,7 +178,7 @@ fn p1_presence_is_told_to_hello_clients_twenty_times_a_second() {
               to all greeted, in any case: {"type":"presence","presence":[{"connectionId":"616e6e0*26","userId":"ann","data":{"x":4}},{"connectionId":"626f620*26","userId":"bob","data":[3]}]}
             160 pat shows 5
               attach pat: joined as pat, heard 160
-              to pat, in any case: {"type":"error","code":"bad_message","message":"Say `hello` before the first `presence`.","retry":true}
+              to pat, in any case: {"type":"error","code":"bad_message","message":"Send `hello` before the first `presence`.","retry":true}
             170 ann shows null
               flush at 200
             180 cid connects
@@ -239,10 +239,10 @@ fn p1_a_presence_beyond_its_limit_is_refused() {
         expect![[r#"
             1 ann shows "x*4095"
               attach ann: joined as ann, client a, heard 1
-              to ann, in any case: {"type":"error","code":"limit_presence","message":"`data` has 4097 bytes; this room takes 4096."}
+              to ann, in any case: {"type":"error","code":"limit_presence","message":"`data` is 4097 bytes long; the limit is 4096."}
             2 ann #i shows "x*4095"
               attach ann: joined as ann, client a, heard 2
-              to ann, in any case: {"type":"error","code":"limit_presence","message":"`data` has 4097 bytes; this room takes 4096.","id":"i"}
+              to ann, in any case: {"type":"error","code":"limit_presence","message":"`data` is 4097 bytes long; the limit is 4096.","id":"i"}
         "#]],
     );
 }

@@ -8,85 +8,85 @@ export const PROTOCOL = 1;
 /** Any JSON. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-/** The `id` that a client gave its message, to be told the outcome (F3). */
+/** The `id` that a client gave its message, in order to learn what becomes of it (F3). */
 export type MessageId = number | string;
 
-/** The role of a user. Each may do all that those before it may. */
+/** The role of a user. Each may do everything that the ones before it may. */
 export type Role =
-	/** Looks on. */
+	/** Watches. */
 	| "viewer"
 	/** Takes part. */
 	| "editor"
-	/** Keeps order in a room. */
+	/** Moderates a room. */
 	| "moderator"
-	/** Keeps order among users. */
+	/** Administers users. */
 	| "admin";
 
-/** The answer to a request. */
+/** The decision on a request. */
 export type Decision =
-	/** It may be done. */
+	/** Allowed. */
 	| "allow"
-	/** It may not. */
+	/** Denied. */
 	| "deny";
 
-/** How far an answer goes. */
+/** How far an allowance goes. */
 export type Scope =
-	/** For this once: used up by being given. */
+	/** For this once: nothing remains of it. */
 	| "once"
 	/** Until it is revoked. */
 	| "session";
 
-/** Where a request stands. */
+/** The status of a request. */
 export type RequestStatus =
 	/** It waits. */
 	| "pending"
 	/** It was answered. */
 	| "resolved"
-	/** Its author took it back. */
+	/** Its author withdrew it. */
 	| "cancelled"
-	/** Nobody answered in time. */
+	/** Nobody responded in time. */
 	| "expired";
 
-/** How much one room takes before it answers with a `limit_…` error. */
+/** How much a room takes before it replies with a `limit_…` error. */
 export type Limits = {
 	/** Longest frame, in bytes of UTF-8. `LIMIT_MESSAGE_BYTES`. */
 	messageBytes: number;
-	/** Longest field value, in bytes of JSON, with the selection's own extra keys counted in. `LIMIT_VALUE_BYTES`. */
+	/** Longest field value, in bytes of JSON, including the selection's further members. `LIMIT_VALUE_BYTES`. */
 	valueBytes: number;
 	/** Longest field name and longest id, in bytes of UTF-8. `LIMIT_NAME_BYTES`. */
 	nameBytes: number;
 	/** Longest user name, in bytes of UTF-8. */
 	userNameBytes: number;
 	/**
-	 * Longest data of a presence, in bytes of JSON. `LIMIT_PRESENCE_BYTES`, up to 5,120, since it is kept with the
-	 * socket, where the runtime takes 16,384 bytes.
+	 * Longest data of a presence, in bytes of JSON. `LIMIT_PRESENCE_BYTES`, at most 5,120, since it is kept with the
+	 * socket, where the runtime allows 16,384 bytes.
 	 */
 	presenceBytes: number;
 	/** Changes in one batch (S9). */
 	batch: number;
-	/** Fields that are set at one time. `LIMIT_FIELDS`. */
+	/** Fields that may be set at one time. `LIMIT_FIELDS`. */
 	fields: number;
 	/** Participants on record; the longest offline gives way to a newcomer. `LIMIT_PARTICIPANTS`. */
 	participants: number;
-	/** Permission requests that wait for an answer. `LIMIT_REQUESTS`. */
+	/** Pending permission requests. `LIMIT_REQUESTS`. */
 	requests: number;
-	/** Longest detail of a permission request and longest reason of its answer, in bytes. */
+	/** Longest detail of a permission request and longest reason in a response, in bytes. */
 	detailBytes: number;
-	/** Permission requests and permissions that are settled and still told of; past it the oldest is forgotten. */
+	/** Settled permission requests and ended permissions that are still reported; beyond this the oldest is forgotten. */
 	settled: number;
-	/** Messages of one user in a second, in the long run. `LIMIT_MESSAGES_PER_SECOND`. */
+	/** Messages a second from one user, sustained. `LIMIT_MESSAGES_PER_SECOND`. */
 	messagesPerSecond: number;
-	/** Messages of one user at once, after a pause. `LIMIT_MESSAGES_BURST`. */
+	/** Messages from one user in a burst, after a pause. `LIMIT_MESSAGES_BURST`. */
 	messagesBurst: number;
-	/** Clients whose numbers are known; the one that was away the longest is forgotten. */
+	/** Clients whose numbers are known; the one that has been away longest is forgotten. */
 	clients: number;
-	/** Answers that are kept for each client, so that a message may be sent again (E4). */
+	/** Outcomes kept for each client, so that a message may be sent again (E4). */
 	outcomes: number;
 	/** Idempotency keys that are remembered. */
 	idempotencyKeys: number;
-	/** Cleared fields that are remembered; past it the oldest is forgotten. */
+	/** Tombstones; beyond this the oldest is forgotten. */
 	tombstones: number;
-	/** All that a room keeps, in bytes of text. `LIMIT_ROOM_BYTES`. */
+	/** Everything that a room keeps, in bytes of text. `LIMIT_ROOM_BYTES`. */
 	roomBytes: number;
 	/** Open connections. `LIMIT_CONNECTIONS`. */
 	connections: number;
@@ -104,18 +104,18 @@ export type StoredSelection = {
 	timestamp: number | null;
 	/** The version that set it. */
 	version: number;
-	/** When the room took it in. */
+	/** When the room accepted it. */
 	updatedAt: number;
 	[key: string]: Json;
 };
 
-/** What of a participant is versioned (Y5). */
+/** The versioned part of a participant (Y5). */
 export type ParticipantRecord = {
 	/** The user's id. */
 	id: string;
 	/** The user's name. */
 	name: string;
-	/** What the user last said of it. */
+	/** What the user last said. */
 	isReady: boolean;
 	/** When the user first joined in this life of the room. */
 	joinedAt: number;
@@ -127,11 +127,11 @@ export type WireParticipant = {
 	id: string;
 	/** The user's name. */
 	name: string;
-	/** What the user last said of it. */
+	/** What the user last said. */
 	isReady: boolean;
 	/** Whether a joined connection of the user is open. */
 	online: boolean;
-	/** How many are. */
+	/** How many of them are open. */
 	connections: number;
 	/** When the user first joined in this life of the room. */
 	joinedAt: number;
@@ -146,9 +146,9 @@ export type WireParticipant = {
 export type PresenceEntry = {
 	/** The connection. */
 	connectionId: string;
-	/** Its user, once known. */
+	/** The connection's user, once known. */
 	userId: string | null;
-	/** The page's own words; null when there is nothing to tell any more. */
+	/** The page's own data; null if there is no longer any. */
 	data: Json;
 };
 
@@ -160,23 +160,23 @@ export type PermissionRequest = {
 	userId: string;
 	/** What it is for. */
 	action: string;
-	/** What else there is to know, in the page's own words; null when there is nothing. */
+	/** Details, in the page's own form; null if there are none. */
 	detail: Json;
-	/** Where it stands. */
+	/** Its status. */
 	status: RequestStatus;
 	/** When it was made. */
 	createdAt: number;
-	/** From when on it cannot be answered any more. */
+	/** From when on no response reaches it. */
 	expiresAt: number;
 	/** The version that made or settled it. */
 	version: number;
-	/** The answer. */
+	/** The decision. */
 	decision?: Decision;
 	/** How far it goes. */
 	scope?: Scope;
 	/** Why, for people. */
 	reason?: string;
-	/** Who answered. */
+	/** Who responded. */
 	resolvedBy?: string;
 };
 
@@ -188,11 +188,11 @@ export type Permission = {
 	userId: string;
 	/** What it is for. */
 	action: string;
-	/** Who gave it. */
+	/** Who granted it. */
 	grantedBy: string;
 	/** When. */
 	grantedAt: number;
-	/** The version that gave or ended it. */
+	/** The version that granted or ended it. */
 	version: number;
 };
 
@@ -211,7 +211,7 @@ export type FieldChange = {
 	updatedAt: number;
 };
 
-/** A participant was recorded, renamed, or became ready or not. */
+/** A participant was recorded, renamed, or changed its ready flag. */
 export type ParticipantChange = {
 	kind: "participant";
 	/** The change's version. */
@@ -225,25 +225,25 @@ export type RequestChange = {
 	kind: "request";
 	/** The change's version. */
 	version: number;
-	/** How it stands. */
+	/** Its state. */
 	request: PermissionRequest;
 };
 
-/** A permission was given or ended. */
+/** A permission was granted or ended. */
 export type GrantChange = {
 	kind: "grant";
 	/** The change's version. */
 	version: number;
-	/** How it stands, or stood last. */
+	/** Its state, or its last one. */
 	grant: Permission;
-	/** Present, and true, when it was ended. */
+	/** Present, and true, if it has ended. */
 	ended?: boolean;
 };
 
-/** How something stands after its last change (Y5). */
+/** The state of something after its last change (Y5). */
 export type Change = FieldChange | ParticipantChange | RequestChange | GrantChange;
 
-/** Someone came, or has a new name (J1). */
+/** Someone joined, or has a new name (J1). */
 export type UserJoinedFrame = {
 	type: "user_joined";
 	/** Who. */
@@ -264,7 +264,7 @@ export type UserLeftFrame = {
 	lastSeen: number;
 };
 
-/** A participant is ready, or no longer (J7). */
+/** A participant is ready, or no longer is (J7). */
 export type UserReadyFrame = {
 	type: "user_ready";
 	/** Who. */
@@ -295,7 +295,7 @@ export type FieldClearedFrame = {
 	version: number;
 };
 
-/** A permission is asked for (S8). */
+/** A permission is requested (S8). */
 export type PermissionRequestFrame = {
 	type: "permission_request";
 	/** The author's name for the request. */
@@ -304,17 +304,17 @@ export type PermissionRequestFrame = {
 	userId: string;
 	/** What it is for. */
 	action: string;
-	/** What else there is to know, in the page's own words. */
+	/** Details, in the page's own form. */
 	detail?: Json;
 	/** When it was made. */
 	createdAt: number;
-	/** From when on it cannot be answered any more. */
+	/** From when on no response reaches it. */
 	expiresAt: number;
 	/** The version that this change made. */
 	version: number;
 };
 
-/** A request is answered (S8). */
+/** A request is resolved (S8). */
 export type PermissionResponseFrame = {
 	type: "permission_response";
 	/** The author's name for the request. */
@@ -323,30 +323,30 @@ export type PermissionResponseFrame = {
 	userId: string;
 	/** The version that this change made. */
 	version: number;
-	/** The answer. */
+	/** The decision. */
 	decision: Decision;
 	/** How far it goes. */
 	scope: Scope;
 	/** Why, for people. */
 	reason?: string;
-	/** Who answered. */
+	/** Who responded. */
 	resolvedBy: string;
 };
 
-/** A request has ended without an answer (S8). */
+/** A request has ended without a response (S8). */
 export type PermissionCancelledFrame = {
 	type: "permission_cancelled";
 	/** The author's name for the request. */
 	requestId: string;
 	/** The author. */
 	userId: string;
-	/** Present, and true, when nobody answered in time. */
+	/** Present, and true, if nobody responded in time. */
 	expired?: boolean;
 	/** The version that this change made. */
 	version: number;
 };
 
-/** A permission is taken back (S8). */
+/** A permission is revoked (S8). */
 export type PermissionRevokedFrame = {
 	type: "permission_revoked";
 	/** What it was for. */
@@ -357,7 +357,7 @@ export type PermissionRevokedFrame = {
 	version: number;
 };
 
-/** All of the room's state (Y2); the body of `GET /state` too (H1). */
+/** The room's full state (Y2); also the body of `GET /state` (H1). */
 export type SyncResponseFrame = {
 	type: "sync_response";
 	/** The room's version. */
@@ -372,11 +372,11 @@ export type SyncResponseFrame = {
 	participants: WireParticipant[];
 	/** What people are looking at. */
 	presence: PresenceEntry[];
-	/** The permission requests, the settled too. */
+	/** The permission requests, including settled ones. */
 	requests: PermissionRequest[];
-	/** The permissions that stand. */
+	/** The permissions in force. */
 	permissions: Permission[];
-	/** Present, and true, when the client must drop what it had. */
+	/** Present, and true, if the client must discard what it had. */
 	reset?: boolean;
 };
 
@@ -385,21 +385,21 @@ export type ChangesFrame = {
 	type: "changes";
 	/** The version that the client has. */
 	from: number;
-	/** The version that it has with these changes. */
+	/** The version that it has after these changes. */
 	to: number;
 	/** Which life of the room this is (U8). */
 	epoch: string;
 	/** What changed, the oldest first. */
 	changes: Change[];
-	/** Everyone on record, for a client that comes back. Not in a live frame. */
+	/** Everyone on record, for a client that resumes. Not in a live frame. */
 	participants?: WireParticipant[];
-	/** What people are looking at, for a client that comes back. Not in a live frame. */
+	/** What people are looking at, for a client that resumes. Not in a live frame. */
 	presence?: PresenceEntry[];
-	/** Present, and true, when a reader of events must drop what it had (H4). */
+	/** Present, and true, if a reader of events must discard what it had (H4). */
 	reset?: boolean;
 };
 
-/** The answer to `hello` (Y4). */
+/** The reply to `hello` (Y4). */
 export type WelcomeFrame = {
 	type: "welcome";
 	/** The protocol that the room speaks. */
@@ -418,18 +418,18 @@ export type WelcomeFrame = {
 	lastSeq: number | null;
 	/** The server's time. */
 	time: number;
-	/** What the room takes. */
+	/** The room's limits. */
 	limits: Limits;
 };
 
-/** What people are looking at, as far as that is new (P1). */
+/** What people are looking at, as far as it is new (P1). */
 export type PresenceFrame = {
 	type: "presence";
-	/** One entry a connection. */
+	/** One entry per connection. */
 	presence: PresenceEntry[];
 };
 
-/** A write came too late: the field is not what its writer last saw (S4). */
+/** A write came too late: the field has changed since its writer last saw it (S4). */
 export type ConflictFrame = {
 	type: "conflict";
 	/** The message's `id`. */
@@ -438,13 +438,13 @@ export type ConflictFrame = {
 	seq?: number;
 	/** `E_CONFLICT`. */
 	code: "E_CONFLICT";
-	/** Present, and true, when this was answered before. */
+	/** Present, and true, if this was answered before. */
 	duplicate?: boolean;
 	/** The field. */
 	field: string;
 	/** The version that the writer last saw. */
 	clientVersion: number;
-	/** The field's version; 0 when it was never set. */
+	/** The field's version; 0 if it was never set. */
 	serverVersion: number;
 	/** The stored selection, or null when the field is not set. */
 	current: StoredSelection | null;
@@ -455,21 +455,21 @@ export type AckFrame = {
 	type: "ack";
 	/** The message's `id`. */
 	id?: MessageId;
-	/** The message's `seq`: it and all before it are answered. */
+	/** The message's `seq`: it and all before it have been answered. */
 	seq?: number;
 	/** The version that the message made, or the room's when it changed nothing. */
 	version: number;
-	/** Present, and true, when this was answered before, or the request was settled before (Q2). */
+	/** Present, and true, if this was answered before, or the request was already settled (Q2). */
 	duplicate?: boolean;
-	/** Where the request stands that was settled before (Q2). */
+	/** The status of a request that was already settled (Q2). */
 	status?: RequestStatus;
-	/** The answer. */
+	/** The decision. */
 	decision?: Decision;
 	/** How far it goes. */
 	scope?: Scope;
 	/** Why, for people. */
 	reason?: string;
-	/** Who answered. */
+	/** Who responded. */
 	resolvedBy?: string;
 };
 
@@ -484,17 +484,17 @@ export type ErrorFrame = {
 	id?: MessageId;
 	/** The message's `seq`. */
 	seq?: number;
-	/** Present, and true, when the same message may succeed later. */
+	/** Present, and true, if retryable: the same message may succeed later. */
 	retry?: boolean;
-	/** The `seq` that the room waits for, with the code `out_of_order`. */
+	/** With the code `out_of_order`: the next `seq`. */
 	expected?: number;
-	/** Present, and true, when this was answered before. */
+	/** Present, and true, if this was answered before. */
 	duplicate?: boolean;
 };
 
 /**
- * A frame from the room. One of any other type is a page's own message, passed on as it came (P2); so is a `presence`
- * without a list of it (F5).
+ * A frame from the room. One of any other type is a page's own message, relayed unchanged (P2); so is a `presence`
+ * without a list (F5).
  */
 export type ServerFrame =
 	| UserJoinedFrame
@@ -559,7 +559,7 @@ export type HelloMessage = {
 	clientId: string;
 	/** The version that the client has; just what changed after it is told. */
 	since?: number;
-	/** Which life of the room that is a version of (U8). */
+	/** The life of the room that the version belongs to (U8). */
 	epoch?: string;
 	/** By what right the client comes, where its address did not say so (A9). */
 	token?: string;
@@ -647,7 +647,7 @@ export type SyncRequestMessage = {
 	type: "sync_request";
 	/** The version that the client has. */
 	since?: number;
-	/** Which life of the room that is a version of (U8). */
+	/** The life of the room that the version belongs to (U8). */
 	epoch?: string;
 	/** The user at this connection. */
 	userId?: string;
@@ -677,7 +677,7 @@ export type PermissionRequestMessage = {
 	requestId: string;
 	/** What it is for. */
 	action: string;
-	/** What else there is to know, in the page's own words. */
+	/** Details, in the page's own form. */
 	detail?: Json;
 	/** How long it waits for an answer, in milliseconds: up to a day, and five minutes when left out. */
 	ttlMs?: number;
@@ -694,7 +694,7 @@ export type PermissionResponseMessage = {
 	requestId: string;
 	/** The author. */
 	userId: string;
-	/** The answer. */
+	/** The decision. */
 	decision: Decision;
 	/** How far it goes. */
 	scope: Scope;
@@ -758,13 +758,13 @@ export type ClientFrame =
 	| PermissionRevokedMessage
 	| KickMessage;
 
-/** The body of `GET /changes`, as long as what changed is known; else that of `GET /state` answers (H2). */
+/** The body of `GET /changes`, if what changed is still known; otherwise the reply is that of `GET /state` (H2). */
 export type ChangesPage = {
-	/** The version after which the changes come. */
+	/** The version that the changes follow. */
 	from: number;
 	/** The room's version. */
 	to: number;
-	/** The same, as other answers call it. */
+	/** The same, under the name that other responses use. */
 	version: number;
 	/** Which life of the room this is (U8). */
 	epoch: string;
@@ -776,13 +776,13 @@ export type ChangesPage = {
 	time: number;
 };
 
-/** The body that answers a field written over HTTP (H3). */
+/** The response body to a field written over HTTP (H3). */
 export type FieldWritten = {
 	/** The version that the write made, or the room's when it changed nothing. */
 	version: number;
 	/** The stored selection, or null when the field is not set. */
 	selection: StoredSelection | null;
-	/** Present, and true, when this was answered before. */
+	/** Present, and true, if this was answered before. */
 	duplicate?: boolean;
 };
 
@@ -827,9 +827,9 @@ export type Problem = {
 	detail: string;
 	/** The message's `seq`. */
 	seq?: number;
-	/** The `seq` that the room waits for, with the code `out_of_order`. */
+	/** With the code `out_of_order`: the next `seq`. */
 	expected?: number;
-	/** Present, and true, when this was answered before. */
+	/** Present, and true, if this was answered before. */
 	duplicate?: boolean;
 	/** Of a conflict: the field. */
 	field?: string;
@@ -843,31 +843,31 @@ export type Problem = {
 
 /** The stable `code` of an `error` frame and of a problem over HTTP (F4, H5). */
 export type RefusalCode =
-	/** The frame is not what its type asks for. */
+	/** The frame is not what its type requires. */
 	| "bad_message"
-	/** The type is one that the server alone sends (F5). */
+	/** Only the server sends this type (F5). */
 	| "reserved_type"
-	/** The role does not reach (A4), or it is nobody's own to do (Q2). */
+	/** The role is insufficient (A4), or the user may not do this to their own request (Q2). */
 	| "forbidden"
-	/** The token is none that lets its bearer in (A1). */
+	/** The token does not let its bearer in (A1). */
 	| "unauthorized"
-	/** The message names another user than the connection's (J2). */
+	/** The message names a user other than the connection's (J2). */
 	| "identity_mismatch"
 	/** The user has never joined this room (J3). */
 	| "not_joined"
 	/** The token was revoked (A8). */
 	| "revoked"
-	/** No such permission request is known (Q2, Q3). */
+	/** There is no such permission request (Q2, Q3). */
 	| "request_not_found"
-	/** The author used the name for another permission request before (Q1). */
+	/** The author has used the name for a different permission request (Q1). */
 	| "request_id_reused"
-	/** The number leaves some out (E2). */
+	/** A number was skipped (E2). */
 	| "out_of_order"
-	/** The number was used for something else before (E2). */
+	/** The number was used for a different message (E2). */
 	| "seq_reused"
-	/** The number was answered so long ago that nobody knows how (E4). */
+	/** The outcome of the number is no longer recorded (E4). */
 	| "outcome_forgotten"
-	/** The `Idempotency-Key` was used for something else before (H3). */
+	/** The `Idempotency-Key` was used for a different request (H3). */
 	| "idempotency_key_reused"
 	/** The frame is too long. */
 	| "limit_message"
@@ -881,23 +881,23 @@ export type RefusalCode =
 	| "limit_batch"
 	/** The data of a presence is too long. */
 	| "limit_presence"
-	/** The detail of a permission request, or the reason of its answer, is too long. */
+	/** The detail of a permission request, or the reason of a response, is too long. */
 	| "limit_detail"
-	/** The room has all the open permission requests it takes. */
+	/** The room has reached its limit of open permission requests. */
 	| "limit_requests"
-	/** The user sends more than the room takes in that time. */
+	/** The rate limit is exceeded. */
 	| "limit_rate"
-	/** The room remembers all the idempotency keys it takes. */
+	/** The room has reached its limit of idempotency keys. */
 	| "limit_keys"
-	/** The room has all the fields it takes. */
+	/** The room has reached its limit of fields. */
 	| "limit_fields"
-	/** The room has all the participants it takes, and all are online. */
+	/** The room has reached its limit of participants, and all are online. */
 	| "limit_participants"
-	/** The room keeps all the bytes it takes. */
+	/** The room has reached its limit of bytes. */
 	| "limit_room"
-	/** The room has all the connections it takes. */
+	/** The room has reached its limit of connections. */
 	| "limit_connections"
-	/** The storage did not take the change, or cannot be read. */
+	/** The storage rejected the change, or cannot be read. */
 	| "storage"
 	/** The token cannot be checked at the moment. */
 	| "unavailable";
@@ -935,14 +935,14 @@ export type OtherCode =
 
 /** Why the room closes a connection (X2), each code with the reason that mostly goes with it. */
 export type CloseCode =
-	/** `misuse`: Misuse, a bad room name for one. Do not retry. */
+	/** `misuse`: Misuse, such as a bad room name. Do not retry. */
 	| 4400
-	/** `unauthorized`: No token, or none that lets its bearer in. Retry with another token. */
+	/** `unauthorized`: No token, or one that does not let its bearer in. Retry with another token. */
 	| 4401
 	/**
-	 * `forbidden`: The token is not for this room, or its origin is none that may come. Do not retry.
+	 * `forbidden`: The token is not for this room, or the origin is not allowed. Do not retry.
 	 * `revoked`: The token was revoked (A8). Do not retry.
-	 * `kicked`: A moderator has closed it (A4). Do not retry.
+	 * `kicked`: A moderator closed it (A4). Do not retry.
 	 */
 	| 4403
 	/** `unknown_party`: No such kind of room. Do not retry. */
@@ -951,11 +951,11 @@ export type CloseCode =
 	| 4408
 	/** `deleted`: The room was deleted (H6). Do not retry. */
 	| 4409
-	/** `replaced`: A newer connection of the same client took its place (E6). Do not retry. */
+	/** `replaced`: A newer connection of the same client replaced it (E6). Do not retry. */
 	| 4410
 	/** `protocol`: The client speaks another protocol (Y4). Do not retry. */
 	| 4426
-	/** `limit_rate`: Sent too much for too long (X1). Retry later. */
+	/** `limit_rate`: The rate limit was exceeded for too long (X1). Retry later. */
 	| 4429
 	/** `unavailable`: The room's storage cannot be read. Retry later. */
 	| 4500

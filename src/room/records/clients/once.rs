@@ -1,4 +1,4 @@
-//! Numbered messages, done once and only once (E1 to E5).
+//! Numbered messages, done exactly once (E1 to E5).
 
 use crate::protocol::message::Number;
 use crate::room::reply::{Rejection, Reply, outcome_of};
@@ -6,7 +6,7 @@ use crate::room::state::State;
 
 use super::outcomes::RecordedOutcome;
 
-/// Does a numbered message, if it was not answered before. `author` is the user of the connection or of the message.
+/// Does a numbered message, unless it was answered before. `author` is the user of the connection or of the message.
 pub fn once(
     state: &mut State,
     client_id: &str,
@@ -32,14 +32,14 @@ pub fn once(
     result.into()
 }
 
-/// Forgets a client that comes back after too long (E4). One that is connected was there all the time.
+/// Forgets a client that comes back after too long (E4). One that is connected has been there all the time.
 pub fn forget_if_away(state: &mut State, client_id: &str) {
     if !state.sessions.has_client(client_id) {
         state.records.clients.forget_if_unseen(client_id, state.clock);
     }
 }
 
-/// Forgets clients that were away for too long, and those that are too many.
+/// Forgets clients that have been away for too long, and those beyond the limit.
 pub fn forget_unseen(state: &mut State) {
     let State { settings, records, sessions, clock, .. } = state;
     let here = sessions.iter().filter_map(|(_, session)| session.client());

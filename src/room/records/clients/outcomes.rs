@@ -1,8 +1,8 @@
-//! How the last messages of a client were answered, as one text: it is written to storage with every change of the
-//! client, and to make it anew each time would be most of the work of that change.
+//! The outcomes of a client's last messages, as one text: it is written to storage with every change of the client, and
+//! encoding it anew each time would be most of the work of that change.
 //!
-//! A line for each message: the mark of what it said, a sign for the kind of answer, the answer. `1z=2s` was done and
-//! made version 100, `1z?5"price"` came too late for the field price, of which its writer had seen version 5, and
+//! One line for each message: its content mark, a sign for the kind of outcome, the outcome. `1z=2s` was done and made
+//! version 100, `1z?5"price"` came too late for the field price, of which its writer had seen version 5, and
 //! `1z!limit_value` was refused. Numbers are in base 36, so that 64 lines of the usual kind stay below the thousand
 //! bytes beyond which SQLite gives a row pages of its own.
 
@@ -16,7 +16,7 @@ use crate::protocol::refusal::Code;
 
 const BASE: u32 = 36;
 
-/// How a message was answered. What a field held then is not kept: who asks again is told what it holds now.
+/// What came of a message. What a field held then is not kept: a repeated message is told what it holds now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It was done.
@@ -31,21 +31,21 @@ pub enum Outcome {
         /// The version that the writer had seen.
         client_version: u64,
     },
-    /// It was refused for what it says.
+    /// It was refused for its content.
     Refused(Code),
 }
 
-/// A message that was answered.
+/// An outcome as recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "OutcomeRow", try_from = "Vec<Box<RawValue>>")]
 pub struct RecordedOutcome {
-    /// The mark of what it said.
+    /// The content mark of the message.
     pub content_mark: u32,
-    /// The answer.
+    /// The decision.
     pub outcome: Outcome,
 }
 
-/// An outcome as JSON, as it lies with idempotency keys, and lay with clients before schema 4.
+/// A recorded outcome as JSON: the form for idempotency keys, and for clients before schema 4.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum OutcomeRow {
@@ -64,7 +64,7 @@ impl From<RecordedOutcome> for OutcomeRow {
     }
 }
 
-/// Taken apart by hand: the code that serde writes for such an enum is a hundred times the size of this.
+/// Parsed by hand: the code that serde generates for such an enum is a hundred times the size of this.
 impl TryFrom<Vec<Box<RawValue>>> for RecordedOutcome {
     type Error = serde_json::Error;
 
@@ -82,16 +82,16 @@ impl TryFrom<Vec<Box<RawValue>>> for RecordedOutcome {
     }
 }
 
-/// The answers to the last messages of a client.
+/// The recorded outcomes of a client's last messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcomes {
-    /// The oldest first, each line with its end.
+    /// Oldest first, each with its line end.
     lines: String,
     count: usize,
 }
 
 impl Outcomes {
-    /// Reads what [`Outcomes::text`] wrote, in this or an older build. `None`: nothing wrote this.
+    /// Reads what [`Outcomes::text`] wrote, in this build or an older one. `None`: no build wrote this.
     pub fn parse(text: &str) -> Option<Self> {
         if text.starts_with('[') {
             let mut outcomes = Self::default();
@@ -105,22 +105,22 @@ impl Outcomes {
         (is_whole && outcomes.lines.lines().all(|line| parse(line).is_some())).then_some(outcomes)
     }
 
-    /// As it lies in storage.
+    /// As stored.
     pub fn text(&self) -> &str {
         &self.lines
     }
 
-    /// All of them, the oldest first.
+    /// All of them, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = RecordedOutcome> {
         self.lines.lines().filter_map(parse)
     }
 
-    /// The answer to the message that came so many messages before the last one.
+    /// The outcome of the message this many before the last one.
     pub fn back(&self, count: usize) -> Option<RecordedOutcome> {
         self.lines.lines().rev().nth(count).and_then(parse)
     }
 
-    /// Adds the answer to the next message, and forgets the oldest of more than `keep`.
+    /// Adds the outcome of the next message, and forgets the oldest beyond `keep`.
     pub fn push(&mut self, outcome: &RecordedOutcome, keep: usize) {
         push_number(&mut self.lines, u64::from(outcome.content_mark));
         match &outcome.outcome {

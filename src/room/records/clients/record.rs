@@ -8,22 +8,22 @@ use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
 
 use super::outcomes::{Outcome, Outcomes, RecordedOutcome};
 
-/// A client that was not seen for this long is forgotten, in milliseconds: 30 days (E4).
+/// A client that has not been seen for this long is forgotten, in milliseconds: 30 days (E4).
 pub const CLIENT_UNSEEN: Millis = 30 * 86_400_000;
-/// A client's `seen` in storage lags by up to this while it sends nothing, in milliseconds: a day.
+/// By how much a client's `seen` in storage may lag while it sends nothing, in milliseconds: a day.
 const SEEN_LAG: Millis = 86_400_000;
 
 /// A client that has numbered a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
-    /// The user who first did so with it.
+    /// The user who first did so.
     pub user_id: Option<String>,
     /// The last number that was answered, or `None` once the client is forgotten: its name stays, so that it can be
-    /// told so instead of being taken for a new one.
+    /// told so rather than taken for a new one.
     pub last_seq: Option<u64>,
-    /// When it last was there.
+    /// When it was last seen.
     pub seen: Millis,
-    /// How its last messages were answered.
+    /// The outcomes of its last messages.
     pub outcomes: Outcomes,
 }
 
@@ -63,7 +63,7 @@ impl Record for Client {
         Ok((id, client))
     }
 
-    /// Clients have a limit by number and none by bytes.
+    /// Clients are limited in number, not in bytes.
     fn bytes(_: &String, _: &Self) -> usize {
         0
     }
@@ -78,7 +78,7 @@ impl Record for Client {
 }
 
 impl Table<Client> {
-    /// The last number that was answered, 0 for a client that is new, `None` for one that is forgotten.
+    /// The last number that was answered; 0 for a new client, `None` for a forgotten one.
     pub fn last_seq(&self, id: &str) -> Option<u64> {
         self.get(id).map_or(Some(0), |client| client.last_seq)
     }
@@ -86,7 +86,7 @@ impl Table<Client> {
     /// Whether this user may number messages with this client (E4).
     ///
     /// # Errors
-    /// It is another user's.
+    /// It belongs to another user.
     pub fn check_owner(&self, id: &str, user: Option<&str>) -> Result<(), Refusal> {
         let owner = self.get(id).and_then(|client| client.user_id.as_deref());
         if owner.is_none() || user.is_none() || owner == user {
@@ -95,13 +95,13 @@ impl Table<Client> {
         Err(Refusal::not_your_client())
     }
 
-    /// How this number was answered, or `None` when it is the next one.
+    /// The outcome of this number, or `None` if it is the next one.
     ///
     /// # Errors
-    /// The number is neither (E2, E4).
+    /// The number is neither answered nor the next one (E2, E4).
     pub fn answered(&self, id: &str, number: Number) -> Result<Option<Outcome>, Refusal> {
         let Some(last) = self.last_seq(id) else {
-            let message = "The room has forgotten this client. Take a new `clientId` and number from 1.";
+            let message = "The room no longer knows this client. Use a new `clientId` and number from 1.";
             return Err(Refusal::new(Code::OutcomeForgotten, message));
         };
         if number.seq > last {
@@ -112,19 +112,21 @@ impl Table<Client> {
         match recorded {
             Some(recorded) if recorded.content_mark == number.content_mark => Ok(Some(recorded.outcome)),
             Some(_) => {
-                let message =
-                    format!("The `seq` {} was used for another message. Number each message anew.", number.seq);
+                let message = format!(
+                    "The `seq` {} was already used for a different message. Give every message its own number.",
+                    number.seq
+                );
                 Err(Refusal::new(Code::SeqReused, message))
             }
             None => {
-                let message = format!("How the `seq` {} was answered is not known any more.", number.seq);
+                let message =
+                    format!("The outcome of `seq` {} is no longer recorded. Use a new `clientId`.", number.seq);
                 Err(Refusal::new(Code::OutcomeForgotten, message))
             }
         }
     }
 
-    /// Notes how the next message of a client was answered; `keep` is for how many of them that is done. Returns whether
-    /// the client is new.
+    /// Records the outcome of a client's next message, keeping the last `keep`. Returns whether the client is new.
     pub fn record(
         &mut self,
         id: &str,
@@ -150,21 +152,21 @@ impl Table<Client> {
         is_new
     }
 
-    /// Notes that a client is there, in storage once a day.
+    /// Notes that a client was seen; in storage, once a day.
     pub fn see(&mut self, id: &str, now: Millis) {
         if self.get(id).is_some_and(|client| client.last_seq.is_some() && client.seen + SEEN_LAG <= now) {
             self.edit(id, |client| client.seen = now);
         }
     }
 
-    /// Forgets a client if it was away for too long.
+    /// Forgets a client if it has been away for too long.
     pub fn forget_if_unseen(&mut self, id: &str, now: Millis) {
         if self.get(id).is_some_and(|client| client.last_seq.is_some() && client.seen + CLIENT_UNSEEN <= now) {
             self.edit(id, |client| *client = client.forgotten());
         }
     }
 
-    /// Forgets those that are too many: of the clients the ones that were away the longest, of the names of forgotten
+    /// Forgets those beyond the limit: first the clients that have been away longest, and of the names of forgotten
     /// ones the oldest.
     pub fn forget_beyond(&mut self, limit: usize, is_here: impl Fn(&str) -> bool) {
         for is_known in [true, false] {

@@ -1,4 +1,4 @@
-//! A write that came too late (S4), and how its writer is told.
+//! A write that came too late (S4), and the reply to it.
 
 use crate::protocol::message::Tag;
 use crate::protocol::reply::{ConflictView, ServerMessage};
@@ -6,7 +6,7 @@ use crate::room::table::Table;
 
 use super::record::Field;
 
-/// A write whose author had not seen what the field holds.
+/// A write whose author had not seen what the field holds now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
     /// The field.
@@ -16,7 +16,7 @@ pub struct Conflict {
 }
 
 impl Conflict {
-    /// What lost, and to what: as the field stands now.
+    /// What lost, and what to: the field as it is now.
     pub fn view<'a>(&'a self, fields: &'a Table<Field>) -> ConflictView<'a> {
         let field = fields.get(self.field.as_str());
         ConflictView {
@@ -27,7 +27,7 @@ impl Conflict {
         }
     }
 
-    /// The frame that tells the writer. It shows what may not be stored yet, and then has to wait for that.
+    /// The frame for the writer. It shows a value that may not be stored yet, and then has to wait for the commit.
     pub fn frame(&self, fields: &Table<Field>, tag: &Tag, is_duplicate: bool) -> String {
         ServerMessage::Conflict {
             id: tag.id.as_ref(),

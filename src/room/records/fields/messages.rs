@@ -1,5 +1,5 @@
-//! What messages do to fields (S2 to S5, S9). On an error nothing has changed: every check stands before the first
-//! assignment, and a batch goes back to where it began.
+//! What messages do to fields (S2 to S5, S9). On an error nothing has changed: every check comes before the first
+//! assignment, and a batch is rolled back.
 
 use std::collections::BTreeSet;
 
@@ -17,14 +17,14 @@ use super::record::Field;
 /// Makes all of these changes or none (S9). Returns the version that the last of them made.
 ///
 /// # Errors
-/// Why none was made: first what is wrong with the writer, then the first conflict, then the first refusal.
+/// Why none was made: first anything wrong with the writer, then the first conflict, then the first refusal.
 pub fn change(state: &mut State, from: &Writer, changes: &[FieldChange]) -> Result<u64, Rejection> {
     let Some(user_id) = changes.first().map(FieldChange::user_id) else { return Ok(state.version) };
     state.check_writer(from, user_id)?;
     if changes.iter().any(|change| change.user_id() != user_id) {
-        return Err(Refusal::new(Code::IdentityMismatch, "The changes of a batch are one user's.").into());
+        return Err(Refusal::new(Code::IdentityMismatch, "All changes in a batch must come from the same user.").into());
     }
-    // A writer cannot know the versions that its own batch makes, so all bases are of before it.
+    // A writer cannot know the versions that its own batch makes, so all base versions refer to the state before it.
     for change in changes {
         check_base(state, from, change)?;
     }
@@ -49,8 +49,8 @@ pub fn change(state: &mut State, from: &Writer, changes: &[FieldChange]) -> Resu
     Ok(version)
 }
 
-/// A writer that says which version of the field it saw writes only if that is still the field's, or if the newer one is
-/// its own (S4).
+/// A write with a base version is made only if that is still the field's version, or if the newer one is the writer's
+/// own (S4).
 fn check_base(state: &State, from: &Writer, change: &FieldChange) -> Result<(), Rejection> {
     let (name, field) = (change.field(), state.records.fields.get(change.field()));
     let Some(client_version) = change.base_version() else { return Ok(()) };
@@ -64,7 +64,7 @@ fn check_base(state: &State, from: &Writer, change: &FieldChange) -> Result<(), 
 fn select(state: &mut State, from: &Writer, selection: &Selection) -> Result<(), Refusal> {
     let (fields, limit) = (&state.records.fields, state.settings.limits.fields);
     if !fields.is_set(&selection.field) && fields.set_count() >= limit {
-        let message = format!("The room has {limit} fields, all it takes. Clear one first.");
+        let message = format!("The room is full: it has {limit} fields, which is the limit. Clear one first.");
         return Err(Refusal::new(Code::LimitFields, message));
     }
     let version = state.version + 1;
@@ -106,14 +106,14 @@ fn put(state: &mut State, from: &Writer, name: &str, user_id: &str, selection: O
 }
 
 fn forget_oldest_tombstone(state: &mut State) {
-    // That the field was cleared must be told while it is known.
+    // That the field was cleared must be reported while it is known.
     state.close_segment();
     if let Some(version) = state.records.fields.forget_oldest_tombstone() {
         state.forgotten(version);
     }
 }
 
-/// What a batch that cannot be done as a whole goes back to.
+/// The state to which a batch is rolled back if it cannot be made as a whole.
 struct Checkpoint {
     version: u64,
     /// How many frames were staged.
@@ -124,7 +124,7 @@ struct Checkpoint {
 impl Checkpoint {
     /// What these changes may change.
     fn of(state: &State, changes: &[FieldChange]) -> Self {
-        // A single change fails before it does anything.
+        // A single change fails before it changes anything.
         let several = if changes.len() > 1 { changes } else { &[] };
         let names = several.iter().map(FieldChange::field).collect::<BTreeSet<_>>();
         let fields = names.into_iter().map(|name| state.records.fields.save(name.to_owned())).collect();

@@ -18,7 +18,7 @@ pub struct Field {
     pub updated_at: Millis,
     /// Who made it.
     pub user_id: String,
-    /// The `clientId` with which it came, if it had one (S4).
+    /// The `clientId` that it came with, if any (S4).
     pub client_id: Option<String>,
     /// The stored selection, or `None` for a tombstone.
     pub selection: Option<Json>,
@@ -94,9 +94,9 @@ impl Record for Field {
 /// What is kept beside the fields.
 #[derive(Debug, Clone, Default)]
 pub struct FieldIndex {
-    /// How many have a value.
+    /// How many are set.
     set: usize,
-    /// What [`Table::selections`] made, until a field changes.
+    /// What [`Table::selections`] returned, until a field changes.
     selections: OnceCell<Json>,
 }
 
@@ -113,8 +113,8 @@ impl Index<Field> for FieldIndex {
 }
 
 impl Table<Field> {
-    /// The stored selections by field, as one object. Made once for all who ask between two changes: when a crowd joins
-    /// or comes back, each of them does.
+    /// The stored selections by field, as one object. It is made once for all who ask between two changes, as everyone
+    /// in a crowd that joins or resumes does.
     pub fn selections(&self) -> &Json {
         self.index().selections.get_or_init(|| {
             let set = self.iter().filter_map(|(name, field)| Some((name, field.selection.as_ref()?)));
@@ -122,12 +122,12 @@ impl Table<Field> {
         })
     }
 
-    /// Whether the field has a value.
+    /// Whether the field is set.
     pub fn is_set(&self, name: &str) -> bool {
         self.get(name).is_some_and(|field| field.selection.is_some())
     }
 
-    /// How many fields have a value.
+    /// How many fields are set.
     pub fn set_count(&self) -> usize {
         self.index().set
     }

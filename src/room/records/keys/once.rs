@@ -1,4 +1,4 @@
-//! A write over HTTP with an idempotency key, done once and only once (H3).
+//! A write over HTTP with an idempotency key, done exactly once (H3).
 
 use crate::protocol::refusal::{Code, Refusal};
 use crate::room::records::clients::outcomes::RecordedOutcome;
@@ -7,7 +7,7 @@ use crate::room::state::State;
 
 use super::record::{IdempotencyKey, KeyedOutcome};
 
-/// Does a write with a key, if it was not answered before.
+/// Does a write with a key, unless it was answered before.
 pub fn once(
     state: &mut State,
     of: IdempotencyKey,
@@ -24,7 +24,7 @@ pub fn once(
         state.records.keys.forget_old(state.clock);
     }
     if state.records.keys.len() >= limit {
-        let message = format!("The room remembers {limit} idempotency keys, all it takes. Try again tomorrow.");
+        let message = format!("The room remembers {limit} idempotency keys, which is the limit. Try again tomorrow.");
         return Refusal::new(Code::LimitKeys, message).into();
     }
     let result = act(state);

@@ -13,12 +13,12 @@ pub const KEY_LIFE: Millis = 86_400_000;
 /// A user and the key.
 pub type IdempotencyKey = (String, String);
 
-/// The answer to a request with an idempotency key.
+/// The recorded outcome of a request with an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyedOutcome {
     /// When it was made.
     pub at: Millis,
-    /// What was asked and answered.
+    /// What came of it.
     pub recorded: RecordedOutcome,
 }
 
@@ -41,7 +41,7 @@ impl Record for KeyedOutcome {
         Ok((of, Self { at: columns.integer()?, recorded: columns.parsed()? }))
     }
 
-    /// Keys have a limit by number and none by bytes.
+    /// Keys are limited in number, not in bytes.
     fn bytes(_: &IdempotencyKey, _: &Self) -> usize {
         0
     }
@@ -56,22 +56,23 @@ impl Record for KeyedOutcome {
 }
 
 impl Table<KeyedOutcome> {
-    /// How the request with this key was answered, or `None` when the key is new.
+    /// The outcome of the request with this key, or `None` if the key is new.
     ///
     /// # Errors
-    /// It is a duplicate key: it was used for something else.
+    /// The key was used for a different request.
     pub fn answered(&self, of: &IdempotencyKey, content_mark: u32, now: Millis) -> Result<Option<&Outcome>, Refusal> {
         match self.get(of).filter(|write| write.at + KEY_LIFE > now) {
             None => Ok(None),
             Some(write) if write.recorded.content_mark == content_mark => Ok(Some(&write.recorded.outcome)),
             Some(_) => {
-                let message = "This Idempotency-Key was used for another request. Make a new one for each.";
+                let message =
+                    "This Idempotency-Key was already used for a different request. Use a new key for each request.";
                 Err(Refusal::new(Code::IdempotencyKeyReused, message))
             }
         }
     }
 
-    /// Forgets those that have served their time.
+    /// Forgets those whose day is over.
     pub fn forget_old(&mut self, now: Millis) {
         let old = self.iter().filter(|(_, write)| write.at + KEY_LIFE <= now);
         for of in old.map(|(of, _)| of.clone()).collect::<Vec<_>>() {

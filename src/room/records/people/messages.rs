@@ -10,14 +10,14 @@ use crate::room::table::Record;
 
 use super::record::Participant;
 
-/// Somebody says who they are (J1). Returns the version that answers it.
+/// Somebody joins (J1). Returns the version to acknowledge it with.
 ///
 /// # Errors
-/// The connection is another user's, or the room is full.
+/// The connection belongs to another user, or the room is full.
 pub fn join(state: &mut State, from: ConnectionId, join: Join) -> Result<u64, Refusal> {
     state.check_identity(from, &join.user_id)?;
     let certified = state.sessions.get(from).and_then(Session::pass).and_then(|pass| pass.name.clone());
-    // Who the user is, is the token's to say (A3).
+    // The token's name takes precedence (A3).
     let join = Join { user_name: certified.unwrap_or(join.user_name), ..join };
     let known = state.records.people.get(&join.user_id);
     let was_here = state.sessions.is_online(&join.user_id);
@@ -28,10 +28,10 @@ pub fn join(state: &mut State, from: ConnectionId, join: Join) -> Result<u64, Re
         name: join.user_name,
         is_ready: known.is_some_and(|known| known.is_ready),
         joined_at: known.map_or(state.clock, |known| known.joined_at),
-        // Written down when someone comes, so that a crash does not leave the time of the last visit.
+        // Stored when someone arrives, so that a crash does not leave the time of the previous visit.
         last_seen: known.filter(|_| was_here).map_or(state.clock, |known| known.last_seen),
         version: if is_news { version } else { known.map_or(version, |known| known.version) },
-        // What is on record is what the others were told. A second tab is not told, so it changes nothing.
+        // What is on record is what the others were told. A second tab is not announced, so it changes nothing.
         profile: known.filter(|_| !is_announced).map_or(join.profile, |known| known.profile.clone()),
     };
     let people = &state.records.people;
@@ -62,30 +62,32 @@ pub fn join(state: &mut State, from: ConnectionId, join: Join) -> Result<u64, Re
     Ok(version)
 }
 
-/// A joining that was answered on another connection. What it recorded stands, but this connection has joined too.
+/// A `user_joined` that was answered on another connection. What it recorded stands, but this connection joins too.
 pub fn join_again(state: &mut State, from: ConnectionId, user_id: String) {
     let Some(known) = state.records.people.get(&user_id) else { return };
     let (user_name, profile) = (known.name.clone(), known.profile.clone());
-    // Another user's connection stays that user's.
+    // A connection of another user stays that user's.
     let _ = join(state, from, Join { user_id, user_name, profile });
 }
 
-/// Who must give way so that this user can be recorded.
+/// The participant who must give way so that this user can be recorded.
 fn who_gives_way(state: &State, user_id: &str) -> Result<Option<String>, Refusal> {
     let (people, limit) = (&state.records.people, state.settings.limits.participants);
     if people.get(user_id).is_some() || people.len() < limit {
         return Ok(None);
     }
-    people
-        .longest_offline(&state.sessions)
-        .map(Some)
-        .ok_or_else(|| Refusal::new(Code::LimitParticipants, format!("The room has {limit} participants, all online.")))
+    people.longest_offline(&state.sessions).map(Some).ok_or_else(|| {
+        Refusal::new(
+            Code::LimitParticipants,
+            format!("The room is full: all of its {limit} participants are online. Try again once someone has left."),
+        )
+    })
 }
 
-/// A participant is ready, or no longer (J7). Returns the version that answers it.
+/// A participant is ready, or no longer is (J7). Returns the version to acknowledge it with.
 ///
 /// # Errors
-/// The connection is another user's, or the user is not on record.
+/// The connection belongs to another user, or the user is not on record.
 pub fn ready(state: &mut State, from: ConnectionId, user_id: &str, is_ready: bool) -> Result<u64, Refusal> {
     state.check_identity(from, user_id)?;
     let Some(known) = state.records.people.get(user_id) else {

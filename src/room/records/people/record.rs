@@ -1,4 +1,4 @@
-//! A participant and their row.
+//! A participant and the row for it.
 
 use crate::protocol::Millis;
 use crate::protocol::json::encode;
@@ -13,11 +13,11 @@ use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
 pub struct Participant {
     /// For people.
     pub name: String,
-    /// What the user last said of it.
+    /// What the user last said.
     pub is_ready: bool,
     /// When the user first joined in this life of the room.
     pub joined_at: Millis,
-    /// When the user was last heard of on a connection that is closed by now.
+    /// When the user was last heard from on a connection that is closed by now.
     pub last_seen: Millis,
     /// The version of the last change.
     pub version: u64,
@@ -85,7 +85,7 @@ impl Record for Participant {
 }
 
 impl Table<Participant> {
-    /// Who of those that are not online was last seen the longest ago.
+    /// The offline participant who was last seen the longest ago.
     pub fn longest_offline(&self, sessions: &Sessions) -> Option<String> {
         let online = sessions.online();
         let is_online = |user: &str| online.get(user).is_some_and(|of| of.connections > 0);
@@ -93,7 +93,7 @@ impl Table<Participant> {
         offline.min_by_key(|(_, participant)| participant.last_seen).map(|(user, _)| user.clone())
     }
 
-    /// Notes that a user on record was heard of at this time, if that is news.
+    /// Notes a sign of life from a user on record, if it is newer than the last one.
     pub fn note_last_seen(&mut self, user: &str, at: Millis) {
         if let Some(participant) = self.get(user).filter(|participant| participant.last_seen < at) {
             let participant = Participant { last_seen: at, ..participant.clone() };

@@ -8,7 +8,7 @@ use crate::protocol::reply::{ChangeView, GrantView};
 use crate::room::table::{Index, Record, Table};
 use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
 
-/// A permission by whose it is and what it is for.
+/// The key of a permission: whose it is, and what it is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GrantKey {
     /// Whose it is.
@@ -17,23 +17,23 @@ pub struct GrantKey {
     pub action: String,
 }
 
-/// A permission that was given for more than once.
+/// A permission for the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     /// The request that it answers.
     pub request_id: String,
-    /// Who gave it.
+    /// Who granted it.
     pub granted_by: String,
     /// When.
     pub granted_at: Millis,
-    /// The version that gave or ended it.
+    /// The version that granted or ended it.
     pub version: u64,
-    /// When it was ended, if it was. It then stays for those who must be told.
+    /// When it ended, if it has. It is then kept for those who must be told.
     pub ended_at: Option<Millis>,
 }
 
 impl Grant {
-    /// As readers are told of it (Y2).
+    /// As readers get it (Y2).
     pub fn view<'a>(key: &'a GrantKey, grant: &'a Self) -> GrantView<'a> {
         GrantView {
             request_id: &grant.request_id,
@@ -105,7 +105,7 @@ impl Record for Grant {
 /// What is kept beside the permissions.
 #[derive(Debug, Clone, Default)]
 pub struct GrantIndex {
-    /// Those that were ended, the oldest first: by version, and with when that was.
+    /// Those that have ended, oldest first: by version, with the time.
     ended: BTreeMap<u64, (Millis, GrantKey)>,
     ended_bytes: usize,
 }
@@ -127,19 +127,19 @@ impl Index<Grant> for GrantIndex {
 }
 
 impl GrantIndex {
-    /// How many were ended, and what they take in bytes of text.
+    /// How many have ended, and their bytes of text.
     pub fn ended(&self) -> (usize, usize) {
         (self.ended.len(), self.ended_bytes)
     }
 
-    /// The oldest that was ended: its version, when that was, and which it is.
+    /// The oldest that has ended: its version, the time, and its key.
     pub fn oldest_ended(&self) -> Option<(u64, Millis, &GrantKey)> {
         self.ended.first_key_value().map(|(version, (at, key))| (*version, *at, key))
     }
 }
 
 impl Table<Grant> {
-    /// Those that stand.
+    /// Those in force.
     pub fn standing(&self) -> impl Iterator<Item = (&GrantKey, &Grant)> {
         self.iter().filter(|(_, grant)| grant.ended_at.is_none())
     }

@@ -14,7 +14,7 @@ use super::grant::{Grant, GrantKey};
 use super::request::{Asked, Pending, PermissionRequest, RequestEvent, RequestKey, size_of_resolution};
 use super::settled;
 
-/// The request that a message ends, or tries to: its answer tells what is on record of it (Q2). `user` is the
+/// The request that a message settles, or tries to: the reply carries what is on record about it (Q2). `user` is the
 /// connection's.
 pub fn ended_by(message: &ClientMessage, user: Option<&str>) -> Option<RequestKey> {
     let ClientMessage::Permission(message) = message else { return None };
@@ -26,11 +26,13 @@ pub fn ended_by(message: &ClientMessage, user: Option<&str>) -> Option<RequestKe
     Some(RequestKey { user_id: user_id.to_owned(), request_id: request_id.clone() })
 }
 
-/// Does what a message about permissions says. Returns the version that answers it.
+/// Does what a message about permissions says. Returns the version to acknowledge it with.
 pub fn change(state: &mut State, from: ConnectionId, message: PermissionMessage) -> Result<u64, Rejection> {
     let session = state.sessions.get(from);
     let Some(user) = session.and_then(|session| session.identity.user()).map(str::to_owned) else {
-        return Err(Refusal::new(Code::NotJoined, "Say who you are first: send `user_joined`.").into());
+        return Err(
+            Refusal::new(Code::NotJoined, "The room does not know who you are. Send `user_joined` first.").into()
+        );
     };
     match message {
         PermissionMessage::Request(request) => ask(state, from, user, request),
@@ -40,7 +42,7 @@ pub fn change(state: &mut State, from: ConnectionId, message: PermissionMessage)
     }
 }
 
-/// Settles the requests whose time is over, in the order in which it ended (Q3), and forgets what is old.
+/// Settles the requests that have expired, in the order in which they did (Q3), and forgets what is old.
 pub fn settle_due(state: &mut State) {
     while let Some(key) = state.records.requests.index().first_due(state.clock) {
         settle(state, &key, RequestEvent::Expire);
@@ -57,12 +59,13 @@ fn ask(state: &mut State, from: ConnectionId, user_id: String, request: NewReque
         if (&known.action, &known.detail) == (&action, &detail) {
             return Err(Rejection::DoneBefore { version: state.version });
         }
-        let message = "You asked for something else under this `requestId`. Take a new one for each request.";
+        let message = "This `requestId` was already used for a different request. Use a new one for each request.";
         return Err(Refusal::new(Code::RequestIdReused, message).into());
     }
     let limit = state.settings.limits.requests;
     if state.records.requests.index().pending() >= limit {
-        let message = format!("The room has {limit} open permission requests, all it takes. Wait for answers.");
+        let message =
+            format!("The room has {limit} open permission requests, which is the limit. Wait until some are settled.");
         return Err(Refusal::new(Code::LimitRequests, message).into());
     }
     let (created_at, version) = (state.clock, state.version + 1);
@@ -90,14 +93,14 @@ fn ask(state: &mut State, from: ConnectionId, user_id: String, request: NewReque
     Ok(version)
 }
 
-/// Somebody answers a request, once (Q2).
+/// Somebody responds to a request; the first response counts (Q2).
 fn resolve(state: &mut State, from: ConnectionId, user: String, response: Response) -> Result<u64, Rejection> {
     let Response { author, request_id, decision, scope, reason } = response;
     let key = RequestKey { user_id: author, request_id };
     let asked = &pending(state, &key)?.asked;
     let is_anonymous = state.sessions.get(from).is_some_and(|session| session.access.is_anonymous());
     if key.user_id == user && !is_anonymous {
-        let message = "Nobody answers a request of their own. Somebody else must.";
+        let message = "You cannot respond to your own request. Somebody else has to.";
         return Err(Refusal::new(Code::Forbidden, message).into());
     }
     let version = state.version + 1;
@@ -124,7 +127,7 @@ fn resolve(state: &mut State, from: ConnectionId, user: String, response: Respon
     Ok(version)
 }
 
-/// An author does not ask any more (Q3).
+/// An author withdraws a request (Q3).
 fn cancel(state: &mut State, from: ConnectionId, key: RequestKey) -> Result<u64, Rejection> {
     pending(state, &key)?;
     settle(state, &key, RequestEvent::Cancel);
@@ -134,7 +137,7 @@ fn cancel(state: &mut State, from: ConnectionId, key: RequestKey) -> Result<u64,
     Ok(version)
 }
 
-/// What was given is taken back, if it stands (Q4).
+/// A permission is revoked, if it is in force (Q4).
 fn revoke(state: &mut State, from: ConnectionId, key: GrantKey) -> u64 {
     let Some(grant) = state.records.grants.get(&key).filter(|grant| grant.ended_at.is_none()) else {
         return state.version;
@@ -149,12 +152,12 @@ fn revoke(state: &mut State, from: ConnectionId, key: GrantKey) -> u64 {
     version
 }
 
-/// A request that can be settled.
+/// A request that is still pending.
 fn pending<'a>(state: &'a State, key: &RequestKey) -> Result<&'a Pending, Rejection> {
     match state.records.requests.get(key) {
         Some(PermissionRequest::Pending(pending)) => Ok(pending),
         Some(PermissionRequest::Settled(_)) => Err(Rejection::DoneBefore { version: state.version }),
-        None => Err(Refusal::new(Code::RequestNotFound, "No such permission request is known.").into()),
+        None => Err(Refusal::new(Code::RequestNotFound, "There is no such permission request.").into()),
     }
 }
 
@@ -164,7 +167,7 @@ fn settle(state: &mut State, key: &RequestKey, event: RequestEvent) {
     state.records.requests.settle(key, event, version, state.clock);
 }
 
-/// Tells plain clients that a request has just ended without an answer.
+/// Tells plain clients that a request has just ended without a response.
 fn tell_unanswered(state: &mut State, but: Option<ConnectionId>, key: &RequestKey, expired: Option<bool>) {
     let (request_id, user_id, version) = (key.request_id.as_str(), key.user_id.as_str(), state.version);
     let frame = || ServerMessage::PermissionCancelled { request_id, user_id, expired, version }.encode();
@@ -172,14 +175,14 @@ fn tell_unanswered(state: &mut State, but: Option<ConnectionId>, key: &RequestKe
     state.tell_plain(but, text);
 }
 
-/// Forgets what has been settled for long, or is too much.
+/// Forgets what was settled long ago, or exceeds the limits.
 fn forget_settled(state: &mut State) {
     loop {
         let Records { requests, grants, .. } = &state.records;
         if !settled::has_surplus(requests, grants, &state.settings.limits, state.clock) {
             return;
         }
-        // How it ended must be told while it is known.
+        // How it ended must be reported while it is known.
         state.close_segment();
         let Records { requests, grants, .. } = &mut state.records;
         let Some(version) = settled::forget_oldest(requests, grants) else { return };

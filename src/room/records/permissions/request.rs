@@ -1,5 +1,5 @@
-//! A permission request as a state machine in types: one that waits can be settled, one that is settled has no method for
-//! it. And its row.
+//! A permission request as a state machine in types: a pending one can be settled, a settled one has no method for
+//! that. And its row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::protocol::reply::{ChangeView, RequestView, ResolutionView};
 use crate::room::table::{Index, Record, Table};
 use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
 
-/// A request by its author, whose own name it has.
+/// The key of a request: its author, and the author's name for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestKey {
     /// The author.
@@ -19,20 +19,20 @@ pub struct RequestKey {
     pub request_id: String,
 }
 
-/// What was asked, whatever became of it.
+/// What was asked, whatever came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     /// What it is for.
     pub action: String,
-    /// What else there is to know, in the page's own words.
+    /// Details, in the page's own form.
     pub detail: Option<Json>,
     /// When it was made.
     pub created_at: Millis,
-    /// From when on it cannot be answered any more.
+    /// From when on no response reaches it.
     pub expires_at: Millis,
 }
 
-/// A request that waits for an answer.
+/// A request that waits for a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
     /// What was asked.
@@ -41,18 +41,18 @@ pub struct Pending {
     pub version: u64,
 }
 
-/// What can happen to a request that waits. There is nothing that can happen to one that is settled.
+/// What can happen to a pending request. Nothing can happen to a settled one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestEvent {
-    /// Somebody answers it.
+    /// Somebody responds.
     Resolve(Resolution),
-    /// Its author does not ask any more.
+    /// Its author withdraws it.
     Cancel,
-    /// Its time is over.
+    /// It expires.
     Expire,
 }
 
-/// A request of which it is known how it ended.
+/// A request that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
     /// What was asked.
@@ -75,7 +75,7 @@ pub enum PermissionRequest {
 }
 
 impl Pending {
-    /// The request as it is after this.
+    /// The request after this has happened to it.
     pub fn settle(self, event: RequestEvent, version: u64, at: Millis) -> Settled {
         let settlement = match event {
             RequestEvent::Resolve(resolution) => Settlement::Resolved(resolution),
@@ -103,7 +103,7 @@ impl PermissionRequest {
         }
     }
 
-    /// As readers are told of it (Y2).
+    /// As readers get it (Y2).
     pub fn view<'a>(key: &'a RequestKey, request: &'a Self) -> RequestView<'a> {
         let asked = request.asked();
         let settlement = request.settlement();
@@ -204,7 +204,7 @@ impl Record for PermissionRequest {
     }
 }
 
-/// What an answer adds to its request, in bytes of text.
+/// What a settlement adds to its request, in bytes of text.
 pub fn size_of_resolution(resolution: &Resolution) -> usize {
     resolution.resolved_by.len() + resolution.reason.as_ref().map_or(0, String::len)
 }
@@ -212,9 +212,9 @@ pub fn size_of_resolution(resolution: &Resolution) -> usize {
 /// What is kept beside the requests.
 #[derive(Debug, Clone, Default)]
 pub struct RequestIndex {
-    /// Those that wait, by when they expire.
+    /// The pending ones, by when they expire.
     deadlines: BTreeSet<(Millis, RequestKey)>,
-    /// Those that are settled, the oldest first: by version, and with when that was.
+    /// The settled ones, oldest first: by version, with the time.
     settled: BTreeMap<u64, (Millis, RequestKey)>,
     settled_bytes: usize,
 }
@@ -246,29 +246,29 @@ impl Index<PermissionRequest> for RequestIndex {
 }
 
 impl RequestIndex {
-    /// How many requests wait.
+    /// How many requests are pending.
     pub fn pending(&self) -> usize {
         self.deadlines.len()
     }
 
-    /// The first of the requests whose time is over by `now`.
+    /// The first of the requests that have expired by `now`.
     pub fn first_due(&self, now: Millis) -> Option<RequestKey> {
         self.deadlines.first().filter(|(at, _)| *at <= now).map(|(_, key)| key.clone())
     }
 
-    /// How many are settled, and what they take in bytes of text.
+    /// How many are settled, and their bytes of text.
     pub fn settled(&self) -> (usize, usize) {
         (self.settled.len(), self.settled_bytes)
     }
 
-    /// The oldest that is settled: its version, when that was, and which it is.
+    /// The oldest settled one: its version, the time, and its key.
     pub fn oldest_settled(&self) -> Option<(u64, Millis, &RequestKey)> {
         self.settled.first_key_value().map(|(version, (at, key))| (*version, *at, key))
     }
 }
 
 impl Table<PermissionRequest> {
-    /// Lets something happen to a request. To one that is settled nothing does.
+    /// Lets something happen to a request. Nothing happens to a settled one.
     pub fn settle(&mut self, key: &RequestKey, event: RequestEvent, version: u64, at: Millis) {
         if let Some(PermissionRequest::Pending(pending)) = self.get(key) {
             let settled = pending.clone().settle(event, version, at);

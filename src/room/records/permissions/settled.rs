@@ -1,5 +1,5 @@
-//! What is settled: requests that ended and permissions that were taken back. Nothing comes of them any more, but those
-//! who were away must be told, for a day or until there is too much of it (Q5).
+//! What is settled: requests that have ended and permissions that were revoked. Nothing more happens to them, but those
+//! who were away must be told, for a day or until there are too many (Q5).
 
 use crate::protocol::Millis;
 use crate::protocol::limits::Limits;
@@ -8,13 +8,13 @@ use crate::room::table::Table;
 use super::grant::Grant;
 use super::request::PermissionRequest;
 
-/// For how long it is told what became of a request or a permission, in milliseconds: a day (Q5).
+/// How long the end of a request or a permission is reported, in milliseconds: a day (Q5).
 pub const TOLD_FOR: Millis = 86_400_000;
 
-/// What is settled takes at most this part of the bytes of a room, so that it does not crowd out what stands.
+/// What is settled takes at most one part in this many of a room's bytes, so that it does not crowd out the rest.
 const SETTLED_PART: usize = 4;
 
-/// Whether something is to be forgotten: its day is over, or there is too much of it.
+/// Whether something has to be forgotten: its day is over, or there is too much.
 pub fn has_surplus(requests: &Table<PermissionRequest>, grants: &Table<Grant>, limits: &Limits, now: Millis) -> bool {
     let (requests, grants) = (requests.index(), grants.index());
     let ((settled, settled_bytes), (ended, ended_bytes)) = (requests.settled(), grants.ended());
@@ -25,7 +25,7 @@ pub fn has_surplus(requests: &Table<PermissionRequest>, grants: &Table<Grant>, l
         || settled_bytes + ended_bytes > limits.room_bytes / SETTLED_PART
 }
 
-/// Forgets the oldest of what is settled. Returns its version.
+/// Forgets the oldest settled record. Returns its version.
 pub fn forget_oldest(requests: &mut Table<PermissionRequest>, grants: &mut Table<Grant>) -> Option<u64> {
     let request = requests.index().oldest_settled().map(|(version, _, key)| (version, key.clone()));
     let grant = grants.index().oldest_ended().map(|(version, _, key)| (version, key.clone()));
