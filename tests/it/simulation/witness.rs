@@ -388,7 +388,7 @@ impl Witness {
             panic!("F3, E2: {} is not owed {frame}, but {awaiting:?}", name(to))
         };
         assert_eq!(frame["expected"].as_u64(), reply.expected.filter(|_| !is_lost), "E2: {frame}");
-        let is_before_hello = code == "bad_message" && frame["message"].as_str().unwrap().contains("Say `hello`");
+        let is_before_hello = code == "bad_message" && frame["message"].as_str().unwrap().contains("Send `hello`");
         let is_retryable = is_lost || reply.expected.is_some() || code == "limit_keys" || is_before_hello;
         assert_eq!(frame["retry"] == true, is_retryable, "E2: {frame}");
     }

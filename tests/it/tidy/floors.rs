@@ -28,7 +28,7 @@ const WORKER: &[Floor] = &[
     ("store", &["src/store.rs"]),
     ("driver", &["src/driver.rs", "src/driver/"]),
     ("shell", &["src/shell.rs", "src/shell/"]),
-    ("crate", &["src/lib.rs", "src/entry.mjs"]),
+    ("crate", &["src/lib.rs", "src/instance.mjs", "src/entry.mjs"]),
 ];
 
 /// The SDK's floors, the lowest first.
