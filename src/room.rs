@@ -338,6 +338,7 @@ impl Room {
         }
         let frame = decode();
         if self.state.settings.requires_tokens && authentication::needs_check(&self.state, from, &frame) {
+            self.advance(now);
             return authentication::check(&mut self.state, &mut self.gate, from, frame);
         }
         if frame.message.as_ref().is_ok_and(ClientMessage::needs_pings) {

@@ -64,11 +64,15 @@ impl State {
         self.life.touch(self.clock, self.settings.time_to_live);
     }
 
-    /// Whether the room has space for this many more bytes (X1).
+    /// Whether the room has space for this many more bytes (X1). What does not grow it is never refused, however full it is:
+    /// a limit may have been lowered, and tombstones may have filled it.
     ///
     /// # Errors
     /// It does not.
     pub fn check_growth(&self, added: usize, freed: usize) -> Result<(), Refusal> {
+        if added <= freed {
+            return Ok(());
+        }
         let (bytes, limit) = (self.records.bytes() + added - freed, self.settings.limits.room_bytes);
         if bytes <= limit {
             return Ok(());
@@ -150,8 +154,12 @@ impl State {
         self.outbox.flush_now = true;
     }
 
-    /// Something of this version is forgotten. If it was new, a segment that closed before has reported it.
-    pub fn forgotten(&mut self, version: u64) {
+    /// Something of this version is about to be forgotten, and must be reported while it is known. What has been reported
+    /// closes no segment: else each change at a limit would go out in a frame of its own.
+    pub fn will_forget(&mut self, version: u64) {
+        if version > self.told {
+            self.close_segment();
+        }
         self.life.raise_floor(version);
     }
 

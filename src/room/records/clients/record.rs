@@ -1,5 +1,8 @@
 //! A client and its row.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::protocol::Millis;
 use crate::protocol::message::Number;
 use crate::protocol::refusal::{Code, Refusal};
@@ -12,6 +15,9 @@ use super::outcomes::{Outcome, Outcomes, RecordedOutcome};
 pub const CLIENT_UNSEEN: Millis = 30 * 86_400_000;
 /// By how much a client's `seen` in storage may lag while it sends nothing, in milliseconds: a day.
 const SEEN_LAG: Millis = 86_400_000;
+/// What the recorded outcomes of a client take at most, in bytes of text. A conflict names its field, and names may be long;
+/// then fewer than 64 are kept (E4).
+pub const OUTCOME_BYTES: usize = 4 * 1024;
 
 /// A client that has numbered a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +147,7 @@ impl Table<Client> {
             }
             client.last_seq = client.last_seq.map(|last| last + 1);
             client.seen = now;
-            client.outcomes.push(recorded, keep);
+            client.outcomes.push(recorded, keep, OUTCOME_BYTES);
         };
         let is_new = self.edit(id, note).is_none();
         if is_new {
@@ -166,17 +172,11 @@ impl Table<Client> {
         }
     }
 
-    /// Forgets those beyond the limit: first the clients that have been away longest, and of the names of forgotten
-    /// ones the oldest.
-    pub fn forget_beyond(&mut self, limit: usize, is_here: impl Fn(&str) -> bool) {
+    /// Forgets those beyond the limit: first clients, then the names of forgotten ones. What is shared has a share: of the
+    /// user who has the most, the one that has been away the longest goes, so that nobody pushes another's clients out.
+    pub fn forget_beyond(&mut self, limit: usize, here: &BTreeSet<&str>) {
         for is_known in [true, false] {
-            let some = self.iter().filter(|(_, client)| client.last_seq.is_some() == is_known);
-            let surplus = some.clone().count().saturating_sub(limit);
-            let mut away =
-                some.filter(|(id, _)| !is_here(id)).map(|(id, client)| (client.seen, id)).collect::<Vec<_>>();
-            away.sort_unstable();
-            let gone = away.into_iter().take(surplus).map(|(_, id)| id.clone()).collect::<Vec<_>>();
-            for id in gone {
+            while let Some(id) = self.surplus(limit, is_known, here) {
                 if is_known {
                     self.edit(id.as_str(), |client| *client = client.forgotten());
                 } else {
@@ -184,5 +184,21 @@ impl Table<Client> {
                 }
             }
         }
+    }
+
+    /// Who has to go, if there are too many of those that are known, or of those that are forgotten.
+    fn surplus(&self, limit: usize, is_known: bool, here: &BTreeSet<&str>) -> Option<String> {
+        let some = self.iter().filter(|(_, client)| client.last_seq.is_some() == is_known);
+        if some.clone().count() <= limit {
+            return None;
+        }
+        let mut shares = BTreeMap::<Option<&str>, usize>::new();
+        for (_, client) in some.clone() {
+            *shares.entry(client.user_id.as_deref()).or_default() += 1;
+        }
+        let share = |client: &Client| shares.get(&client.user_id.as_deref()).copied().unwrap_or_default();
+        let away = some.filter(|(id, _)| !here.contains(id.as_str()));
+        let first = away.min_by_key(|(id, client)| (Reverse(share(client)), client.seen, *id));
+        first.map(|(id, _)| id.clone())
     }
 }

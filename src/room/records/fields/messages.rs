@@ -106,10 +106,9 @@ fn put(state: &mut State, from: &Writer, name: &str, user_id: &str, selection: O
 }
 
 fn forget_oldest_tombstone(state: &mut State) {
-    // That the field was cleared must be reported while it is known.
-    state.close_segment();
-    if let Some(version) = state.records.fields.forget_oldest_tombstone() {
-        state.forgotten(version);
+    if let Some((version, name)) = state.records.fields.oldest_tombstone() {
+        state.will_forget(version);
+        state.records.fields.remove(&name);
     }
 }
 

@@ -94,21 +94,25 @@ impl Record for Field {
 /// What is kept beside the fields.
 #[derive(Debug, Clone, Default)]
 pub struct FieldIndex {
-    /// How many are set.
-    set: usize,
+    /// Tombstones, the oldest first: by version.
+    tombstones: BTreeMap<u64, String>,
     /// What [`Table::selections`] returned, until a field changes.
     selections: OnceCell<Json>,
 }
 
 impl Index<Field> for FieldIndex {
-    fn added(&mut self, _: &String, field: &Field) {
+    fn added(&mut self, name: &String, field: &Field) {
         self.selections.take();
-        self.set += usize::from(field.selection.is_some());
+        if field.selection.is_none() {
+            self.tombstones.insert(field.version, name.clone());
+        }
     }
 
     fn removed(&mut self, _: &String, field: &Field) {
         self.selections.take();
-        self.set -= usize::from(field.selection.is_some());
+        if field.selection.is_none() {
+            self.tombstones.remove(&field.version);
+        }
     }
 }
 
@@ -129,21 +133,16 @@ impl Table<Field> {
 
     /// How many fields are set.
     pub fn set_count(&self) -> usize {
-        self.index().set
+        self.len() - self.tombstones()
     }
 
     /// How many tombstones there are.
     pub fn tombstones(&self) -> usize {
-        self.len() - self.index().set
+        self.index().tombstones.len()
     }
 
-    /// Forgets the oldest tombstone. Returns its version.
-    pub fn forget_oldest_tombstone(&mut self) -> Option<u64> {
-        let tombstones = self.iter().filter(|(_, field)| field.selection.is_none());
-        let (name, version) =
-            tombstones.map(|(name, field)| (name, field.version)).min_by_key(|(_, version)| *version)?;
-        let name = name.clone();
-        self.remove(&name);
-        Some(version)
+    /// The oldest tombstone: its version and the field.
+    pub fn oldest_tombstone(&self) -> Option<(u64, String)> {
+        self.index().tombstones.first_key_value().map(|(version, name)| (*version, name.clone()))
     }
 }

@@ -182,10 +182,9 @@ fn forget_settled(state: &mut State) {
         if !settled::has_surplus(requests, grants, &state.settings.limits, state.clock) {
             return;
         }
-        // How it ended must be reported while it is known.
-        state.close_segment();
+        let Some(version) = settled::oldest(requests, grants) else { return };
+        state.will_forget(version);
         let Records { requests, grants, .. } = &mut state.records;
-        let Some(version) = settled::forget_oldest(requests, grants) else { return };
-        state.forgotten(version);
+        settled::forget_oldest(requests, grants);
     }
 }
