@@ -370,8 +370,11 @@ test("it is tried again at once when the network is back, or the page is seen ag
 	};
 	let before = await wake();
 	window.dispatchEvent(new Event("online"));
+	window.dispatchEvent(new Event("online"));
 	await pass(1);
-	assert.equal(stage.network.sockets.length, before + 1);
+	window.dispatchEvent(new Event("online"));
+	await pass(1);
+	assert.equal(stage.network.sockets.length, before + 1, "an attempt that is on its way is left alone");
 	before = await wake();
 	document.visibilityState = "hidden";
 	document.dispatchEvent(new Event("visibilitychange"));
@@ -386,6 +389,16 @@ test("it is tried again at once when the network is back, or the page is seen ag
 	document.dispatchEvent(new Event("visibilitychange"));
 	await pass(10_000);
 	assert.deepEqual([stage.network.live, clock.countTimers()], [0, 0]);
+});
+
+test("a network that is back is no reason to give up a connection that lives: it is asked for a sign of life", async () => {
+	const { window } = page();
+	const stage = new Stage();
+	await stage.enter();
+	window.dispatchEvent(new Event("online"));
+	await pass(1);
+	assert.deepEqual([stage.network.last.said(), stage.network.sockets.length, stage.heard()], [["ping"], 1, []]);
+	stage.client.close();
 });
 
 test("X2 a refusal for good ends it with the room's reason, until it is connected again", async () => {

@@ -1,5 +1,6 @@
 // The way to a room where WebSockets do not get through: it is asked every other second, and told by PUT and DELETE.
 
+import type { ConnectionEvent } from "./connection.ts";
 import type { ServerFrame } from "./generated/protocol.ts";
 import { fieldOf } from "./outbox.ts";
 import type { Replica } from "./replica.ts";
@@ -16,14 +17,13 @@ const FINAL = [400, 401, 403, 404];
 /** Refusals of a change that are not for good. */
 const MAY_PASS = [401, 409, 429, 500, 503];
 
-export interface PollerHandlers {
+/** For whom the room is asked. */
+export interface PollerOwner {
 	token(): Promise<string | undefined>;
 	/** The body of an answer that tells of the room. */
 	frame(frame: ServerFrame): void;
-	/** The room was asked and has answered. */
-	polled(): void;
-	/** It could not be asked, or does not answer; it is asked again unless `isFinal`. */
-	failed(reason: string, isFinal: boolean): void;
+	/** Takes what becomes of a question. */
+	dispatch(event: ConnectionEvent): void;
 }
 
 export class Poller {
@@ -31,7 +31,7 @@ export class Poller {
 	readonly #fetch: typeof fetch | undefined;
 	readonly #replica: Replica;
 	readonly #sender: Sender;
-	readonly #handlers: PollerHandlers;
+	readonly #owner: PollerOwner;
 	/** Each run has its own: what an earlier one still hears is of no use. */
 	#run: object | undefined;
 	#timer: ReturnType<typeof setTimeout> | undefined;
@@ -44,13 +44,13 @@ export class Poller {
 		implementation: typeof fetch | undefined,
 		replica: Replica,
 		sender: Sender,
-		handlers: PollerHandlers,
+		owner: PollerOwner,
 	) {
 		this.#address = address;
 		this.#fetch = implementation;
 		this.#replica = replica;
 		this.#sender = sender;
-		this.#handlers = handlers;
+		this.#owner = owner;
 	}
 
 	/** Asks now, and from now on. */
@@ -87,11 +87,12 @@ export class Poller {
 			const { status, body } = await this.#ask(path);
 			if (run !== this.#run) return;
 			if (status === 200) {
-				this.#handlers.frame({ ...body, type: body.selections ? "sync_response" : "changes" });
-				this.#handlers.polled();
-			} else this.#handlers.failed(body.code, FINAL.includes(status));
+				this.#owner.frame({ ...body, type: body.selections ? "sync_response" : "changes" });
+				this.#owner.dispatch({ type: "polled" });
+			} else this.#owner.dispatch({ type: FINAL.includes(status) ? "close" : "unanswered", reason: body.code });
 		} catch {
-			if (run === this.#run) this.#handlers.failed(this.#token ? "unreachable" : "no_token", false);
+			const reason = this.#token ? "unreachable" : "no_token";
+			if (run === this.#run) this.#owner.dispatch({ type: "unanswered", reason });
 		}
 		if (run !== this.#run) return;
 		const isHidden = globalThis.document?.visibilityState === "hidden";
@@ -124,7 +125,7 @@ export class Poller {
 	/** Asks once, and once more with another token if that is what is missing. */
 	async #ask(path: string, init: RequestInit = {}): Promise<{ status: number; body: any }> {
 		for (let isRenewed = false; ; isRenewed = true) {
-			this.#token ??= { value: await this.#handlers.token() };
+			this.#token ??= { value: await this.#owner.token() };
 			const { value } = this.#token;
 			const signal = AbortSignal.timeout(PATIENCE);
 			const headers: Record<string, string> = { "Content-Type": "application/json" };

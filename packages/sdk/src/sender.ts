@@ -13,7 +13,8 @@ const PAUSE = 1_000;
 /** What a message gets beside its own members: its number and its key. */
 const TAG = 80;
 
-export interface SenderHandlers {
+/** For whom changes are sent. */
+export interface SenderOwner {
 	send(frame: object): boolean;
 	/** An entry is answered, and no longer pending. */
 	settled(entry: box.Entry, outcome: Outcome): void;
@@ -24,7 +25,7 @@ export interface SenderHandlers {
 export class Sender {
 	readonly #keeper: Keeper;
 	readonly #replica: Replica;
-	readonly #handlers: SenderHandlers;
+	readonly #owner: SenderOwner;
 	/** By field and the version that changes of it were based on, on top of which one they go out again. */
 	readonly #moved = new Map<string, number>();
 	#isOn = false;
@@ -35,10 +36,10 @@ export class Sender {
 	#pause: ReturnType<typeof setTimeout> | undefined;
 	#answer: ReturnType<typeof setTimeout> | undefined;
 
-	constructor(keeper: Keeper, replica: Replica, handlers: SenderHandlers) {
+	constructor(keeper: Keeper, replica: Replica, owner: SenderOwner) {
 		this.#keeper = keeper;
 		this.#replica = replica;
-		this.#handlers = handlers;
+		this.#owner = owner;
 	}
 
 	/** There is a connection, on which nothing was sent yet. */
@@ -68,7 +69,7 @@ export class Sender {
 		for (const entry of this.#underWay()) {
 			const { key, message, seq = 0 } = entry;
 			if (seq <= this.#sent) continue;
-			if (!this.#handlers.send({ ...message, seq, id: key })) return;
+			if (!this.#owner.send({ ...message, seq, id: key })) return;
 			this.#sent = seq;
 			this.#expect();
 		}
@@ -95,7 +96,7 @@ export class Sender {
 		// A number that was taken back may be that of another entry by now.
 		const entry = this.#keeper.shown.entries.find((one) => one.seq === seq && one.key === id);
 		if (frame.type === "error" && frame.retry) this.#retry(frame, entry);
-		else if (frame.type === "error" && frame.code === "seq_reused") this.#handlers.renew();
+		else if (frame.type === "error" && frame.code === "seq_reused") this.#owner.renew();
 		else if (entry) {
 			// Each message asks for an answer of its own, so that an `ack` for others tells nothing new.
 			if (frame.type === "ack") this.#acked(entry, frame);
@@ -154,7 +155,7 @@ export class Sender {
 			later = outbox.entries.filter((one) => !one.conflict && box.isRival(one, field));
 			return box.hold(entry.key, { field, version, current })(outbox);
 		};
-		const settle = (one: box.Entry) => this.#handlers.settled(one, { outcome: "conflict", current });
+		const settle = (one: box.Entry) => this.#owner.settled(one, { outcome: "conflict", current });
 		const held = this.#keeper.do(hold);
 		settle(entry);
 		// Another tab may have added some of them, of which only what is stored tells.
@@ -171,7 +172,7 @@ export class Sender {
 			return;
 		}
 		const [first] = box.underWay(this.#keeper.shown);
-		if (expected < (first?.seq ?? 0)) this.#handlers.renew();
+		if (expected < (first?.seq ?? 0)) this.#owner.renew();
 		else if (entry) this.#again(PAUSE);
 	}
 
@@ -187,7 +188,7 @@ export class Sender {
 
 	#done(entry: box.Entry, outcome: Outcome): void {
 		void this.#keeper.do(box.remove([entry.key]));
-		this.#handlers.settled(entry, outcome);
+		this.#owner.settled(entry, outcome);
 	}
 
 	/** Waits for an answer to what is under way. */
