@@ -131,7 +131,7 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// A table's name, columns and statements. Made by [`table!`].
+/// A table's name, columns and statements. Made by `table!`.
 #[derive(Debug)]
 pub struct TableSql {
     /// Its name.

@@ -1,6 +1,6 @@
 //! Everything that falls due by itself, in one table: when it is due, and what happens then.
 //!
-//! Deadlines are judged by the clock, not by the alarm: those of [`Deadline::AT_EVENTS`] at the start of every event,
+//! Deadlines are judged by the clock, not by the alarm: those of `Deadline::AT_EVENTS` at the start of every event,
 //! the others when the alarm rings, since they have to look at pings or at everyone. So an alarm that rings late delays
 //! nothing visible, and one that rings early does no harm. The object has one alarm, and setting it is a billed row.
 

@@ -1,5 +1,5 @@
 //! The kinds of records that a room keeps. Each kind is a folder here: what it is, its row, its bytes, its limit, its
-//! entry in `changes`, its deadlines, and what messages do to it. One line in [`kinds!`] makes the room keep it.
+//! entry in `changes`, its deadlines, and what messages do to it. One line in `kinds!` makes the room keep it.
 
 pub mod clients;
 pub mod fields;
