@@ -72,7 +72,7 @@ pub fn verified(
                 state.outbox.flush_now = true;
                 return None;
             }
-            // Coming in counts, whichever way it is done (X1).
+            // Opening a connection counts, in whichever way it is done (X1).
             let rate = gate.rates.decide(&RateKey::User(user.clone()), 0, &state.settings.limits, now);
             if rate != RateDecision::Allow {
                 close(state, from, CloseCode::Rate);
@@ -81,7 +81,7 @@ pub fn verified(
             }
             state.sessions.remove_unauthenticated(from);
             admission::enter(state, from, Some((user, pass)));
-            // Its socket must not be taken for one that owes a token, whatever becomes of the `hello`.
+            // Its socket must not count as unauthenticated any longer, whatever becomes of the `hello`.
             state.outbox.attach.insert(from);
             return self::hello(state, pacing, from, hello, tag, now);
         }

@@ -64,8 +64,8 @@ impl State {
         self.life.touch(self.clock, self.settings.time_to_live);
     }
 
-    /// Whether the room has space for this many more bytes (X1). What does not grow it is never refused, however full it is:
-    /// a limit may have been lowered, and tombstones may have filled it.
+    /// Whether the room has space for this many more bytes (X1). A change that does not grow the room is never refused,
+    /// however full it is: a limit may have been lowered, and tombstones may have filled it.
     ///
     /// # Errors
     /// It does not.
@@ -154,8 +154,8 @@ impl State {
         self.outbox.flush_now = true;
     }
 
-    /// Something of this version is about to be forgotten, and must be reported while it is known. What has been reported
-    /// closes no segment: else each change at a limit would go out in a frame of its own.
+    /// Something of this version is about to be forgotten, and must be reported while it is known. If it has been
+    /// reported already, no segment is closed: otherwise each change at a limit would go out in a frame of its own.
     pub fn will_forget(&mut self, version: u64) {
         if version > self.told {
             self.close_segment();

@@ -15,8 +15,8 @@ use super::outcomes::{Outcome, Outcomes, RecordedOutcome};
 pub const CLIENT_UNSEEN: Millis = 30 * 86_400_000;
 /// By how much a client's `seen` in storage may lag while it sends nothing, in milliseconds: a day.
 const SEEN_LAG: Millis = 86_400_000;
-/// What the recorded outcomes of a client take at most, in bytes of text. A conflict names its field, and names may be long;
-/// then fewer than 64 are kept (E4).
+/// The most that a client's recorded outcomes may take, in bytes of text. A conflict names its field, and names may be
+/// long; fewer than 64 are then kept (E4).
 pub const OUTCOME_BYTES: usize = 4 * 1024;
 
 /// A client that has numbered a message.
@@ -172,8 +172,8 @@ impl Table<Client> {
         }
     }
 
-    /// Forgets those beyond the limit: first clients, then the names of forgotten ones. What is shared has a share: of the
-    /// user who has the most, the one that has been away the longest goes, so that nobody pushes another's clients out.
+    /// Forgets those beyond the limit: first clients, then the names of forgotten ones. The user who has the most loses
+    /// the one that has been away longest, so that nobody pushes out another user's clients.
     pub fn forget_beyond(&mut self, limit: usize, here: &BTreeSet<&str>) {
         for is_known in [true, false] {
             while let Some(id) = self.surplus(limit, is_known, here) {
@@ -186,7 +186,7 @@ impl Table<Client> {
         }
     }
 
-    /// Who has to go, if there are too many of those that are known, or of those that are forgotten.
+    /// The one that has to go, if there are too many known or too many forgotten clients.
     fn surplus(&self, limit: usize, is_known: bool, here: &BTreeSet<&str>) -> Option<String> {
         let some = self.iter().filter(|(_, client)| client.last_seq.is_some() == is_known);
         if some.clone().count() <= limit {

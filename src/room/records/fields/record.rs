@@ -94,7 +94,7 @@ impl Record for Field {
 /// What is kept beside the fields.
 #[derive(Debug, Clone, Default)]
 pub struct FieldIndex {
-    /// Tombstones, the oldest first: by version.
+    /// Tombstones, oldest first: by version.
     tombstones: BTreeMap<u64, String>,
     /// What [`Table::selections`] returned, until a field changes.
     selections: OnceCell<Json>,
