@@ -560,15 +560,15 @@ test("input that makes no sense is a TypeError that says what is wrong", () => {
 		() => client.clear(5),
 		() => client.rename(""),
 	])
-		assert.throws(call, /^TypeError: .* fields are texts, and not empty/);
+		assert.throws(call, /^TypeError: .* field names must be non-empty strings/);
 	for (const call of [
 		() => client.select("x"),
 		() => client.select("x", () => {}),
 		() => client.setPresence(undefined),
 	])
-		assert.throws(call, /^TypeError: A value is JSON/);
+		assert.throws(call, /^TypeError: A value must be JSON/);
 	assert.throws(() => client.select("x", 1n), TypeError);
-	assert.throws(() => client.transaction(async () => {}), /^TypeError: A transaction is not async/);
+	assert.throws(() => client.transaction(async () => {}), /^TypeError: A transaction must not be async/);
 	assert.equal(client.getSnapshot().pendingCount, 0, "nothing came of it");
 });
 

@@ -1,4 +1,4 @@
-// What a page calls: looks at what it gives, makes changes of that, and tells what becomes of them.
+// What a page calls: checks its input, makes changes of it, and reports what comes of them.
 
 import type { Emitter } from "./emitter.ts";
 import { Engine } from "./engine.ts";
@@ -9,26 +9,28 @@ import type * as api from "./types.ts";
 
 const isLeft: api.Outcome = { outcome: "withdrawn" };
 
-/** What `transaction` gathers. */
+/** What `transaction` collects. */
 export interface Transaction {
 	select(field: string, value: api.Json): unknown;
 	clear(field: string): unknown;
 }
 
-/** A room as one user has it. Made once, it is connected, closed and connected again as often as needed. */
+/**
+ * A room from one user's point of view. Once made, it can be connected, closed and connected again as often as needed.
+ */
 export class RoomClient {
-	/** Who this client speaks for. */
+	/** The user that this client acts for. */
 	readonly user: api.User;
 	readonly #engine: Engine;
 	#gathered: box.FieldMessage[] | undefined;
 
-	/** Does nothing yet but look at the options. */
+	/** Only checks the options; nothing starts yet. */
 	constructor(options: api.RoomClientOptions) {
 		this.#engine = new Engine(options);
 		this.user = options.user;
 	}
 
-	/** Connects, and comes back by itself from then on. */
+	/** Connects, and from then on reconnects by itself. */
 	connect(): void {
 		this.#engine.connect();
 	}
@@ -38,28 +40,28 @@ export class RoomClient {
 		this.#engine.close("closed");
 	}
 
-	/** What is known now. The same object until something changes. */
+	/** The current snapshot. It is the same object until something changes. */
 	getSnapshot(): api.Snapshot {
 		return this.#engine.view.snapshot;
 	}
 
-	/** Calls `listener` after each change of the snapshot. Returns what stops that. */
+	/** Calls `listener` after each change of the snapshot. Returns a function that unsubscribes. */
 	subscribe(listener: () => void): () => void {
 		return this.#engine.on("change", listener);
 	}
 
-	/** Calls `listener` at each such event. Returns what stops that. */
+	/** Calls `listener` for each such event. Returns a function that unsubscribes. */
 	on<E extends keyof api.Events>(event: E, listener: api.Events[E]): () => void {
 		return (this.#engine as Emitter<api.Events>).on(event, listener);
 	}
 
-	/** Sets a field. Shown at once; the promise tells what became of it, after however many connections. */
+	/** Sets a field. It is shown at once; the promise tells what came of it, however many connections that takes. */
 	select(field: string, value: api.Json, options: api.SelectOptions = {}): Promise<api.Outcome> {
 		const selection = { field: named(field), value: copied(value), userId: this.user.id, timestamp: Date.now() };
 		return this.#field({ type: "field_selected", selection }, options);
 	}
 
-	/** Empties a field, as `select` sets it. */
+	/** Clears a field, in the same way as `select` sets it. */
 	clear(field: string, options: api.ChangeOptions = {}): Promise<api.Outcome> {
 		return this.#field({ type: "field_cleared", field: named(field), userId: this.user.id }, options);
 	}
@@ -75,25 +77,29 @@ export class RoomClient {
 		} finally {
 			this.#gathered = outer;
 		}
-		if (made instanceof Promise) throw new TypeError("A transaction is not async.");
+		if (made instanceof Promise) throw new TypeError("A transaction must not be async.");
 		const [first] = changes;
 		if (!first) return Promise.resolve({ outcome: "applied", version: this.#engine.replica.version });
 		return this.#change(changes.length > 1 ? { type: "batch", changes } : first, options);
 	}
 
-	/** Says whether the user is ready. */
+	/** Sets whether the user is ready. */
 	setReady(isReady: boolean, options: api.ChangeOptions = {}): Promise<api.Outcome> {
 		return this.#change({ type: "user_ready", userId: this.user.id, isReady: !!isReady }, options);
 	}
 
-	/** Tells others what the user looks at: any JSON up to 4 KiB, null for nothing. Not stored, gone with the connection. */
+	/**
+	 * Tells others what the user is looking at: any JSON up to 4 KiB, null for nothing. Not stored, and gone with the
+	 * connection.
+	 */
 	setPresence(data: api.Json): void {
 		this.#engine.setPresence(copied(data));
 	}
 
 	/**
-	 * Asks for a permission. The outcome is that of the asking, and has the `requestId`; the answer shows up in `requests`.
-	 * @param options `ttlMs`: how long it may be answered, 5 minutes when left out.
+	 * Requests a permission. The outcome is that of making the request, and has the `requestId`; the response appears in
+	 * `requests`.
+	 * @param options `ttlMs`: how long the request stays open; 5 minutes by default.
 	 */
 	request(
 		action: string,
@@ -103,7 +109,7 @@ export class RoomClient {
 		return this.#change({ type: "permission_request", requestId: box.randomId(), action, detail, ttlMs }, options);
 	}
 
-	/** Answers somebody's request. Allowed for `once` when not said otherwise. */
+	/** Responds to somebody's request. The scope is `once` by default. */
 	respond(
 		{ requestId, userId }: { requestId: string; userId: string },
 		decision: "allow" | "deny",
@@ -112,31 +118,33 @@ export class RoomClient {
 		return this.#change({ type: "permission_response", requestId, userId, decision, scope, reason }, options);
 	}
 
-	/** Takes the user's own request back. */
+	/** Withdraws one of the user's own requests. */
 	cancelRequest(requestId: string): Promise<api.Outcome> {
 		return this.#change({ type: "permission_cancelled", requestId }, {});
 	}
 
-	/** Takes a permission back. */
+	/** Revokes a permission. */
 	revoke({ action, userId }: { action: string; userId: string }): Promise<api.Outcome> {
 		return this.#change({ type: "permission_revoked", action, userId }, {});
 	}
 
 	/**
-	 * Sends a message of the page's own to all others, as `{type, data}`. It is not stored.
-	 * @returns False when there is no connection: it is not kept for later.
+	 * Sends one of the page's own messages to all others, as `{type, data}`. It is not stored.
+	 * @returns False if there is no connection: it is not kept for later.
 	 */
 	send(type: string, data?: api.Json): boolean {
 		return this.#engine.send({ type, data });
 	}
 
 	/**
-	 * Decides a conflict: one's own value again, on top of the room's, or the room's, or another one, as `select` does, which
-	 * can also set a field to the texts "mine" and "theirs". Of a transaction that came too late, `"theirs"` drops all.
+	 * Resolves a conflict: with one's own value, on top of the room's, or with the room's, or with another one. `select`
+	 * does the latter too, and can also set a field to the texts "mine" and "theirs". For a transaction that came too
+	 * late, `"theirs"` drops all of it.
 	 */
 	resolve(field: string, choice: "mine" | "theirs" | api.Json): Promise<api.Outcome> {
 		const held = this.#held(field);
-		if (!held) return Promise.resolve({ outcome: "rejected", code: "no_conflict", message: "There is no conflict." });
+		if (!held)
+			return Promise.resolve({ outcome: "rejected", code: "no_conflict", message: "The field has no conflict." });
 		if (choice === "theirs") return this.#take(held.key).then(() => isLeft);
 		return choice === "mine" ? this.#again(held, field) : this.select(field, choice);
 	}
@@ -147,7 +155,7 @@ export class RoomClient {
 		this.#engine.join();
 	}
 
-	/** What waits for the room's answer, in the order in which it goes out. */
+	/** The pending changes, in the order in which they are sent. */
 	pending(): api.Pending[] {
 		const waiting = this.#engine.keeper.shown.entries.filter(({ conflict }) => !conflict);
 		return waiting.map(({ key, message, at, seq }) => {
@@ -161,7 +169,7 @@ export class RoomClient {
 		});
 	}
 
-	/** Takes a change back that was not sent, by its key in `pending`. False when it was too late. */
+	/** Withdraws a change that has not been sent, by its key in `pending`. Returns false if it was too late. */
 	async drop(key: string): Promise<boolean> {
 		const entry = this.#engine.keeper.shown.entries.find((one) => one.key === key);
 		if (!entry || !(await this.#take(key))) return false;
@@ -178,16 +186,16 @@ export class RoomClient {
 			this.#gathered.push({ ...message, baseVersion: this.#base(field) });
 			return Promise.resolve(isLeft);
 		}
-		// Who chooses anew has seen what there is.
+		// A user who chooses again has seen what is there.
 		const held = this.#held(field);
 		if (held) return this.#again(held, field, message);
 		const last = entries.at(-1);
-		// Another tab's is not for this one to take away: somebody there waits for what becomes of it.
+		// An entry of another tab is not this one's to remove: somebody there waits for its outcome.
 		const isNext = last?.due && box.isRival(last, field) && this.#engine.waiting.has(last.key);
 		return this.#change({ ...message, baseVersion: this.#base(field) }, options, isNext ? last.key : "");
 	}
 
-	/** The version of a field that the user sees: with a change pending, the one that that is based on. */
+	/** The version of a field that the user sees: with a pending change, the one that it is based on. */
 	#base(field: string): number {
 		const waiting = this.#engine.keeper.shown.entries.flatMap((one) =>
 			one.conflict ? [] : box.fieldMessages(one.message),
@@ -199,18 +207,18 @@ export class RoomClient {
 		return this.#engine.keeper.shown.entries.find(({ conflict }) => conflict?.field === field);
 	}
 
-	/** Makes a change that was held anew, on top of what the user sees now. */
+	/** Makes a held change again, on top of what the user sees now. */
 	#again(held: box.Entry, field: string, change?: BatchChange): Promise<api.Outcome> {
 		const message = change ? box.withField(held.message, field, change) : held.message;
 		const seen = Math.max(this.#engine.replica.fieldVersion(field), held.conflict?.version ?? 0);
 		const base = (one: string, before: number) => (one === field ? seen : before);
-		// Who waits for what was held hears of the conflict yet, from the tab that sent it.
+		// Whoever waits for the held change still hears of the conflict from the tab that sent it.
 		return this.#change(box.rebased(message, base), {}, held.key, "");
 	}
 
 	/**
-	 * @param over The key of what it takes the place of, if that was not sent.
-	 * @param joined The same, if who waits for that is told of this.
+	 * @param over The key of the entry that it replaces, if that has not been sent.
+	 * @param joined The same, if those who wait for that entry get this one's outcome.
 	 */
 	#change(
 		made: box.Message,
@@ -236,13 +244,13 @@ export class RoomClient {
 		const withdraw = () => void this.drop(key);
 		if (signal?.aborted) withdraw();
 		signal?.addEventListener("abort", withdraw);
-		// It may be the signal of many.
+		// The signal may belong to many changes.
 		void promise.then(() => signal?.removeEventListener("abort", withdraw));
 		if (this.getSnapshot().status !== "synced") askForSync();
 		return promise;
 	}
 
-	/** Removes an entry that was not sent. False when it was, or is gone. */
+	/** Removes an entry that has not been sent. Returns false if it has, or is gone. */
 	async #take(key: string): Promise<boolean> {
 		let isTaken = false;
 		const step: box.Step = (outbox) => {
@@ -256,7 +264,7 @@ export class RoomClient {
 	}
 }
 
-/** Has the service worker send what is pending, should the page be closed before it could. */
+/** Makes the service worker send what is pending if the page is closed first. */
 function askForSync(): void {
 	const ready: Promise<any> | undefined = globalThis.navigator?.serviceWorker?.ready;
 	ready?.then(({ sync }) => sync?.register("roomkeep")).catch(() => {});

@@ -1,13 +1,13 @@
-// How a client is connected: by name the states that this goes through, and what takes it from one to the next. Pure: what
-// happened comes in, the next state comes out; link.ts and engine.ts do what follows from it.
+// The states of a client's connection, by name, and what takes it from one to the next. Pure: an event comes in, the
+// next state comes out; link.ts and engine.ts act on it.
 
 import type { Status } from "./types.ts";
 
-/** After this many attempts without an answer the room is asked over HTTP. */
+/** After this many attempts without a reply, the room is polled over HTTP. */
 const ATTEMPTS = 2;
-/** A connection that has held for this long, in milliseconds, is no reason to wait longer for the next. */
+/** After a connection that lasted this long, in milliseconds, the next attempt need not wait longer. */
 const HELD = 5_000;
-/** The longest time from one attempt to the next, in milliseconds, and by how much it grows from one to the next. */
+/** The longest time between attempts, in milliseconds, and the factor by which it grows from one to the next. */
 const LONGEST = 5_000;
 const GROWTH = 1.3;
 /** Close codes after which another connection would end in the same way (PROTOCOL.md, X2). */
@@ -15,93 +15,95 @@ const FINAL = /^44(?!01|08|29)/;
 const UNAUTHORIZED = 4401;
 
 interface Always {
-	/** What the user is shown. It changes when there is news: attempts that fail one after another do not make it flap. */
+	/**
+	 * What the user is shown. It changes only when there is something new: repeated failed attempts do not make it flap.
+	 */
 	status: Status;
 	/** Why, as a stable word. */
 	reason?: string | undefined;
-	/** Names the connection to the room, from its welcome until it is lost. */
+	/** The room's name for the connection, from the welcome until it is lost. */
 	connectionId?: string | undefined;
 }
 
-/** Not wanted: before `connect`, or after the end. */
+/** Not wanted: before `connect`, or after it has ended. */
 interface Off extends Always {
 	name: "idle" | "closed";
 }
 
-/** Wanted, and on its way. */
+/** Wanted, and not connected yet. */
 interface Trying extends Always {
 	/**
-	 * - `preparing`: what is stored is read, and tabs agree on which of them leads.
-	 * - `connecting`: a token is fetched and a socket opened.
-	 * - `greeting`: the socket is open; hello was said.
+	 * - `preparing`: storage is being read, and tabs agree on which of them leads.
+	 * - `connecting`: a token is being fetched and a socket opened.
+	 * - `greeting`: the socket is open; `hello` has been sent.
 	 * - `waiting`: until the next attempt.
 	 */
 	name: "preparing" | "connecting" | "greeting" | "waiting";
-	/** Attempts since the room was all here. */
+	/** Attempts since everything had last arrived. */
 	failures: number;
-	/** Attempts since a connection held, by which the next one waits. */
+	/** Attempts since a connection last held, which determine how long the next one waits. */
 	retries: number;
 	/** When the socket was opened. */
 	openedAt?: number | undefined;
-	/** Whether a token was refused since one was taken. */
+	/** Whether a token has been refused since one was last accepted. */
 	isRefused: boolean;
 }
 
-/** Let in by the room. */
+/** Welcomed by the room. */
 interface LetIn extends Omit<Trying, "name"> {
 	/**
-	 * - `syncing`: what was missed is on its way.
-	 * - `live`: it is all here, and changes go out.
+	 * - `syncing`: what was missed is arriving.
+	 * - `live`: everything has arrived, and changes go out.
 	 */
 	name: "syncing" | "live";
 	connectionId: string;
 }
 
-/** Where a client stands with its room. */
+/** The state of a client's connection. */
 export type ConnectionState = Off | Trying | LetIn;
 
-/** What can happen to it. Times are in milliseconds of this device's clock. */
+/** What can happen to a connection. Times are in milliseconds by this device's clock. */
 export type ConnectionEvent =
 	/** It is wanted from now on. */
 	| { type: "connect" }
-	/** It ends, for good or until `connect`. */
+	/** It ends, permanently or until `connect`. */
 	| { type: "close"; reason: string }
-	/** It is given up, to be made anew with the outbox as it is stored. */
+	/** It is given up, to be made again with the outbox as stored. */
 	| { type: "restart" }
-	/** An attempt begins, at once or after the time that the ones before it have led to. */
+	/** An attempt begins, at once or after the wait that earlier attempts have led to. */
 	| { type: "attempt"; isAtOnce: boolean }
 	/** The socket is open. */
 	| { type: "opened"; at: number }
-	/** The room has let it in. */
+	/** The room has welcomed it. */
 	| { type: "welcomed"; connectionId: string }
-	/** All that was missed is here. */
+	/** Everything that was missed has arrived. */
 	| { type: "synced" }
-	/** It broke off or could not be made. `code` is how it was closed, if somebody did. */
+	/** It broke off or could not be made. `code` is the close code, if there was one. */
 	| { type: "lost"; at: number; reason: string; code?: number | undefined; hasToken?: boolean }
-	/** The room has answered over HTTP. */
+	/** The room has responded over HTTP. */
 	| { type: "polled" }
 	/** It has not. */
 	| { type: "unanswered"; reason: string };
 
-/** Before anything was asked for. */
+/** Before anything was requested. */
 export const idle: ConnectionState = { name: "idle", status: "offline" };
 
 /** Whether it is wanted. */
 export const isOn = (state: ConnectionState): state is Trying | LetIn => "failures" in state;
-/** Whether the room has let it in. */
+/** Whether the room has welcomed it. */
 export const isLetIn = ({ name }: ConnectionState): boolean => name === "syncing" || name === "live";
-/** Whether the room is to be asked over HTTP. */
+/** Whether the room is to be polled over HTTP. */
 export const isPolled = (state: ConnectionState): boolean => isOn(state) && state.failures >= ATTEMPTS;
 
 /**
  * How long to wait for the next attempt, in milliseconds.
- * @param least The shortest time. Each client has its own, so that those who were cut off together do not all come back
- * at once.
+ * @param least The shortest time. Each client has its own, so that clients that were cut off together do not all
+ * reconnect at once.
  */
 export const delayOf = (state: ConnectionState, least: number): number =>
 	isOn(state) ? Math.min(least * GROWTH ** (state.retries - 1), LONGEST) : 0;
 
-/** The next state: the same object when what happened means nothing to it. */
+/** The next state: the same object if the event means nothing to it. */
 export function next(state: ConnectionState, event: ConnectionEvent): ConnectionState {
 	if (!isOn(state)) {
 		if (event.type !== "connect") return state;
@@ -128,7 +130,7 @@ export function next(state: ConnectionState, event: ConnectionEvent): Connection
 			return { ...state, name: "live", status: "synced", reason: undefined, failures: 0 };
 		case "lost":
 			return lost(state, event);
-		// While it prepares nothing else changes it: by its state that can tell whether it is still wanted.
+		// Nothing else changes it while it prepares, so the preparation can tell by its state whether it is still wanted.
 		case "polled":
 			return isPolled(state) && name !== "preparing" ? { ...state, status: "polling" } : state;
 		case "unanswered":
@@ -144,7 +146,7 @@ function lost(state: Trying | LetIn, event: ConnectionEvent & { type: "lost" }):
 	if (FINAL.test(`${code}`) || (isUnauthorized && (!hasToken || state.isRefused)))
 		return { name: "closed", status: "closed", reason };
 	const wasSynced = status === "synced";
-	// Who polls goes on with that, whatever becomes of attempts meanwhile.
+	// Polling continues, whatever becomes of attempts meanwhile.
 	const shown = status !== "polling" && ({ status: wasSynced ? "connecting" : "offline", reason } as const);
 	return {
 		...state,

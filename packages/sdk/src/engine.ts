@@ -1,5 +1,5 @@
-// Keeps a client connected and shown: does what follows from the connection's states, takes what the room says, and tells
-// what came of each change.
+// Keeps a client connected and its snapshot current: acts on the connection's states, takes what the room sends, and
+// reports what came of each change.
 
 import { addressOf } from "./address.ts";
 import { type ConnectionEvent, type ConnectionState, idle, isLetIn, isOn, isPolled, next } from "./connection.ts";
@@ -17,33 +17,33 @@ import { type Notice, Tabs } from "./tabs.ts";
 import type * as api from "./types.ts";
 import { type Shown, View } from "./view.ts";
 
-/** What is shown besides the room, what is pending, and where the connection stands. */
+/** What is shown besides the room, the pending changes and the connection's state. */
 type Facts = Omit<Shown, "status" | "reason" | "connectionId">;
 
-/** What an engine tells of. */
+/** What an engine reports. */
 type Heard = api.Events & { change: () => void };
 
-/** After this many milliseconds the user is announced once more, if the room could not hear it before. */
+/** After this many milliseconds the user is announced again, if the room could not hear it before. */
 const AGAIN = 1_000;
-/** A presence is sent at most this often, in milliseconds, as the room tells it (PROTOCOL.md, P1). */
+/** The least time between two presence frames, in milliseconds, as for the room's own (PROTOCOL.md, P1). */
 const PRESENCE_EVERY = 50;
 
-/** What runs below a client, from its making on. */
+/** What runs below a client, from its construction on. */
 export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, SenderOwner {
 	user: api.User;
-	/** Where the connection stands. */
+	/** The state of the connection. */
 	state: ConnectionState = idle;
 	readonly replica = new Replica();
 	readonly keeper: Keeper;
 	readonly sender: Sender;
 	readonly view: View;
-	/** Who waits for what becomes of an entry, by its key. */
+	/** Those who wait for the outcome of an entry, by its key. */
 	readonly waiting = new Map<string, ((outcome: api.Outcome) => void)[]>();
 	readonly #options: api.RoomClientOptions;
 	readonly #link: Link;
 	readonly #poller: Poller;
 	readonly #tabs: Tabs | undefined;
-	/** In whose name this client says hello while another tab leads. */
+	/** The name under which this client says hello while another tab leads. */
 	readonly #ownId = box.randomId();
 	#facts = { persistence: "memory", clockSkew: 0 } as Facts;
 	#presence: { data: api.Json } | undefined;
@@ -55,14 +55,14 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		else if (this.state.name === "waiting") void this.#link.connect();
 	};
 
-	/** Does nothing yet but look at the options. */
+	/** Only checks the options; nothing starts yet. */
 	constructor(options: api.RoomClientOptions) {
 		super();
 		const { host, party = "collaboration", room, user, initial } = options;
 		for (const text of [host, party, room, user?.id, user?.name]) named(text);
 		this.#options = options;
 		this.user = user;
-		// An answer that is none of a state, such as a refusal, shows nothing.
+		// A response that is not a state, such as a refusal, shows nothing.
 		if ((initial as SyncResponseFrame | undefined)?.selections)
 			this.replica.receive({ ...(initial as SyncResponseFrame), type: "sync_response" });
 		const storage = storageOf(options.storage);
@@ -80,7 +80,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 				this.#pump();
 			},
 			(error) => {
-				// Each tab is by itself then, and needs a name of its own.
+				// Then each tab is on its own, and needs a name of its own.
 				if (this.#tabs?.isLeader === false) void this.keeper.do(box.renew(box.randomId()));
 				this.#error("storage_failed", `Pending changes are in memory only: ${error}`);
 			},
@@ -92,14 +92,14 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		this.#poller = new Poller(address.http, options.fetch, this.replica, this.sender, this);
 	}
 
-	/** Connects, and comes back by itself from then on. */
+	/** Connects, and from then on reconnects by itself. */
 	connect(): void {
 		if (isOn(this.state)) return;
 		this.#listen("addEventListener");
 		void this.#prepare({ type: "connect" });
 	}
 
-	/** Stops everything, for good or until `connect`. */
+	/** Stops everything, permanently or until `connect`. */
 	close(reason: string): void {
 		this.dispatch({ type: "close", reason });
 	}
@@ -117,7 +117,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 
 	setPresence(data: api.Json): void {
 		this.#presence = { data };
-		// One after another at the room's own pace, the newest only.
+		// One at a time at the room's own pace, and only the newest.
 		this.#presenceTimer ??= setTimeout(() => {
 			this.#presenceTimer = undefined;
 			this.#sendPresence();
@@ -134,14 +134,14 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		return { ...this.#facts, status, reason, connectionId };
 	}
 
-	/** An entry is answered or taken back: whoever waits for it in this tab is told, and then the other tabs. */
+	/** An entry is answered or withdrawn: whoever waits for it in this tab is told first, then the other tabs. */
 	settled(entry: box.Entry, outcome: api.Outcome): void {
 		this.#settle(entry, outcome);
-		// They look at what is stored, so it has to be there.
+		// They read what is stored, so it has to be there.
 		void this.keeper.do().then(() => this.#tabs?.tell({ entry, outcome }));
 	}
 
-	/** Tells whoever waits for an entry what became of it, once that is shown. */
+	/** Tells whoever waits for an entry what came of it, once that is shown. */
 	#settle({ key, message }: box.Entry, outcome: api.Outcome): void {
 		this.show();
 		const isAsked = message.type === "permission_request";
@@ -163,26 +163,26 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		void read.then(() => this.#settle(entry, outcome));
 	}
 
-	/** Sends what is to be sent, in whichever way there is. */
+	/** Sends what is due, in whichever way is available. */
 	#pump(): void {
 		clearTimeout(this.#dueTimer);
 		if (!isOn(this.state) || !this.#leads) return;
 		if (this.state.status === "polling") void this.#poller.write();
 		else this.sender.pump();
-		// What is due already goes out as soon as anything does.
+		// What is already due goes out as soon as anything does.
 		const now = Date.now();
 		const waits = this.keeper.stored.entries.flatMap(({ due = 0, at }) => (due > now && at <= now ? due - now : []));
 		if (waits[0]) this.#dueTimer = setTimeout(() => this.#pump(), Math.min(...waits));
 	}
 
 	get #leads(): boolean {
-		// What is in memory no other tab can send.
+		// No other tab can send what is in memory.
 		return !this.#tabs || this.#tabs.isLeader || !this.keeper.storage.isDurable;
 	}
 
 	// What follows from the states.
 
-	/** Takes what happened, and does what follows from the new state. Returns that. */
+	/** Takes what happened, and does what follows from the new state. Returns that state. */
 	dispatch(event: ConnectionEvent): ConnectionState {
 		const before = this.state;
 		const now = next(before, event);
@@ -196,7 +196,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		this.show();
 		const isNews = now.status !== before.status;
 		if (isNews || now.reason !== before.reason) this.emit("status", now.status, now.reason);
-		// From here on it may be another state: whoever hears of it may close it.
+		// From here on the state may be another: a listener may have closed the client.
 		if (isPolled(this.state)) this.#poller.start();
 		else this.#poller.stop();
 		if (isAllHere && isNews && isOn(this.state)) this.emit("synced", this.view.snapshot);
@@ -204,29 +204,29 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		return now;
 	}
 
-	/** All that the room knows is here. */
+	/** Everything that the room knows has arrived. */
 	#arrived(): void {
 		const { epoch } = this.replica;
 		if (epoch && epoch !== this.keeper.shown.epoch && this.#leads) void this.keeper.do(box.settleIn(epoch));
 		this.#facts.lastSyncedAt = Date.now();
 	}
 
-	/** Begins, anew or for the first time, with the outbox as it is stored by then. */
+	/** Begins, again or for the first time, with the outbox as currently stored. */
 	async #prepare(event: ConnectionEvent, ...steps: box.Step[]): Promise<void> {
-		// What still came on the connection that is given up would be about another name of the outbox.
+		// Anything still arriving on the abandoned connection would concern the outbox's previous name.
 		this.#link.close();
 		const begun = this.dispatch(event);
-		// It may have been closed meanwhile, and connected again.
+		// It may have been closed and connected again meanwhile.
 		const isStill = () => this.state === begun;
 		await this.keeper.do(...steps);
 		if (event.type === "connect") {
-			// Who leads only later connects anew, under the name of the outbox.
+			// A tab that becomes leader later reconnects under the outbox's name.
 			if (isStill())
 				await this.#tabs?.enter(() => {
 					this.dispatch({ type: "lost", at: Date.now(), reason: "leading" });
 					void this.#prepare({ type: "restart" });
 				});
-			// Whoever led before may have given numbers until then.
+			// The previous leader may have given numbers until then.
 			await this.keeper.do();
 		}
 		if (isStill() && isOn(begun)) void this.#link.connect();
@@ -242,13 +242,13 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		this.#listen("removeEventListener");
 	}
 
-	/** Hears, or hears no more, when the network is back or the page is looked at. */
+	/** Starts or stops listening for the network's return and the page becoming visible. */
 	#listen(how: "addEventListener" | "removeEventListener"): void {
 		globalThis[how]?.("online", this.#wake);
 		globalThis.document?.[how]("visibilitychange", this.#wake);
 	}
 
-	/** Starts over with a name that the room knows nothing under. */
+	/** Starts over under a name that the room does not know. */
 	renew(): void {
 		void this.#prepare({ type: "restart" }, box.renew(box.randomId()));
 	}
@@ -260,7 +260,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 			return await this.#options.token?.();
 		} catch (error) {
 			this.#error("token", `${error}`);
-			// It may have thrown anything.
+			// Anything may have been thrown.
 			throw new Error();
 		}
 	}
@@ -271,13 +271,13 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		this.join();
 	}
 
-	/** From where on the room is to tell. */
+	/** The position from which the room is to report. */
 	#known() {
 		const { epoch, version } = this.replica;
 		return epoch && { since: version, epoch };
 	}
 
-	// What the room says.
+	// What the room sends.
 
 	frame(frame: ServerFrame): void {
 		const { type } = frame;
@@ -285,7 +285,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		else if (type !== "ack" && type !== "conflict" && type !== "error") this.#told(frame);
 		else if (frame.seq !== undefined) this.sender.answered(frame);
 		else if (type === "error") {
-			// Nobody would see the user for as long as the connection holds.
+			// Nobody would see the user for as long as the connection lasts.
 			if (frame.id === "join" && frame.retry) setTimeout(() => this.join(), AGAIN);
 			else this.#error(frame.code, frame.message);
 		} else if (frame.id === "hello") {
@@ -299,7 +299,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		this.show();
 	}
 
-	/** Takes what the room tells of itself. */
+	/** Takes what the room reports about itself. */
 	#told(frame: ServerFrame): void {
 		const receipt = this.replica.receive(frame);
 		if (receipt === "other") this.emit("message", frame);
@@ -318,8 +318,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		this.#facts.clockSkew = time - Date.now();
 		this.dispatch({ type: "welcomed", connectionId });
 		this.sender.messageBytes = limits.messageBytes;
-		// A number that the room knows and the outbox does not was given before what is stored was lost.
-		// One that was never used may be unknown.
+		// If the room knows a number that the outbox does not, stored data was lost after it was given. A number that was
+		// never used may be unknown to the room.
 		const given = this.keeper.stored.lastSeq;
 		if (this.#leads && (lastSeq === null ? given > 0 : lastSeq > given)) this.renew();
 	}
@@ -327,7 +327,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	#sendPresence(): void {
 		const { connectionId } = this.state;
 		if (!this.#presence || !this.send({ type: "presence", ...this.#presence }) || !connectionId) return;
-		// The room does not tell it to somebody who is alone.
+		// The room does not send it to somebody who is alone.
 		this.#told({ type: "presence", presence: [{ connectionId, userId: this.user.id, ...this.#presence }] });
 		this.show();
 	}

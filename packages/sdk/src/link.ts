@@ -1,15 +1,15 @@
-// The WebSocket to a room: made again whenever it breaks off, and given up when it is dead.
+// The WebSocket to a room: reopened whenever it breaks off, and given up when it is dead.
 
 import { type ConnectionEvent, type ConnectionState, delayOf, isLetIn } from "./connection.ts";
 import type { ServerFrame } from "./generated/protocol.ts";
 
-/** How often the room is asked for a sign of life, in milliseconds. It takes silence of 150 s for death. */
+/** How often the room is pinged, in milliseconds. To the room, 150 s of silence mean that the client is gone. */
 const PING_EVERY = 25_000;
-/** How long that sign may take, in milliseconds; the first answer to a new connection too. */
+/** How long the pong may take, in milliseconds, and the first reply on a new connection. */
 const PATIENCE = 10_000;
 /** How long a socket may take to open, in milliseconds. */
 const OPENING = 4_000;
-/** The shortest time between attempts is between these, in milliseconds. */
+/** The shortest time between attempts is drawn from this range, in milliseconds. */
 const LEAST = [400, 1_200] as const;
 
 /** Whose connection it is. */
@@ -18,9 +18,9 @@ export interface LinkOwner {
 	readonly state: ConnectionState;
 	/** Takes what happens to it. */
 	dispatch(event: ConnectionEvent): void;
-	/** Called in each attempt. What it throws fails that. */
+	/** Called for each attempt. If it throws, the attempt fails. */
 	token(): Promise<string | undefined>;
-	/** The connection is open, and nothing was said. */
+	/** The connection is open, and nothing has been sent. */
 	greet(token: string | undefined): void;
 	frame(frame: ServerFrame): void;
 }
@@ -32,7 +32,7 @@ export class Link {
 	readonly #implementation: unknown;
 	readonly #owner: LinkOwner;
 	readonly #least = LEAST[0] + Math.random() * (LEAST[1] - LEAST[0]);
-	/** Each attempt has its own: what still comes of an earlier one is of no use. */
+	/** Each attempt has its own: anything from an earlier one is ignored. */
 	#attempt: object | undefined;
 	#socket: WebSocket | undefined;
 	/** Until the next attempt, or until this one has taken too long. */
@@ -40,14 +40,14 @@ export class Link {
 	#pings: Timer | undefined;
 	#patience: Timer | undefined;
 
-	/** @param implementation Of WebSocket, in place of the platform's. */
+	/** @param implementation A WebSocket class to use instead of the platform's. */
 	constructor(url: string, implementation: unknown, owner: LinkOwner) {
 		this.#url = url;
 		this.#implementation = implementation;
 		this.#owner = owner;
 	}
 
-	/** Connects, anew if there is a connection. */
+	/** Connects, or reconnects if there is a connection. */
 	async connect(isAtOnce = true): Promise<void> {
 		this.close();
 		const owner = this.#owner;
@@ -65,7 +65,7 @@ export class Link {
 			this.#timer = setTimeout(() => this.#lost(problem), OPENING);
 			socket.addEventListener("open", () => isThis() && this.#opened(token));
 			socket.addEventListener("message", ({ data }) => isThis() && this.#received(data));
-			// An error is told without a code.
+			// An error comes without a code.
 			const ended = ({ code, reason }: Partial<CloseEvent>) =>
 				isThis() && this.#lost((code && code > 4000 && reason) || problem, code, !!token);
 			socket.addEventListener("close", ended);
@@ -84,12 +84,12 @@ export class Link {
 		socket?.close();
 	}
 
-	/** Sends a frame. False when there is no connection: it is not kept for later. */
+	/** Sends a frame. Returns false if there is no connection; it is not kept for later. */
 	send(frame: object): boolean {
 		return this.#send(JSON.stringify(frame));
 	}
 
-	/** Looks whether the connection lives. */
+	/** Checks whether the connection is alive. */
 	ping(): void {
 		this.#send("ping");
 		this.#expect();
@@ -121,22 +121,22 @@ export class Link {
 		try {
 			frame = JSON.parse(data);
 		} catch {
-			// A pong, or no word of the room's: whoever stands in between is not believed.
+			// A pong, or something not from the room: intermediaries are not believed.
 		}
 		if (frame?.type) this.#owner.frame(frame);
 	}
 
-	/** Gives the connection up, and makes another one after a while, unless that would be of no use. */
+	/** Gives the connection up, and opens another one after a while, unless that would be pointless. */
 	#lost(reason: string, code?: number, hasToken?: boolean): void {
 		this.close();
 		this.#owner.dispatch({ type: "lost", at: Date.now(), reason, code, hasToken });
 		const { state } = this.#owner;
-		// Whoever heard of it may have closed it, and connected again.
+		// A listener may have closed it and connected again.
 		if (state.name !== "waiting") return;
 		this.#timer = setTimeout(() => this.connect(false), delayOf(state, this.#least));
 	}
 
-	/** Something must come soon. */
+	/** Expects something to arrive soon. */
 	#expect(): void {
 		this.#patience ??= setTimeout(() => {
 			this.#lost("silent");
