@@ -45,7 +45,10 @@ fn check(request: &HttpWrite<'_>, limits: &Limits) {
             return;
         }
     };
-    assert!(is_bodiless || body.as_ref().is_some_and(|body| !body.root.has_duplicate_keys()), "H3: a body that is no object");
+    assert!(
+        is_bodiless || body.as_ref().is_some_and(|body| !body.root.has_duplicate_keys()),
+        "H3: a body that is no object"
+    );
     assert!(write.frame.tag.id.is_none(), "HTTP has its own answers");
     if let Some(client) = &write.client_id {
         assert!(!client.is_empty() && client.len() <= limits.name_bytes);
