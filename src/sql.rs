@@ -131,6 +131,15 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
+/// How a table was created. Deployed rooms were created with this, so it never changes once it is released.
+#[derive(Debug, Clone, Copy)]
+pub struct Creation {
+    /// The schema version that added the table.
+    pub schema: usize,
+    /// The statement that creates it, as of that version.
+    pub create: &'static str,
+}
+
 /// A table's name, columns and statements. Made by [`table!`].
 #[derive(Debug)]
 pub struct TableSql {

@@ -11,7 +11,7 @@ use std::ops::Bound;
 
 use crate::protocol::Millis;
 use crate::protocol::reply::ChangeView;
-use crate::sql::{Columns, Row, StoreError, TableSql};
+use crate::sql::{Columns, Creation, Row, StoreError, TableSql};
 
 use super::turn::Write;
 
@@ -23,6 +23,9 @@ pub trait Record: Debug + Clone + PartialEq + Sized + 'static {
     type Index: Index<Self>;
     /// Its table in storage.
     const TABLE: &'static TableSql;
+    /// Since which schema version there is the table, and how it is created. A column added later is an entry in
+    /// `store.rs`.
+    const CREATION: Creation;
 
     /// All columns.
     fn row(key: Self::Key, record: &Self) -> Row;

@@ -6,7 +6,7 @@ use crate::protocol::Millis;
 use crate::protocol::json::Json;
 use crate::protocol::reply::{ChangeView, GrantView};
 use crate::room::table::{Index, Record, Table};
-use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// The key of a permission: whose it is, and what it is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +51,12 @@ impl Record for Grant {
     type Index = GrantIndex;
     const TABLE: &'static TableSql =
         &table!("permission", ["user_id", "action"], ["request_id", "granted_by", "granted_at", "version", "ended_at"]);
+    const CREATION: Creation = Creation {
+        schema: 3,
+        create: "CREATE TABLE permission (user_id TEXT NOT NULL, action TEXT NOT NULL, request_id TEXT NOT NULL, \
+            granted_by TEXT NOT NULL, granted_at INTEGER NOT NULL, version INTEGER NOT NULL, ended_at INTEGER, \
+            PRIMARY KEY (user_id, action)) WITHOUT ROWID",
+    };
 
     fn row(key: GrantKey, grant: &Self) -> Row {
         vec![

@@ -8,7 +8,7 @@ use crate::protocol::json::{Json, encode};
 use crate::protocol::permission::{Resolution, Settlement, Status};
 use crate::protocol::reply::{ChangeView, RequestView, ResolutionView};
 use crate::room::table::{Index, Record, Table};
-use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// The key of a request: its author, and the author's name for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,6 +129,12 @@ impl Record for PermissionRequest {
         ["user_id", "request_id"],
         ["action", "detail", "created_at", "expires_at", "version", "settled_at", "settlement"]
     );
+    const CREATION: Creation = Creation {
+        schema: 3,
+        create: "CREATE TABLE permission_request (user_id TEXT NOT NULL, request_id TEXT NOT NULL, action TEXT NOT NULL, \
+            detail TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, version INTEGER NOT NULL, \
+            settled_at INTEGER, settlement TEXT, PRIMARY KEY (user_id, request_id)) WITHOUT ROWID",
+    };
 
     fn row(key: RequestKey, request: &Self) -> Row {
         let (settled_at, settlement) = match request {
