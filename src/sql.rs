@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::json::Extra;
 use crate::protocol::json::{self, Json};
-use crate::protocol::message::Extra;
 
 /// A value in a row or a parameter of a statement. As JSON it is null, a number or a string.
 #[derive(Debug, Clone, PartialEq, Serialize)]

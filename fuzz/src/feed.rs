@@ -2,7 +2,8 @@
 
 use roomkeep::protocol::feed::{Feed, Position, Step};
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::message::{ClientMessage, Frame};
+use roomkeep::protocol::decode::Frame;
+use roomkeep::protocol::frames::ClientMessage;
 
 use crate::json;
 

@@ -2,9 +2,14 @@
 
 use roomkeep::protocol::feed::{Feed, Position, Step};
 use roomkeep::protocol::limits::{Limits, MESSAGE_ID_CHARS, NESTING};
-use roomkeep::protocol::message::{ClientMessage, FieldChange, Frame, Join, MessageId, Selection};
+use roomkeep::protocol::decode::Frame;
+use roomkeep::protocol::frames::ClientMessage;
+use roomkeep::protocol::frames::fields::{FieldChange, Selection};
+use roomkeep::protocol::frames::people::Join;
+use roomkeep::protocol::tag::MessageId;
 use roomkeep::protocol::refusal::{Code, Refusal};
-use roomkeep::protocol::reply::{ServerMessage, stored_selection};
+use roomkeep::protocol::frames::ServerMessage;
+use roomkeep::protocol::frames::fields::stored_selection;
 
 use crate::json::{self, Document, Kind, Node};
 

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::message::{ClientMessage, Frame, Tag};
+use roomkeep::protocol::decode::Frame;
+use roomkeep::protocol::frames::ClientMessage;
+use roomkeep::protocol::tag::Tag;
 use roomkeep::protocol::write::Verb;
 use roomkeep::room::views::Since;
 use roomkeep::room::turn::Written;

@@ -8,7 +8,7 @@ pub mod people;
 pub mod permissions;
 
 use crate::protocol::Millis;
-use crate::protocol::reply::ChangeView;
+use crate::protocol::frames::{ChangeView, StateView};
 use crate::sql::Creation;
 
 use clients::record::Client;
@@ -120,5 +120,10 @@ impl Records {
         // A request and the permission that it left have the same version, and keep their order.
         changes.sort_by_key(ChangeView::version);
         changes
+    }
+
+    /// Adds the lists of all kinds to the full state (Y2).
+    pub fn list<'a>(&'a self, view: &mut StateView<'a>) {
+        self.tables().into_iter().for_each(|table| table.list(view));
     }
 }

@@ -1,8 +1,8 @@
 //! A client and its row.
 
 use crate::protocol::Millis;
-use crate::protocol::message::Number;
 use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::tag::Number;
 use crate::room::table::{Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 

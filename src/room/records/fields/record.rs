@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::protocol::Millis;
+use crate::protocol::frames::ChangeView;
 use crate::protocol::json::Json;
-use crate::protocol::reply::ChangeView;
 use crate::room::table::{Index, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 

@@ -1,9 +1,10 @@
 //! A participant and the row for it.
 
 use crate::protocol::Millis;
+use crate::protocol::frames::ChangeView;
+use crate::protocol::frames::people::RecordView;
+use crate::protocol::json::Extra;
 use crate::protocol::json::encode;
-use crate::protocol::message::Extra;
-use crate::protocol::reply::{ChangeView, RecordView};
 use crate::room::connections::sessions::Sessions;
 use crate::room::table::{Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::protocol::Millis;
+use crate::protocol::frames::permission::GrantView;
+use crate::protocol::frames::{ChangeView, StateView};
 use crate::protocol::json::Json;
-use crate::protocol::reply::{ChangeView, GrantView};
 use crate::room::table::{Index, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
@@ -105,6 +106,10 @@ impl Record for Grant {
     fn change<'a>(key: &'a GrantKey, grant: &'a Self) -> Option<ChangeView<'a>> {
         let ended = grant.ended_at.map(|_| true);
         Some(ChangeView::Grant { version: grant.version, grant: Json::of(&Self::view(key, grant)), ended })
+    }
+
+    fn list<'a>(table: &'a Table<Self>, view: &mut StateView<'a>) {
+        view.permissions = table.standing().map(|(key, grant)| Self::view(key, grant)).collect();
     }
 }
 

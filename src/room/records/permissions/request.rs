@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::Millis;
+use crate::protocol::frames::permission::{RequestView, ResolutionView};
+use crate::protocol::frames::permission::{Resolution, Settlement, Status};
+use crate::protocol::frames::{ChangeView, StateView};
 use crate::protocol::json::{Json, encode};
-use crate::protocol::permission::{Resolution, Settlement, Status};
-use crate::protocol::reply::{ChangeView, RequestView, ResolutionView};
 use crate::room::table::{Index, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
@@ -207,6 +208,10 @@ impl Record for PermissionRequest {
     fn change<'a>(key: &'a RequestKey, request: &'a Self) -> Option<ChangeView<'a>> {
         let view = Json::of(&Self::view(key, request));
         Some(ChangeView::Request { version: request.version(), request: view })
+    }
+
+    fn list<'a>(table: &'a Table<Self>, view: &mut StateView<'a>) {
+        view.requests = table.iter().map(|(key, request)| Self::view(key, request)).collect();
     }
 }
 
