@@ -35,9 +35,11 @@ use crate::access::pass::Admission;
 use crate::access::rates::{RateDecision, rate_limit_exceeded};
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::{ClientMessage, Frame, Tag};
+use crate::protocol::decode::Frame;
+use crate::protocol::frames;
+use crate::protocol::frames::ClientMessage;
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
-use crate::protocol::reply as frames;
+use crate::protocol::tag::Tag;
 use crate::protocol::write::FieldWrite;
 
 use connections::hello::hello;

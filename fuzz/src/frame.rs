@@ -1,10 +1,15 @@
 //! `frame`: text as it comes from a socket (F1 to F5, E2, X1), read by the room and by a second reader of JSON.
 
+use roomkeep::protocol::decode::Frame;
 use roomkeep::protocol::feed::{Feed, Position, Step};
+use roomkeep::protocol::frames::ClientMessage;
+use roomkeep::protocol::frames::ServerMessage;
+use roomkeep::protocol::frames::fields::stored_selection;
+use roomkeep::protocol::frames::fields::{FieldChange, Selection};
+use roomkeep::protocol::frames::people::Join;
 use roomkeep::protocol::limits::{Limits, MESSAGE_ID_CHARS, NESTING};
-use roomkeep::protocol::message::{ClientMessage, FieldChange, Frame, Join, MessageId, Selection};
 use roomkeep::protocol::refusal::{Code, Refusal};
-use roomkeep::protocol::reply::{ServerMessage, stored_selection};
+use roomkeep::protocol::tag::MessageId;
 
 use crate::json::{self, Document, Kind, Node};
 

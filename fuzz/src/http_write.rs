@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use roomkeep::protocol::decode::Frame;
+use roomkeep::protocol::frames::ClientMessage;
+use roomkeep::protocol::frames::fields::FieldChange;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::message::{ClientMessage, FieldChange, Frame};
 use roomkeep::protocol::refusal::Code;
 use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb};
 

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roomkeep::driver::Driver;
 use roomkeep::protocol::Millis;
+use roomkeep::protocol::decode::Frame;
+use roomkeep::protocol::frames::ClientMessage;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::message::{ClientMessage, Frame, Tag};
+use roomkeep::protocol::tag::Tag;
 use roomkeep::protocol::write::Verb;
 use roomkeep::room::Room;
 use roomkeep::room::event::{Event, Pings};

@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::json::{Json, encode};
-use super::people::RecordView;
-use super::reply::ServerMessage;
-use super::sync::{ChangeView, ChangesView};
+use super::frames::people::RecordView;
+use super::frames::{ChangeView, ChangesView, LISTED, ServerMessage};
+use super::json::{self, Json, encode};
 use super::{Millis, PROTOCOL};
 
 /// How far a reader has got: the `id` of an event.
@@ -81,19 +80,7 @@ struct Told<'a> {
     code: Option<String>,
 }
 
-/// The parts of a full state that become changes.
-#[derive(Deserialize)]
-struct Full<'a> {
-    #[serde(borrow)]
-    selections: BTreeMap<Cow<'a, str>, Json>,
-    participants: Vec<Person>,
-    #[serde(default)]
-    requests: Vec<Json>,
-    #[serde(default)]
-    permissions: Vec<Json>,
-}
-
-/// When a request or a permission last changed.
+/// When something that a full state lists last changed.
 #[derive(Deserialize)]
 struct Versioned {
     version: u64,
@@ -199,17 +186,20 @@ fn live_changes(frame: &str) -> Option<(u64, Position)> {
 
 /// A full state as changes since version 0, for a reader that discards what it had.
 fn all_as_changes(frame: &str, to: &Position) -> Option<String> {
-    let full = serde_json::from_str::<Full<'_>>(frame).ok()?;
-    let stamps = full.selections.values().map(|selection| serde_json::from_str::<Stamp>(selection.text()));
+    let object = json::object(frame).ok()?;
+    let member = |name: &str| object.members.get(name).map(RawValue::get);
+    let selections = serde_json::from_str::<BTreeMap<Cow<'_, str>, Json>>(member("selections")?).ok()?;
+    let stamps = selections.values().map(|selection| serde_json::from_str::<Stamp>(selection.text()));
     let stamps = stamps.collect::<Result<Vec<_>, _>>().ok()?;
-    let fields = full.selections.iter().zip(&stamps).map(|((field, selection), stamp)| ChangeView::Field {
+    let fields = selections.iter().zip(&stamps).map(|((field, selection), stamp)| ChangeView::Field {
         version: stamp.version,
         field,
         selection: Some(selection),
         user_id: &stamp.user_id,
         updated_at: stamp.updated_at,
     });
-    let people = full.participants.iter().map(|person| ChangeView::Participant {
+    let participants = serde_json::from_str::<Vec<Person>>(member("participants")?).ok()?;
+    let people = participants.iter().map(|person| ChangeView::Participant {
         version: person.version,
         participant: RecordView {
             id: &person.id,
@@ -218,12 +208,13 @@ fn all_as_changes(frame: &str, to: &Position) -> Option<String> {
             joined_at: person.joined_at,
         },
     });
-    let version_of = |json: &Json| serde_json::from_str::<Versioned>(json.text()).ok().map(|of| of.version);
-    let request = |request: Json| Some(ChangeView::Request { version: version_of(&request)?, request });
-    let requests = full.requests.into_iter().map(request).collect::<Option<Vec<_>>>()?;
-    let grant = |grant: Json| Some(ChangeView::Grant { version: version_of(&grant)?, grant, ended: None });
-    let grants = full.permissions.into_iter().map(grant).collect::<Option<Vec<_>>>()?;
-    let mut changes = fields.chain(people).chain(requests).chain(grants).collect::<Vec<_>>();
+    let mut changes = fields.chain(people).collect::<Vec<_>>();
+    for (name, change) in LISTED {
+        for listed in member(name).map_or(Ok(Vec::new()), serde_json::from_str::<Vec<Json>>).ok()? {
+            let of = serde_json::from_str::<Versioned>(listed.text()).ok()?;
+            changes.push(change(of.version, listed));
+        }
+    }
     changes.sort_by_key(ChangeView::version);
     let view = ChangesView {
         from: 0,

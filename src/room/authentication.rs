@@ -5,9 +5,12 @@ use crate::access::pass::{Admission, Pass};
 use crate::access::rates::{RateDecision, RateKey};
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::{ClientMessage, Frame, Hello, Tag};
+use crate::protocol::decode::Frame;
+use crate::protocol::frames;
+use crate::protocol::frames::ClientMessage;
+use crate::protocol::frames::sync::Hello;
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
-use crate::protocol::reply as frames;
+use crate::protocol::tag::Tag;
 
 use super::connections::hello::hello;
 use super::connections::leaving::close;

@@ -9,7 +9,8 @@ use crate::protocol::refusal::CloseCode;
 
 use super::connections::leaving::{close, close_all};
 use super::connections::sessions::TOKEN_WAIT;
-use super::records::{clients, permissions};
+use super::dispatch;
+use super::records::clients;
 use super::state::State;
 
 /// A connection that has pinged counts as dead after this long without a sign of life, in milliseconds. Browsers
@@ -71,7 +72,7 @@ impl Deadline {
                     close(state, connection, CloseCode::Unauthorized);
                 }
             }
-            Self::Record => permissions::messages::settle_due(state),
+            Self::Record => dispatch::expire(state),
             Self::Client => {
                 clients::once::forget_unseen(state);
                 state.records.keys.forget_old(state.clock);

@@ -7,8 +7,9 @@
 
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
+use crate::protocol::frames;
+use crate::protocol::frames::{ChangesView, ServerMessage};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::{self, ChangesView, ServerMessage};
 
 use super::audience::Audience;
 use super::connections::session::Identity;
@@ -183,7 +184,7 @@ impl State {
             }
         }
         for (to, (seq, version)) in std::mem::take(&mut self.outbox.acks) {
-            let text = reply::ack(None, Some(seq), version, None, None);
+            let text = frames::ack(None, Some(seq), version, None, None);
             self.outbox.frames.push(Outgoing::new(Audience::One(to), text));
         }
     }

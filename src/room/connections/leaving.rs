@@ -1,8 +1,8 @@
 //! How connections end: by themselves, or because the room closes them.
 
 use crate::protocol::connection::ConnectionId;
+use crate::protocol::frames::ServerMessage;
 use crate::protocol::refusal::CloseCode;
-use crate::protocol::reply::ServerMessage;
 use crate::room::audience::Audience;
 use crate::room::records::people::record::Participant;
 use crate::room::state::State;

@@ -3,7 +3,7 @@
 use roomkeep::access::claims::{Claims, Denial};
 use roomkeep::access::pass::Pass;
 use roomkeep::access::revocations::Revocation;
-use roomkeep::protocol::message::Frame;
+use roomkeep::protocol::decode::Frame;
 use roomkeep::protocol::refusal::{CloseCode, Code};
 use roomkeep::protocol::role::Role;
 use roomkeep::room::admission::UNAUTHENTICATED;

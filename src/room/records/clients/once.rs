@@ -1,6 +1,6 @@
 //! Numbered messages, done exactly once (E1 to E5).
 
-use crate::protocol::message::Number;
+use crate::protocol::tag::Number;
 use crate::room::reply::{Rejection, Reply, outcome_of};
 use crate::room::state::State;
 

@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::Millis;
-use crate::protocol::message::Number;
 use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::tag::Number;
 use crate::room::table::{Record, Table};
-use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 use super::outcomes::{Outcome, Outcomes, RecordedOutcome};
 
@@ -43,6 +43,11 @@ impl Record for Client {
     type Key = String;
     type Index = ();
     const TABLE: &'static TableSql = &table!("client", ["client_id"], ["user_id", "last_seq", "seen", "outcomes"]);
+    const CREATION: Creation = Creation {
+        schema: 2,
+        create: "CREATE TABLE client (client_id TEXT PRIMARY KEY, user_id TEXT, last_seq INTEGER, seen INTEGER NOT NULL, \
+            outcomes TEXT NOT NULL) WITHOUT ROWID",
+    };
 
     fn row(id: String, client: &Self) -> Row {
         vec![

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::protocol::frames::ServerMessage;
+use crate::protocol::frames::fields::stored_selection;
+use crate::protocol::frames::fields::{FieldChange, Selection};
 use crate::protocol::json::Json;
-use crate::protocol::message::{FieldChange, Selection};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::{ServerMessage, stored_selection};
 use crate::room::reply::{Rejection, Writer};
 use crate::room::state::State;
 use crate::room::table::{Record, Saved};

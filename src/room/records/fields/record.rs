@@ -4,10 +4,10 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::protocol::Millis;
+use crate::protocol::frames::ChangeView;
 use crate::protocol::json::Json;
-use crate::protocol::reply::ChangeView;
 use crate::room::table::{Index, Record, Table};
-use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// A field, or the tombstone of one that was cleared.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,11 @@ impl Record for Field {
     type Index = FieldIndex;
     const TABLE: &'static TableSql =
         &table!("field", ["name"], ["version", "updated_at", "user_id", "client_id", "selection"]);
+    const CREATION: Creation = Creation {
+        schema: 1,
+        create: "CREATE TABLE field (name TEXT PRIMARY KEY, version INTEGER NOT NULL, updated_at INTEGER NOT NULL, \
+            user_id TEXT NOT NULL, selection TEXT) WITHOUT ROWID",
+    };
 
     fn row(name: String, field: &Self) -> Row {
         vec![

@@ -1,9 +1,9 @@
 //! What messages do to people (J1 to J7). On an error nothing has changed.
 
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::Join;
+use crate::protocol::frames::ServerMessage;
+use crate::protocol::frames::people::Join;
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::ServerMessage;
 use crate::room::connections::session::{Identity, Session};
 use crate::room::state::State;
 use crate::room::table::Record;

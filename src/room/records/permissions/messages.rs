@@ -1,10 +1,10 @@
 //! What messages and time do to permission requests and permissions (Q1 to Q5). On an error nothing has changed.
 
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::ClientMessage;
-use crate::protocol::permission::{Decision, NewRequest, PermissionMessage, Resolution, Response, Scope};
+use crate::protocol::frames::ClientMessage;
+use crate::protocol::frames::ServerMessage;
+use crate::protocol::frames::permission::{Decision, NewRequest, PermissionMessage, Resolution, Response, Scope};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::ServerMessage;
 use crate::room::records::Records;
 use crate::room::reply::Rejection;
 use crate::room::state::State;

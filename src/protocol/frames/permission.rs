@@ -3,10 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Millis;
-use super::json::Json;
-use super::reader::{Reader, bad};
-use super::refusal::{Code, Refusal};
+use crate::protocol::Millis;
+use crate::protocol::json::Json;
+use crate::protocol::reader::{Reader, bad};
+use crate::protocol::refusal::{Code, Refusal};
+#[cfg(test)]
+use crate::protocol::tag::MessageId;
 
 /// The default time to live of a request, in milliseconds: five minutes (Q3).
 pub const DEFAULT_WAIT: Millis = 300_000;
@@ -303,4 +305,63 @@ fn within(key: &str, size: usize, reader: &Reader<'_>) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(Code::LimitDetail, format!("`{key}` is {size} bytes long; the limit is {limit}.")))
+}
+
+/// What is sent about permissions, as a type for the SDK.
+#[cfg(test)]
+#[derive(ts_rs::TS)]
+#[ts(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase", optional_fields)]
+pub enum PermissionFrame {
+    /// Asks for a permission (Q1).
+    PermissionRequest {
+        /// A name of the author's own choice, a new one for each request.
+        request_id: String,
+        /// What it is for.
+        action: String,
+        /// Details, in the page's own form.
+        detail: Option<Json>,
+        /// How long it waits for an answer, in milliseconds: up to a day, and five minutes when left out.
+        ttl_ms: Option<u64>,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
+    /// Answers somebody else's request (Q2).
+    PermissionResponse {
+        /// The author's name for the request.
+        request_id: String,
+        /// The author.
+        user_id: String,
+        /// The decision.
+        decision: Decision,
+        /// How far it goes.
+        scope: Scope,
+        /// Why, for people.
+        reason: Option<String>,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
+    /// Takes the author's own request back (Q3).
+    PermissionCancelled {
+        /// The author's name for the request.
+        request_id: String,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
+    /// Takes a permission back (Q4).
+    PermissionRevoked {
+        /// Whose it is.
+        user_id: String,
+        /// What it is for.
+        action: String,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
 }

@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
-use super::Millis;
-use super::json::Extra;
-use super::reader::{Reader, bad, size_of_extra, within_value};
-use super::refusal::Refusal;
+use crate::protocol::Millis;
+use crate::protocol::json::Extra;
+use crate::protocol::reader::{Reader, bad, size_of_extra, within_value};
+use crate::protocol::refusal::Refusal;
+#[cfg(test)]
+use crate::protocol::tag::MessageId;
 
 /// `user_joined`.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,4 +88,52 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Join, Refusal> {
     ]);
     within_value(size_of_extra(&profile), reader.limits)?;
     Ok(Join { user_id, user_name: user_name.into_owned(), profile })
+}
+
+/// What is sent about the sender, as a type for the SDK.
+#[cfg(test)]
+#[derive(ts_rs::TS)]
+#[ts(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase", optional_fields)]
+pub enum PeopleFrame {
+    /// Who the person at this connection is (J1).
+    UserJoined {
+        /// The user's id.
+        user_id: String,
+        /// The user's name, for people.
+        user_name: String,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+        /// Further members, kept with the participant.
+        #[ts(flatten)]
+        profile: Extra,
+    },
+    /// Whether a participant is ready (J7).
+    UserReady {
+        /// The participant.
+        user_id: String,
+        /// The new flag.
+        is_ready: bool,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
+}
+
+/// What is sent about others, as a type for the SDK.
+#[cfg(test)]
+#[derive(ts_rs::TS)]
+#[ts(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase", optional_fields)]
+pub enum ModerationFrame {
+    /// Closes all connections of a user (A4).
+    Kick {
+        /// The user.
+        user_id: String,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
 }
