@@ -36,21 +36,17 @@ pub fn statements(commit: Vec<Write>) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut rows: Option<(&TableSql, Vec<Row>)> = None;
     for write in commit {
-        if let Write::Put(table, row) = write {
-            match &mut rows {
+        match write {
+            Write::Create => statements.extend(migrate_from(0)),
+            Write::Meta(meta) => statements.push(put_meta(meta)),
+            Write::Delete(table, key) => statements.push((table.delete, key)),
+            Write::Put(table, row) => match &mut rows {
                 Some((of, rows)) if *of == table => rows.push(row),
                 _ => {
                     let before = rows.replace((table, vec![row]));
                     statements.extend(before.into_iter().flat_map(|(table, rows)| table.put(rows)));
                 }
-            }
-            continue;
-        }
-        match write {
-            Write::Create => statements.extend(migrate_from(0)),
-            Write::Meta(meta) => statements.push(put_meta(meta)),
-            Write::Delete(table, key) => statements.push((table.delete, key)),
-            Write::Put(..) => {}
+            },
         }
     }
     statements.extend(rows.into_iter().flat_map(|(table, rows)| table.put(rows)));
