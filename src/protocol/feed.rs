@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::frames::people::RecordView;
+use super::frames::fields::FieldChanged;
+use super::frames::people::{ParticipantChanged, RecordView};
 use super::frames::{ChangeView, ChangesView, LISTED, ServerMessage};
 use super::json::{self, Json, encode};
 use super::{Millis, PROTOCOL};
@@ -191,22 +192,15 @@ fn all_as_changes(frame: &str, to: &Position) -> Option<String> {
     let selections = serde_json::from_str::<BTreeMap<Cow<'_, str>, Json>>(member("selections")?).ok()?;
     let stamps = selections.values().map(|selection| serde_json::from_str::<Stamp>(selection.text()));
     let stamps = stamps.collect::<Result<Vec<_>, _>>().ok()?;
-    let fields = selections.iter().zip(&stamps).map(|((field, selection), stamp)| ChangeView::Field {
-        version: stamp.version,
-        field,
-        selection: Some(selection),
-        user_id: &stamp.user_id,
-        updated_at: stamp.updated_at,
+    let fields = selections.iter().zip(&stamps).map(|((field, selection), Stamp { version, user_id, updated_at })| {
+        let (version, updated_at) = (*version, *updated_at);
+        ChangeView::Field(FieldChanged { version, field, selection: Some(selection), user_id, updated_at })
     });
     let participants = serde_json::from_str::<Vec<Person>>(member("participants")?).ok()?;
-    let people = participants.iter().map(|person| ChangeView::Participant {
-        version: person.version,
-        participant: RecordView {
-            id: &person.id,
-            name: &person.name,
-            is_ready: person.is_ready,
-            joined_at: person.joined_at,
-        },
+    let people = participants.iter().map(|person| {
+        let Person { id, name, is_ready, joined_at, version } = person;
+        let participant = RecordView { id, name, is_ready: *is_ready, joined_at: *joined_at };
+        ChangeView::Participant(ParticipantChanged { version: *version, participant })
     });
     let mut changes = fields.chain(people).collect::<Vec<_>>();
     for (name, change) in LISTED {

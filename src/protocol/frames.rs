@@ -11,16 +11,19 @@ pub mod sync;
 use serde::Serialize;
 
 use super::Millis;
-use super::json::{Extra, Json, encode};
+use super::json::{Json, encode};
 use super::reader::Reader;
 use super::refusal::{Code, Refusal};
 use super::tag::{MessageId, Tag};
 
 #[cfg(test)]
 use fields::StoredSelection;
-use fields::{ConflictView, FieldChange};
-use people::{Join, ParticipantView, RecordView};
-use permission::{GrantView, PermissionMessage, RequestView, Resolution, ResolutionView, Settlement, Status};
+use fields::{ConflictView, FieldChange, FieldChanged, FieldCleared, FieldSelected};
+use people::{Join, ParticipantChanged, ParticipantView, UserJoined, UserLeft, UserReady};
+use permission::{
+    GrantChanged, GrantRevoked, GrantView, PermissionMessage, RequestChanged, RequestMade, RequestResolved,
+    RequestUnanswered, RequestView, ResolutionView, Settlement, Status,
+};
 use presence::PresenceView;
 use sync::{Hello, WelcomeView};
 
@@ -171,101 +174,23 @@ impl ClientMessage {
 #[cfg_attr(test, derive(ts_rs::TS), ts(rename = "ServerFrame", optional_fields))]
 pub enum ServerMessage<'a> {
     /// Someone joined, or has a new name (J1).
-    UserJoined {
-        /// Who.
-        user_id: &'a str,
-        /// The name, for people.
-        user_name: &'a str,
-        /// When the user first joined in this life of the room.
-        joined_at: Millis,
-        /// Further members of the user's own message.
-        #[serde(flatten)]
-        profile: &'a Extra,
-    },
+    UserJoined(UserJoined<'a>),
     /// A participant's last connection is gone (J4).
-    UserLeft {
-        /// Who.
-        user_id: &'a str,
-        /// When the server last heard from the user.
-        last_seen: Millis,
-    },
+    UserLeft(UserLeft<'a>),
     /// A participant is ready, or no longer is (J7).
-    UserReady {
-        /// Who.
-        user_id: &'a str,
-        /// The new flag.
-        is_ready: bool,
-        /// The version that this change made.
-        version: u64,
-    },
+    UserReady(UserReady<'a>),
     /// A field was set (S8).
-    FieldSelected {
-        /// The stored selection.
-        #[cfg_attr(test, ts(as = "StoredSelection<'a>"))]
-        selection: &'a Json,
-        /// The version that this change made.
-        version: u64,
-    },
+    FieldSelected(FieldSelected<'a>),
     /// A field was cleared (S8).
-    FieldCleared {
-        /// Which.
-        field: &'a str,
-        /// By whom.
-        user_id: &'a str,
-        /// The version that this change made.
-        version: u64,
-    },
+    FieldCleared(FieldCleared<'a>),
     /// A permission is requested (S8).
-    PermissionRequest {
-        /// The author's name for the request.
-        request_id: &'a str,
-        /// The author.
-        user_id: &'a str,
-        /// What it is for.
-        action: &'a str,
-        /// Details, in the page's own form.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        detail: Option<&'a Json>,
-        /// When it was made.
-        created_at: Millis,
-        /// From when on no response reaches it.
-        expires_at: Millis,
-        /// The version that this change made.
-        version: u64,
-    },
+    PermissionRequest(RequestMade<'a>),
     /// A request is resolved (S8).
-    PermissionResponse {
-        /// The author's name for the request.
-        request_id: &'a str,
-        /// The author.
-        user_id: &'a str,
-        /// The decision.
-        #[serde(flatten)]
-        resolution: &'a Resolution,
-        /// The version that this change made.
-        version: u64,
-    },
+    PermissionResponse(RequestResolved<'a>),
     /// A request has ended without a response (S8).
-    PermissionCancelled {
-        /// The author's name for the request.
-        request_id: &'a str,
-        /// The author.
-        user_id: &'a str,
-        /// Present, and true, if nobody responded in time.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        expired: Option<bool>,
-        /// The version that this change made.
-        version: u64,
-    },
+    PermissionCancelled(RequestUnanswered<'a>),
     /// A permission is revoked (S8).
-    PermissionRevoked {
-        /// What it was for.
-        action: &'a str,
-        /// Whose it was.
-        user_id: &'a str,
-        /// The version that this change made.
-        version: u64,
-    },
+    PermissionRevoked(GrantRevoked<'a>),
     /// The room's full state (Y2); also the body of `GET /state` (H1).
     SyncResponse(Box<StateView<'a>>),
     /// What changed since the version that a client has (Y3, Y6).
@@ -408,8 +333,8 @@ type Listed = (&'static str, fn(u64, Json) -> ChangeView<'static>);
 /// The lists in a full state whose entries also appear in `changes`, each with its version: the name of the list, and the
 /// change that an entry of it becomes (H4).
 pub const LISTED: [Listed; 2] = [
-    ("requests", |version, request| ChangeView::Request { version, request }),
-    ("permissions", |version, grant| ChangeView::Grant { version, grant, ended: None }),
+    ("requests", |version, request| ChangeView::Request(RequestChanged { version, request })),
+    ("permissions", |version, grant| ChangeView::Grant(GrantChanged { version, grant, ended: None })),
 ];
 
 impl<'a> StateView<'a> {
@@ -459,56 +384,23 @@ pub struct ChangesView<'a> {
 #[cfg_attr(test, derive(ts_rs::TS), ts(rename = "Change"))]
 pub enum ChangeView<'a> {
     /// A field was set or cleared.
-    Field {
-        /// The change's version.
-        version: u64,
-        /// The field.
-        field: &'a str,
-        /// The stored selection, or null when it was cleared.
-        #[cfg_attr(test, ts(as = "Option<StoredSelection<'a>>"))]
-        selection: Option<&'a Json>,
-        /// Who made the change.
-        user_id: &'a str,
-        /// When.
-        updated_at: Millis,
-    },
+    Field(FieldChanged<'a>),
     /// A participant was recorded, renamed, or changed its ready flag.
-    Participant {
-        /// The change's version.
-        version: u64,
-        /// The participant.
-        participant: RecordView<'a>,
-    },
+    Participant(ParticipantChanged<'a>),
     /// A permission request was made or settled.
-    Request {
-        /// The change's version.
-        version: u64,
-        /// Its state.
-        #[cfg_attr(test, ts(as = "RequestView<'static>"))]
-        request: Json,
-    },
+    Request(RequestChanged),
     /// A permission was granted or ended.
-    Grant {
-        /// The change's version.
-        version: u64,
-        /// Its state, or its last one.
-        #[cfg_attr(test, ts(as = "GrantView<'static>"))]
-        grant: Json,
-        /// Present, and true, if it has ended.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        #[cfg_attr(test, ts(optional))]
-        ended: Option<bool>,
-    },
+    Grant(GrantChanged),
 }
 
 impl ChangeView<'_> {
     /// The change's version.
     pub fn version(&self) -> u64 {
         match self {
-            Self::Field { version, .. }
-            | Self::Participant { version, .. }
-            | Self::Request { version, .. }
-            | Self::Grant { version, .. } => *version,
+            Self::Field(change) => change.version,
+            Self::Participant(change) => change.version,
+            Self::Request(change) => change.version,
+            Self::Grant(change) => change.version,
         }
     }
 }

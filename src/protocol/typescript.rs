@@ -20,8 +20,7 @@ use super::frames::fields::{BatchChange, NewSelection, StoredSelection, WrittenB
 use super::frames::people::{ParticipantView, RecordView};
 use super::frames::permission::{Decision, GrantView, RequestView, Scope, Status};
 use super::frames::presence::PresenceView;
-use super::frames::sync::WelcomeView;
-use super::frames::{ChangeView, ChangesPage, ChangesView, ClientFrame, ServerMessage, StateView};
+use super::frames::{ChangeView, ChangesPage, ClientFrame, ServerMessage};
 use super::json::Json;
 use super::limits::Limits;
 use super::refusal::{CloseCode, Code};
@@ -75,41 +74,39 @@ const CLOSE_CODES: [CloseCode; 13] = [
 /// What ts-rs makes of a Rust type, as it is.
 struct Generator {
     config: Config,
-    /// Bodies of frames, which stand in the frames alone.
-    bodies: BTreeMap<String, Object>,
+    /// The types that the room's frames are made of, by their names, as ts-rs writes them.
+    parts: BTreeMap<String, Part>,
+}
+
+struct Part {
+    docs: Docs,
+    text: String,
 }
 
 impl Generator {
     fn new() -> Self {
         // The room's integers are those that JavaScript holds exactly.
         let config = Config::new().with_large_int("number");
-        let mut generator = Self { config, bodies: BTreeMap::new() };
-        let bodies = [
-            generator.body::<StateView<'static>>(),
-            generator.body::<ChangesView<'static>>(),
-            generator.body::<WelcomeView<'static>>(),
-        ];
-        generator.bodies.extend(bodies);
-        generator
+        let mut parts = Parts { config: &config, found: BTreeMap::new() };
+        ServerMessage::<'static>::visit_dependencies(&mut parts);
+        ClientFrame::visit_dependencies(&mut parts);
+        let parts = parts.found;
+        Self { config, parts }
     }
 
-    fn body<T: TS>(&self) -> (String, Object) {
-        let Declaration { name, shape, .. } = self.plain::<T>();
-        let object = match shape {
-            Shape::Object(object) => Some(object),
-            Shape::Name(_) | Shape::List(_) | Shape::Union(_) => None,
-        };
-        (name, object.expect("the body of a frame is an object"))
+    fn plain<T: TS>(&self) -> Declaration {
+        self.declaration(T::ident(&self.config), part_of::<T>(&self.config))
     }
 
-    fn plain<T: TS + ?Sized>(&self) -> Declaration {
-        let (name, mut text) = (T::ident(&self.config), T::inline(&self.config));
-        if name != "Json" {
-            // Of a map that is flattened ts-rs gives the values in full.
-            text = text.replace(&Json::inline(&self.config), "Json");
-        }
-        let docs = lines_of(&T::docs().unwrap_or_default());
-        Declaration { docs, name, shape: Shape::parse(&text, &self.bodies), docs_of_union: Vec::new() }
+    fn declaration(&self, name: String, Part { docs, text }: Part) -> Declaration {
+        let text_of = |name: &str| self.parts.get(name).map(|part| part.text.as_str());
+        Declaration { docs, name, shape: Shape::parse(&text, &text_of), docs_of_union: Vec::new() }
+    }
+
+    /// A part under its name.
+    fn part(&self, name: &str) -> Option<Declaration> {
+        let Part { docs, text } = self.parts.get(name)?;
+        Some(self.declaration(name.to_owned(), Part { docs: docs.clone(), text: text.clone() }))
     }
 
     /// A union of literals, with what is said of each in its enum `name`.
@@ -130,18 +127,11 @@ impl Generator {
 
     /// The same of all that clients send, which is a union of the families' unions.
     fn client_frames(&self) -> Vec<Declaration> {
-        let (union, parts) = (self.plain::<ClientFrame>(), self.reached_by::<ClientFrame>());
-        let part = |name: &str| parts.get(name).expect("a part of the union is reached from it");
+        let union = self.plain::<ClientFrame>();
+        let shape = |name: &str| self.part(name).expect("a part of the union is reached from it").shape;
         let families = union.shape.names().into_iter();
-        let families = families.flat_map(|name| objects(&part(name).shape, &docs_of_variants(name), "Message"));
+        let families = families.flat_map(|name| objects(&shape(name), &docs_of_variants(name), "Message"));
         with_union(families.collect(), union)
-    }
-
-    /// All types that this one is made of, by their names.
-    fn reached_by<T: TS + 'static>(&self) -> BTreeMap<String, Declaration> {
-        let mut reached = Reached { generator: self, types: BTreeMap::new() };
-        T::visit_dependencies(&mut reached);
-        reached.types
     }
 
     /// All that is in the file, in its order.
@@ -153,7 +143,6 @@ impl Generator {
         all.extend([self.plain::<RecordView<'static>>(), self.plain::<ParticipantView<'static>>()]);
         all.extend([self.plain::<PresenceView<'static>>()]);
         all.extend([self.plain::<RequestView<'static>>(), self.plain::<GrantView<'static>>()]);
-        let others = all.len();
         all.extend(self.family::<ChangeView<'static>>("ChangeView", "Change"));
         all.extend(self.family::<ServerMessage<'static>>("ServerMessage", "Frame"));
         all.extend([self.plain::<NewSelection>()]);
@@ -164,31 +153,42 @@ impl Generator {
         all.extend([self.plain::<FieldPut>(), self.plain::<FieldDelete>(), self.plain::<Problem>()]);
         all.extend([self.literals::<Code>("Code"), self.literals::<OtherCode>("OtherCode")]);
         all.push(close_codes());
-        // What else the room's frames are made of need not be listed here.
-        let mut unlisted = self.reached_by::<ServerMessage<'static>>();
-        unlisted.retain(|name, _| {
-            !self.bodies.contains_key(name) && all.iter().all(|declaration| declaration.name != *name)
-        });
-        all.splice(others..others, unlisted.into_values());
+        // What else these are made of need not be listed here.
+        let mut at = 0;
+        while let Some(names) = all.get(at).map(|declaration| declaration.shape.names()) {
+            let is_known = |name: &str| all.iter().any(|declaration| declaration.name == name);
+            let others = names.into_iter().filter(|name| !is_known(name)).collect::<BTreeSet<_>>();
+            let others = others.into_iter().filter_map(|name| self.part(name)).collect::<Vec<_>>();
+            all.extend(others);
+            at += 1;
+        }
         all
     }
 }
 
-/// Types that were come upon on the way from one type to those that it is made of.
-struct Reached<'a> {
-    generator: &'a Generator,
-    types: BTreeMap<String, Declaration>,
+/// Comes upon all types that one is made of.
+struct Parts<'a> {
+    config: &'a Config,
+    found: BTreeMap<String, Part>,
 }
 
-impl TypeVisitor for Reached<'_> {
+impl TypeVisitor for Parts<'_> {
     fn visit<T: TS + 'static + ?Sized>(&mut self) {
         // Those without a file of their own are TypeScript's.
-        if T::output_path().is_some() && !self.types.contains_key(&T::ident(&self.generator.config)) {
-            let declaration = self.generator.plain::<T>();
-            self.types.insert(declaration.name.clone(), declaration);
+        if T::output_path().is_some() && !self.found.contains_key(&T::ident(self.config)) {
+            self.found.insert(T::ident(self.config), part_of::<T>(self.config));
             T::visit_dependencies(self);
         }
     }
+}
+
+fn part_of<T: TS + ?Sized>(config: &Config) -> Part {
+    let mut text = T::inline(config);
+    if T::ident(config) != "Json" {
+        // Of a map that is flattened ts-rs gives the values in full.
+        text = text.replace(&Json::inline(config), "Json");
+    }
+    Part { docs: lines_of(&T::docs().unwrap_or_default()), text }
 }
 
 /// The objects of a union, each under a name of its own that ends with `ending`.

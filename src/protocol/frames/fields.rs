@@ -136,6 +136,49 @@ pub fn stored_selection(selection: &Selection, version: u64, updated_at: Millis)
     })
 }
 
+/// The body of the `field_selected` that others get (S8).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct FieldSelected<'a> {
+    /// The stored selection.
+    #[cfg_attr(test, ts(as = "StoredSelection<'a>"))]
+    pub selection: &'a Json,
+    /// The version that this change made.
+    pub version: u64,
+}
+
+/// The body of `field_cleared` (S8).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct FieldCleared<'a> {
+    /// Which.
+    pub field: &'a str,
+    /// By whom.
+    pub user_id: &'a str,
+    /// The version that this change made.
+    pub version: u64,
+}
+
+/// A change of the kind `field` (Y5).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct FieldChanged<'a> {
+    /// The change's version.
+    pub version: u64,
+    /// The field.
+    pub field: &'a str,
+    /// The stored selection, or null when it was cleared.
+    #[cfg_attr(test, ts(as = "Option<StoredSelection<'a>>"))]
+    pub selection: Option<&'a Json>,
+    /// Who made the change.
+    pub user_id: &'a str,
+    /// When.
+    pub updated_at: Millis,
+}
+
 /// Reads `field_selected` or `field_cleared`.
 pub(super) fn read(kind: &str, reader: &Reader<'_>) -> Result<FieldChange, Refusal> {
     if kind == "field_selected" {

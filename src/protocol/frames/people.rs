@@ -61,6 +61,57 @@ pub struct RecordView<'a> {
     pub joined_at: Millis,
 }
 
+/// The body of the `user_joined` that others get (J1).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct UserJoined<'a> {
+    /// Who.
+    pub user_id: &'a str,
+    /// The name, for people.
+    pub user_name: &'a str,
+    /// When the user first joined in this life of the room.
+    pub joined_at: Millis,
+    /// Further members of the user's own message.
+    #[serde(flatten)]
+    pub profile: &'a Extra,
+}
+
+/// The body of `user_left` (J4).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct UserLeft<'a> {
+    /// Who.
+    pub user_id: &'a str,
+    /// When the server last heard from the user.
+    pub last_seen: Millis,
+}
+
+/// The body of `user_ready` (J7).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct UserReady<'a> {
+    /// Who.
+    pub user_id: &'a str,
+    /// The new flag.
+    pub is_ready: bool,
+    /// The version that this change made.
+    pub version: u64,
+}
+
+/// A change of the kind `participant` (Y5).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct ParticipantChanged<'a> {
+    /// The change's version.
+    pub version: u64,
+    /// The participant.
+    pub participant: RecordView<'a>,
+}
+
 /// Reads `user_joined`.
 pub(super) fn read(reader: &Reader<'_>) -> Result<Join, Refusal> {
     let user_id = reader.id("userId")?;

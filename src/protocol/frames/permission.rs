@@ -256,6 +256,101 @@ pub struct GrantView<'a> {
     pub version: u64,
 }
 
+/// The body of the `permission_request` that others get (S8).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct RequestMade<'a> {
+    /// The author's name for the request.
+    pub request_id: &'a str,
+    /// The author.
+    pub user_id: &'a str,
+    /// What it is for.
+    pub action: &'a str,
+    /// Details, in the page's own form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<&'a Json>,
+    /// When it was made.
+    pub created_at: Millis,
+    /// From when on no response reaches it.
+    pub expires_at: Millis,
+    /// The version that this change made.
+    pub version: u64,
+}
+
+/// The body of the `permission_response` that others get (S8).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RequestResolved<'a> {
+    /// The author's name for the request.
+    pub request_id: &'a str,
+    /// The author.
+    pub user_id: &'a str,
+    /// The decision.
+    #[serde(flatten)]
+    pub resolution: &'a Resolution,
+    /// The version that this change made.
+    pub version: u64,
+}
+
+/// The body of `permission_cancelled` (S8).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct RequestUnanswered<'a> {
+    /// The author's name for the request.
+    pub request_id: &'a str,
+    /// The author.
+    pub user_id: &'a str,
+    /// Present, and true, if nobody responded in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expired: Option<bool>,
+    /// The version that this change made.
+    pub version: u64,
+}
+
+/// The body of `permission_revoked` (S8).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct GrantRevoked<'a> {
+    /// What it was for.
+    pub action: &'a str,
+    /// Whose it was.
+    pub user_id: &'a str,
+    /// The version that this change made.
+    pub version: u64,
+}
+
+/// A change of the kind `request` (Y5).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RequestChanged {
+    /// The change's version.
+    pub version: u64,
+    /// Its state.
+    #[cfg_attr(test, ts(as = "RequestView<'static>"))]
+    pub request: Json,
+}
+
+/// A change of the kind `grant` (Y5).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct GrantChanged {
+    /// The change's version.
+    pub version: u64,
+    /// Its state, or its last one.
+    #[cfg_attr(test, ts(as = "GrantView<'static>"))]
+    pub grant: Json,
+    /// Present, and true, if it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub ended: Option<bool>,
+}
+
 /// Reads a message of one of the four kinds.
 pub(super) fn read(kind: &str, reader: &Reader<'_>) -> Result<PermissionMessage, Refusal> {
     match kind {

@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::protocol::frames::ServerMessage;
-use crate::protocol::frames::fields::stored_selection;
-use crate::protocol::frames::fields::{FieldChange, Selection};
+use crate::protocol::frames::fields::{FieldChange, FieldCleared, FieldSelected, Selection, stored_selection};
 use crate::protocol::json::Json;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::room::reply::{Rejection, Writer};
@@ -70,7 +69,7 @@ fn select(state: &mut State, from: &Writer, selection: &Selection) -> Result<(),
     }
     let version = state.version + 1;
     let stored = stored_selection(selection, version, state.clock);
-    let frame = || ServerMessage::FieldSelected { selection: &stored, version }.encode();
+    let frame = || ServerMessage::FieldSelected(FieldSelected { selection: &stored, version }).encode();
     let text = state.is_heard_by_plain(from.connection).then(frame);
     put(state, from, &selection.field, &selection.user_id, Some(stored))?;
     state.tell_plain(from.connection, text);
@@ -80,7 +79,8 @@ fn select(state: &mut State, from: &Writer, selection: &Selection) -> Result<(),
 fn clear(state: &mut State, from: &Writer, name: &str, user_id: &str) -> Result<(), Refusal> {
     if state.records.fields.is_set(name) {
         put(state, from, name, user_id, None)?;
-        let frame = || ServerMessage::FieldCleared { field: name, user_id, version: state.version }.encode();
+        let frame =
+            || ServerMessage::FieldCleared(FieldCleared { field: name, user_id, version: state.version }).encode();
         let text = state.is_heard_by_plain(from.connection).then(frame);
         state.tell_plain(from.connection, text);
     }

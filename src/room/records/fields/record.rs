@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::protocol::Millis;
 use crate::protocol::frames::ChangeView;
+use crate::protocol::frames::fields::FieldChanged;
 use crate::protocol::json::Json;
 use crate::room::table::{Index, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
@@ -86,13 +87,13 @@ impl Record for Field {
     }
 
     fn change<'a>(name: &'a String, field: &'a Self) -> Option<ChangeView<'a>> {
-        Some(ChangeView::Field {
+        Some(ChangeView::Field(FieldChanged {
             version: field.version,
             field: name,
             selection: field.selection.as_ref(),
             user_id: &field.user_id,
             updated_at: field.updated_at,
-        })
+        }))
     }
 }
 

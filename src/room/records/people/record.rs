@@ -2,7 +2,7 @@
 
 use crate::protocol::Millis;
 use crate::protocol::frames::ChangeView;
-use crate::protocol::frames::people::RecordView;
+use crate::protocol::frames::people::{ParticipantChanged, RecordView};
 use crate::protocol::json::Extra;
 use crate::protocol::json::encode;
 use crate::room::connections::sessions::Sessions;
@@ -87,7 +87,7 @@ impl Record for Participant {
     fn change<'a>(user: &'a String, participant: &'a Self) -> Option<ChangeView<'a>> {
         let (name, is_ready, joined_at) = (participant.name.as_str(), participant.is_ready, participant.joined_at);
         let record = RecordView { id: user, name, is_ready, joined_at };
-        Some(ChangeView::Participant { version: participant.version, participant: record })
+        Some(ChangeView::Participant(ParticipantChanged { version: participant.version, participant: record }))
     }
 }
 

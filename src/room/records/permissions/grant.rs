@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::protocol::Millis;
-use crate::protocol::frames::permission::GrantView;
+use crate::protocol::frames::permission::{GrantChanged, GrantView};
 use crate::protocol::frames::{ChangeView, StateView};
 use crate::protocol::json::Json;
 use crate::room::table::{Index, Record, Table};
@@ -105,7 +105,11 @@ impl Record for Grant {
 
     fn change<'a>(key: &'a GrantKey, grant: &'a Self) -> Option<ChangeView<'a>> {
         let ended = grant.ended_at.map(|_| true);
-        Some(ChangeView::Grant { version: grant.version, grant: Json::of(&Self::view(key, grant)), ended })
+        Some(ChangeView::Grant(GrantChanged {
+            version: grant.version,
+            grant: Json::of(&Self::view(key, grant)),
+            ended,
+        }))
     }
 
     fn list<'a>(table: &'a Table<Self>, view: &mut StateView<'a>) {

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::Millis;
-use crate::protocol::frames::permission::{RequestView, ResolutionView};
-use crate::protocol::frames::permission::{Resolution, Settlement, Status};
+use crate::protocol::frames::permission::{
+    RequestChanged, RequestView, Resolution, ResolutionView, Settlement, Status,
+};
 use crate::protocol::frames::{ChangeView, StateView};
 use crate::protocol::json::{Json, encode};
 use crate::room::table::{Index, Record, Table};
@@ -207,7 +208,7 @@ impl Record for PermissionRequest {
 
     fn change<'a>(key: &'a RequestKey, request: &'a Self) -> Option<ChangeView<'a>> {
         let view = Json::of(&Self::view(key, request));
-        Some(ChangeView::Request { version: request.version(), request: view })
+        Some(ChangeView::Request(RequestChanged { version: request.version(), request: view }))
     }
 
     fn list<'a>(table: &'a Table<Self>, view: &mut StateView<'a>) {
