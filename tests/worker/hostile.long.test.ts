@@ -72,12 +72,14 @@ function row({ attack, report, room, others, memory, stall }: Outcome): string {
 /** What a user may have done in so many seconds, with a little for the clocks. */
 const allowed = (seconds: number) => 200 + 100 * (seconds + 0.5);
 
-test("N4 a server that stands still for 400 ms is seen to", async (t) => {
+// A test of the measuring itself. Somebody writes within a beat of the stop, and waits for what is left of it, so a stop
+// has to be longer than a beat and what is still prompt together, whenever it begins.
+test("N4 a server that stands still for 700 ms is seen to", async (t) => {
 	const pid = workerd();
 	const outcome = await run(t, "nothing", 2, async () => {
 		await sleep(500);
 		process.kill(pid, "SIGSTOP");
-		await sleep(400);
+		await sleep(BEAT + PROMPT + 250);
 		process.kill(pid, "SIGCONT");
 	});
 	for (const times of [outcome.room, outcome.others])
