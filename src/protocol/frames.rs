@@ -259,6 +259,9 @@ pub enum ServerMessage<'a> {
         /// With the code `out_of_order`: the next `seq`.
         #[serde(skip_serializing_if = "Option::is_none")]
         expected: Option<u64>,
+        /// With the code `limit_rate`: after how many milliseconds to send the same message again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<Millis>,
         /// Present, and true, if this was answered before.
         #[serde(skip_serializing_if = "Option::is_none")]
         duplicate: Option<bool>,
@@ -281,6 +284,7 @@ pub fn error(refusal: &Refusal, tag: &Tag, is_duplicate: bool) -> String {
         seq: tag.number.map(|number| number.seq),
         retry: refusal.is_retryable.then_some(true),
         expected: refusal.expected,
+        retry_after_ms: refusal.retry_after,
         duplicate: is_duplicate.then_some(true),
     }
     .encode()

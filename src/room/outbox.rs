@@ -34,6 +34,8 @@ pub struct Outbox {
     pub effects: Vec<Effect>,
     /// The response to a write over HTTP.
     pub written: Option<Written>,
+    /// The bytes of answers to readers that were made in this event.
+    pub answered: usize,
     /// Whether all of this goes out in this event: something reads or is relayed, and flushes what came before it (F6).
     pub flush_now: bool,
 }

@@ -151,6 +151,7 @@ impl State {
     /// Replies to a reader, after everything that came before.
     pub fn tell(&mut self, to: ConnectionId, text: String) {
         self.close_segment();
+        self.outbox.answered += text.len();
         self.outbox.frames.push(Outgoing::new(Audience::One(to), text));
         self.outbox.flush_now = true;
     }

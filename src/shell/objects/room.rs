@@ -14,10 +14,12 @@ use worker::{
 
 use crate::access::claims::Claims;
 use crate::access::pass::Admission;
+use crate::access::prices;
 use crate::access::revocations::Revocation;
 use crate::driver::Driver;
 use crate::protocol::Millis;
 use crate::protocol::refusal::Refusal;
+use crate::protocol::role::Role;
 use crate::protocol::write::{self, FieldWrite, QUERY_MEMBERS, Verb};
 use crate::room::Room;
 use crate::room::settings::{KEY_VARIABLES, Settings};
@@ -135,23 +137,28 @@ impl DurableObject for RoomObject {
             return self.enter(&request, entry).await;
         }
         let user = match entry {
-            Admission::Pass { user, .. } => Some(user),
+            Admission::Pass { user, pass } => Some((user, pass.role)),
             Admission::Anonymous | Admission::Unauthenticated => None,
         };
         let body = request.text().await?;
-        if let Some(user) = &user
-            && let Err(refusal) = self.room().driver.check_rate(user, body.len(), now())
+        let what = match path.as_str() {
+            "/write" => prices::Request::Write,
+            "/delete" => prices::Request::Delete,
+            _ => prices::Request::Read,
+        };
+        if let Some((user, role)) = &user
+            && let Err(refusal) = self.room().driver.check_rate(user, *role, what, body.len(), now())
         {
             return refused(&refusal);
         }
         match path.as_str() {
-            "/write" => self.write(&request, user.as_deref(), &query, &body).await,
+            "/write" => self.write(&request, user.as_ref().map(|(user, _)| user.as_str()), &query, &body).await,
             "/delete" => self.delete().await,
             "/changes" => {
                 let since = since(&query);
-                self.read(&request, |room, now| room.changes_page(&since, now))
+                self.read(&request, user, |room, now| room.changes_page(&since, now))
             }
-            _ => self.read(&request, |room, now| room.state(false, now)),
+            _ => self.read(&request, user, |room, now| room.state(false, now)),
         }
     }
 
@@ -273,7 +280,12 @@ impl RoomObject {
 
     /// Reads the room over HTTP. The tag covers what is versioned: who is online and the time are in the body and not
     /// in the tag (H1).
-    fn read(&self, request: &Request, body: impl FnOnce(&Room, i64) -> String) -> Result<Response> {
+    fn read(
+        &self,
+        request: &Request,
+        user: Option<(String, Role)>,
+        body: impl FnOnce(&Room, i64) -> String,
+    ) -> Result<Response> {
         let mut inner = self.room();
         let Inner { driver, platform } = &mut *inner;
         let now = now();
@@ -286,11 +298,11 @@ impl RoomObject {
         let known = request.headers().get("if-none-match")?.unwrap_or_default();
         let mut known = known.split(',').map(|known| known.trim().trim_start_matches("W/"));
         let is_known = known.any(|known| known == tag || known == "*");
-        let mut response = if is_known {
-            answer(304, "application/json", String::new())?
-        } else {
-            answer(200, "application/json", body(room, now))?
-        };
+        let (status, body) = if is_known { (304, String::new()) } else { (200, body(room, now)) };
+        if let Some((user, role)) = user {
+            driver.charge_answer(&user, role, body.len(), now);
+        }
+        let mut response = answer(status, "application/json", body)?;
         response.headers_mut().set("etag", &format!("W/{tag}"))?;
         Ok(response)
     }
@@ -384,5 +396,9 @@ fn done(outcome: std::result::Result<(), Refusal>) -> Result<Response> {
 
 fn refused(refusal: &Refusal) -> Result<Response> {
     let code = refusal.code.as_str();
-    problem(status_of(code), code, &refusal.message)
+    let mut response = problem(status_of(code), code, &refusal.message)?;
+    if let Some(millis) = refusal.retry_after {
+        response.headers_mut().set("retry-after", &millis.unsigned_abs().div_ceil(1_000).to_string())?;
+    }
+    Ok(response)
 }
