@@ -12,6 +12,7 @@ pub mod admission;
 pub mod audience;
 mod authentication;
 mod charging;
+pub mod comings;
 pub mod connections;
 pub mod deadlines;
 mod dispatch;
@@ -29,6 +30,7 @@ pub mod settings;
 pub mod state;
 pub mod table;
 pub mod turn;
+pub mod unread;
 pub mod views;
 mod waking;
 
@@ -269,6 +271,17 @@ impl Room {
         admission::admit(&self.state, &self.gate, entry, now)
     }
 
+    /// What a frame on this connection would cost now (X1).
+    pub fn cost_of(&self, from: ConnectionId, text: &str) -> Cost {
+        let frame = Frame::decode(text, &self.state.settings.limits);
+        charging::cost_of_frame(&self.state, from, &frame, text.len())
+    }
+
+    /// What a write over HTTP would cost now, beside being asked.
+    pub fn cost_of_write(&self, write: &FieldWrite) -> Cost {
+        charging::cost_of_write(&self.state, write)
+    }
+
     /// What storage must hold when nothing is staged. For tests of exactly that.
     pub fn stored(&self) -> Option<Stored> {
         let State { life, records, .. } = &self.state;
@@ -332,7 +345,6 @@ impl Room {
         if self.state.sessions.is_empty() {
             self.state.touch();
         }
-        self.state.outbox.flush_now = true;
         if self.state.sessions.len() == 1 {
             // A lone connection is not checked for silence.
             self.deadlines.arm_anew();
@@ -371,8 +383,8 @@ impl Room {
         let mut decision = account.decide(reading, bytes);
         let mut frame = (decision == RateDecision::Allow).then(decode);
         if let Some(frame) = &frame {
-            let price = charging::cost_of_frame(&self.state, from, frame, bytes).price(role).beyond(reading);
-            decision = account.decide(price, bytes);
+            let price = charging::cost_of_frame(&self.state, from, frame, bytes).price(role);
+            decision = account.decide_rest(price, reading, bytes);
         }
         match decision {
             RateDecision::Allow => return frame,

@@ -23,7 +23,7 @@ pub const READ_PART: usize = 16 * 1024;
 /// take at most a quarter of the room's time.
 pub const FRAMES_PART: usize = 50;
 /// The same for the bytes that it makes the room send.
-pub const SENT_PART: usize = 256 * 1024;
+pub const SENT_PART: usize = 512 * 1024;
 /// The same for the rows that are read when it wakes the room.
 pub const WOKEN_PART: usize = 100;
 /// How many rows can be read for the price of one that is written.
@@ -128,6 +128,8 @@ pub struct Around {
     pub tombstones_left: usize,
     /// Whether the room does not exist yet.
     pub is_new: bool,
+    /// Whether somebody is alone, and will no longer be.
+    pub is_alone: bool,
 }
 
 impl Around {
@@ -174,9 +176,7 @@ pub fn of_message(message: Result<&ClientMessage, &Refusal>, around: &Around) ->
         ClientMessage::Hello(_) => Cost { rows: 1, frames: around.flushed(), ..nothing },
         ClientMessage::Sync { .. } => Cost { rows, frames: around.flushed(), ..nothing },
         ClientMessage::OtherProtocol => nothing,
-        ClientMessage::Presence { .. } => {
-            Cost { rows, sent: (around.bytes + FRAME_BYTES) * around.greeted, ..nothing }
-        }
+        ClientMessage::Presence { .. } => Cost { rows, sent: (around.bytes + FRAME_BYTES) * around.greeted, ..nothing },
         // The user's own object is asked.
         ClientMessage::Auth { .. } => Cost { requests: 1, ..nothing },
         ClientMessage::Kick { .. } => {
@@ -187,9 +187,7 @@ pub fn of_message(message: Result<&ClientMessage, &Refusal>, around: &Around) ->
             match message {
                 // Made, ended and forgotten, with the room's own row; told of when it is made and when it expires. The
                 // alarm is set for it, and again when it rings, which is a request.
-                PermissionMessage::Request(_) => {
-                    Cost { rows: rows + 4, alarms: 2, requests: 1, ..around.told(2) }
-                }
+                PermissionMessage::Request(_) => Cost { rows: rows + 4, alarms: 2, requests: 1, ..around.told(2) },
                 // The permission is another row, which somebody may have to forget.
                 PermissionMessage::Response(_) => Cost { rows: rows + 4, ..told },
                 PermissionMessage::Cancel { .. } | PermissionMessage::Revoke { .. } => Cost { rows: rows + 3, ..told },
@@ -204,17 +202,20 @@ pub fn of_message(message: Result<&ClientMessage, &Refusal>, around: &Around) ->
 
 /// The rows of changes to fields.
 fn of_changes(changes: &[FieldChange], around: &Around) -> usize {
-    let (mut fields, mut cleared) = (BTreeSet::new(), BTreeSet::new());
-    for change in changes {
-        fields.insert(change.field());
-        match change {
-            FieldChange::Clear { field, .. } => cleared.insert(field),
-            FieldChange::Select(_) => false,
-        };
-    }
+    let is_clearing = |change: &&FieldChange| match change {
+        FieldChange::Clear { .. } => true,
+        FieldChange::Select(_) => false,
+    };
+    let (fields, cleared) = match changes {
+        [one] => (1, usize::from(is_clearing(&one))),
+        several => {
+            let fields = several.iter().map(FieldChange::field).collect::<BTreeSet<_>>().len();
+            (fields, several.iter().filter(is_clearing).count().min(fields))
+        }
+    };
     // Each is a row, and so is each tombstone that is forgotten, with the room's own.
-    let forgotten = cleared.len().saturating_sub(around.tombstones_left);
-    fields.len() + forgotten + usize::from(forgotten > 0)
+    let forgotten = cleared.saturating_sub(around.tombstones_left);
+    fields + forgotten + usize::from(forgotten > 0)
 }
 
 /// What can be asked of a room over HTTP.
@@ -242,9 +243,11 @@ pub fn of_request(request: Request, around: &Around) -> Cost {
     let asked = Cost { requests: 1, ..Cost::of_reading(around.bytes) };
     let created = if around.is_new { CREATED_ROWS } else { 0 };
     match request {
-        // It will leave, which writes when its user and its client were last seen. The alarm is set when somebody is no
-        // longer alone, and when somebody is alone again.
-        Request::Connect => Cost { rows: created + 2, alarms: 2, ..asked },
+        // The alarm is set for the end of its token; and when somebody is no longer alone, and is alone again.
+        Request::Connect => {
+            let alarms = if around.is_alone { 3 } else { 1 };
+            Cost { rows: created, alarms, ..asked }
+        }
         Request::Read => Cost { frames: around.flushed(), ..asked },
         // It notes when the user was last seen, and does not wait for other changes.
         Request::Write => {

@@ -105,9 +105,13 @@ impl Bucket {
         self.0.saturating_add(filling.gained(millis)).min(filling.full)
     }
 
-    /// How much is missing for something of this price.
-    fn missing(self, price: usize, filling: Filling) -> i64 {
-        (thousandths(price).min(filling.full) - self.0).max(0)
+    /// How much is missing for something of this price, so much of which has been charged.
+    fn missing(self, price: usize, charged: usize, filling: Filling) -> i64 {
+        // A debt holds up only what costs more.
+        if price <= charged {
+            return 0;
+        }
+        (thousandths(price).min(filling.full) - thousandths(charged) - self.0).max(0)
     }
 
     fn take(&mut self, price: usize) {
@@ -180,15 +184,21 @@ impl Rates {
 impl Account<'_> {
     /// Takes the price of something of this many bytes, if there is enough.
     pub fn decide(&mut self, price: Price, bytes: usize) -> RateDecision {
+        self.decide_rest(price, Price::default(), bytes)
+    }
+
+    /// The same for what is left of a price, so much of which has been charged.
+    pub fn decide_rest(&mut self, price: Price, charged: Price, bytes: usize) -> RateDecision {
         let rate = &mut *self.rate;
         let wait = |missing: i64, filling: Filling| match missing {
             0 => 0,
             _ => missing.div_euclid(filling.gained(1).max(1)).saturating_add(1),
         };
-        let missing = rate.messages.missing(price.messages, self.messages);
-        let wait = wait(missing, self.messages).max(wait(rate.writes.missing(price.writes, self.writes), self.writes));
+        let messages = rate.messages.missing(price.messages, charged.messages, self.messages);
+        let writes = rate.writes.missing(price.writes, charged.writes, self.writes);
+        let wait = wait(messages, self.messages).max(wait(writes, self.writes));
         if wait == 0 {
-            self.charge(price);
+            self.charge(price.beyond(charged));
             return RateDecision::Allow;
         }
         let now = rate.at;

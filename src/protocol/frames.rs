@@ -161,6 +161,9 @@ impl ClientMessage {
             "presence" if members.contains_key("presence") => {
                 return Err(Refusal::new(Code::ReservedType, "Only the server may send `presence` with a list."));
             }
+            "people" if members.contains_key("joined") || members.contains_key("left") => {
+                return Err(Refusal::new(Code::ReservedType, "Only the server may send `people` with these lists."));
+            }
             _ => Self::Relay { user_id: reader.author()? },
         };
         Ok(message)
@@ -177,6 +180,13 @@ pub enum ServerMessage<'a> {
     UserJoined(UserJoined<'a>),
     /// A participant's last connection is gone (J4).
     UserLeft(UserLeft<'a>),
+    /// Several people came and went (J9).
+    People {
+        /// Those who joined, or have a new name.
+        joined: Vec<UserJoined<'a>>,
+        /// Those whose last connection is gone.
+        left: Vec<UserLeft<'a>>,
+    },
     /// A participant is ready, or no longer is (J7).
     UserReady(UserReady<'a>),
     /// A field was set (S8).

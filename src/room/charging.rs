@@ -43,7 +43,8 @@ pub fn cost_of_write(state: &State, write: &FieldWrite) -> Cost {
         is_recorded: write.frame.tag.number.is_some(),
         ..of_writer(state, client, message)
     };
-    let (said, done) = (prices::of_message(message, &around), prices::of_request(Request::Write, &around_request(state, 0)));
+    let (said, done) =
+        (prices::of_message(message, &around), prices::of_request(Request::Write, &around_request(state, 0)));
     let (rows, frames) = (said.rows + done.rows, said.frames + done.frames);
     Cost { rows, frames, alarms: done.alarms, ..said }
 }
@@ -55,6 +56,7 @@ pub fn around_request(state: &State, bytes: usize) -> Around {
         greeted: state.sessions.greeted(),
         is_staged: !state.changes_nothing(),
         is_new: !state.life.is_stored(),
+        is_alone: state.sessions.len() == 1,
         ..Around::default()
     }
 }

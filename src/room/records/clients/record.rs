@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::Millis;
+use crate::protocol::limits::Limits;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::tag::Number;
-use crate::protocol::limits::Limits;
 use crate::room::table::{ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
@@ -80,9 +80,9 @@ impl Record for Client {
         Ok((id, client))
     }
 
-    /// Those that are known, and the names of as many forgotten ones.
+    /// Those that are known, and the names of as many forgotten ones. Beyond that, none is forgotten that is connected.
     fn most(limits: &Limits) -> usize {
-        2 * limits.clients
+        2 * limits.clients + limits.connections
     }
 
     fn text_bytes(id: &String, client: &Self) -> usize {

@@ -8,7 +8,7 @@ use crate::protocol::frames::ChangeView;
 use crate::protocol::frames::fields::FieldChanged;
 use crate::protocol::json::Json;
 use crate::protocol::limits::Limits;
-use crate::room::table::{ROW_CHARGE, Index, Record, Table};
+use crate::room::table::{Index, ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// A field, or the tombstone of one that was cleared.

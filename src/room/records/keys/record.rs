@@ -2,9 +2,9 @@
 
 use crate::protocol::Millis;
 use crate::protocol::json::encode;
+use crate::protocol::limits::Limits;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::room::records::clients::outcomes::{Outcome, RecordedOutcome};
-use crate::protocol::limits::Limits;
 use crate::room::table::{ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 

@@ -4,6 +4,7 @@ use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames::ServerMessage;
 use crate::protocol::frames::people::{Join, UserJoined, UserReady};
 use crate::protocol::refusal::{Code, Refusal};
+use crate::room::comings::Coming;
 use crate::room::connections::session::{Identity, Session};
 use crate::room::state::State;
 use crate::room::table::Record;
@@ -55,10 +56,10 @@ pub fn join(state: &mut State, from: ConnectionId, join: Join) -> Result<u64, Re
         state.records.people.put(join.user_id.clone(), participant);
     }
     state.version = version;
-    state.identify(from, Identity::Joined(join.user_id));
     if let Some(text) = announced {
-        state.tell_others(from, text);
+        state.tell_coming(from, &join.user_id, Coming::Joined, text);
     }
+    state.identify(from, Identity::Joined(join.user_id));
     Ok(version)
 }
 

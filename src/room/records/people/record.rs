@@ -5,8 +5,8 @@ use crate::protocol::frames::ChangeView;
 use crate::protocol::frames::people::{ParticipantChanged, RecordView};
 use crate::protocol::json::Extra;
 use crate::protocol::json::encode;
-use crate::room::connections::sessions::Sessions;
 use crate::protocol::limits::Limits;
+use crate::room::connections::sessions::Sessions;
 use crate::room::table::{ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 

@@ -7,7 +7,7 @@ use crate::protocol::frames::permission::{GrantChanged, GrantView};
 use crate::protocol::frames::{ChangeView, StateView};
 use crate::protocol::json::Json;
 use crate::protocol::limits::Limits;
-use crate::room::table::{ROW_CHARGE, Index, Record, Table};
+use crate::room::table::{Index, ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// The key of a permission: whose it is, and what it is for.

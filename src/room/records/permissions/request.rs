@@ -10,7 +10,7 @@ use crate::protocol::frames::permission::{
 use crate::protocol::frames::{ChangeView, StateView};
 use crate::protocol::json::{Json, encode};
 use crate::protocol::limits::Limits;
-use crate::room::table::{ROW_CHARGE, Index, Record, Table};
+use crate::room::table::{Index, ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// The key of a request: its author, and the author's name for it.
