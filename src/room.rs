@@ -344,6 +344,8 @@ impl Room {
         leave(&mut self.state, connection);
         if self.state.sessions.is_empty() {
             self.state.touch();
+            // Nobody is left to be told, or to wait for.
+            self.state.outbox.flush_now = true;
         }
         if self.state.sessions.len() == 1 {
             // A lone connection is not checked for silence.
