@@ -40,6 +40,14 @@ export class RoomClient {
 		this.#engine.close("closed");
 	}
 
+	/**
+	 * Ends the connection, and removes all that is stored on this device for this user, in all rooms: for when the user
+	 * logs out. What is pending is not sent any more. Rejects if storage fails.
+	 */
+	forget(): Promise<void> {
+		return this.#engine.forget();
+	}
+
 	/** The current snapshot. It is the same object until something changes. */
 	getSnapshot(): api.Snapshot {
 		return this.#engine.view.snapshot;
