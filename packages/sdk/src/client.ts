@@ -28,6 +28,10 @@ export class RoomClient {
 	constructor(options: api.RoomClientOptions) {
 		this.#engine = new Engine(options);
 		this.user = options.user;
+		// A method can be passed around on its own, and called on a proxy such as Vue makes of what it is given.
+		for (const name of Object.getOwnPropertyNames(RoomClient.prototype) as "close"[]) {
+			if (typeof this[name] === "function") this[name] = this[name].bind(this);
+		}
 	}
 
 	/** Connects, and from then on reconnects by itself. */
