@@ -16,11 +16,13 @@ pub mod message;
 pub mod origin;
 pub mod people;
 pub mod permission;
+pub mod precondition;
 pub mod presence;
 mod reader;
 pub mod refusal;
 pub mod reply;
 pub mod role;
+pub mod since;
 pub mod sync;
 pub mod tag;
 #[cfg(test)]

@@ -152,7 +152,9 @@ fn message(text: &str, reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
     let kind = reader.text("type")?;
     let message = match kind.as_ref() {
         "user_joined" => ClientMessage::Join(people::read(reader)?),
-        "user_ready" => ClientMessage::Ready { user_id: reader.id("userId")?, is_ready: reader.boolean("isReady")? },
+        "user_ready" => {
+            ClientMessage::Ready { user_id: reader.user_id("userId")?, is_ready: reader.boolean("isReady")? }
+        }
         "field_selected" | "field_cleared" => ClientMessage::Change(fields::read(&kind, reader)?),
         "batch" => ClientMessage::Batch(fields::read_batch(reader)?),
         "sync_request" => ClientMessage::Sync {
@@ -170,7 +172,7 @@ fn message(text: &str, reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
             return Err(Refusal::new(Code::ReservedType, format!("Only the server may send `{kind}`.")));
         }
         "auth" if reader.parsed::<String>("token").is_some() => ClientMessage::Auth { token: reader.token()? },
-        "kick" => ClientMessage::Kick { user_id: reader.id("userId")? },
+        "kick" => ClientMessage::Kick { user_id: reader.user_id("userId")? },
         "permission_request" | "permission_response" | "permission_cancelled" | "permission_revoked" => {
             ClientMessage::Permission(permission::read(&kind, reader)?)
         }
@@ -181,10 +183,10 @@ fn message(text: &str, reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
         // So is an `id` of another form.
         _ => return Ok(ClientMessage::Relay { user_id: reader.author()? }),
     };
-    if members.get("id").is_some_and(|raw| tag::message_id(raw).is_none()) {
+    if reader.optional("id").is_some_and(|raw| tag::message_id(raw).is_none()) {
         return Err(bad("`id` must be an integer or a string of 1 to 64 characters."));
     }
-    if members.get("seq").is_some_and(|raw| tag::seq(raw).is_none()) {
+    if reader.optional("seq").is_some_and(|raw| tag::seq(raw).is_none()) {
         return Err(bad("`seq` must be an integer from 1 to 9007199254740991, without a fraction or an exponent."));
     }
     Ok(message)
