@@ -32,7 +32,7 @@ function crates(manifest) {
 	const host = ask("rustc", ["-vV"])?.match(/^host: (.+)$/m)?.[1];
 	const platforms = [host, "wasm32-unknown-unknown"].flatMap((name) => ["--filter-platform", name]);
 	const args = ["metadata", "--locked", "--format-version=1", "--manifest-path", manifest, ...platforms];
-	const metadata = JSON.parse(ask("cargo", args) ?? fail(`cargo cannot read ${manifest} as its lock file has it.`));
+	const metadata = JSON.parse(ask("cargo", args) ?? fail(`cargo cannot read ${manifest} with its lock file.`));
 	const others = metadata.packages.filter(({ source }) => source !== null);
 	const unlicensed = others.filter(({ license }) => !meets(license ?? "", ALLOWED));
 	// All of the lock file, whatever platform it is for.
@@ -76,7 +76,7 @@ function text(path) {
 function advisories() {
 	const manifests = ask("cargo", ["deny", "--version"]) === undefined ? [] : MANIFESTS;
 	if (manifests.length === 0) {
-		console.log("\nNo crate was compared with advisories: that takes cargo-deny (`cargo install cargo-deny`).");
+		console.log("\nCrates were not checked against advisories: that needs cargo-deny (`cargo install cargo-deny`).");
 	}
 	return [...manifests.map(crateAdvisories), ...NPM_LOCKS.map(npmAdvisories)].every((isFine) => isFine);
 }
@@ -84,7 +84,7 @@ function advisories() {
 function crateAdvisories(manifest) {
 	const { status, stderr } = call("cargo", ["deny", "--manifest-path", manifest, "check", "advisories"]);
 	if (/failed to (fetch|open|load)/.test(stderr)) {
-		console.log(`\nThe crates of ${manifest} were not compared with advisories: the list of them cannot be had.`);
+		console.log(`\nThe crates of ${manifest} were not checked against advisories: the list could not be fetched.`);
 		return true;
 	}
 	if (status !== 0) console.error(stderr);
@@ -95,7 +95,7 @@ function npmAdvisories(lock) {
 	const { stdout } = call("npm", ["audit", "--json", "--package-lock-only", "--prefix", dirname(lock)]);
 	const counts = parsed(stdout)?.metadata?.vulnerabilities;
 	if (counts === undefined) {
-		console.log(`\nThe packages of ${lock} were not compared with advisories: the registry does not say.`);
+		console.log(`\nThe packages of ${lock} were not checked against advisories: the registry did not respond.`);
 		return true;
 	}
 	const isFine = counts.high + counts.critical === 0;

@@ -46,11 +46,11 @@ function choice() {
 	};
 	const { values, positionals } = parseArgs({ options, allowPositionals: true });
 	const unknown = positionals.filter((name) => !all.includes(name));
-	if (unknown.length > 0) fail(`There is no target ${unknown.join(", ")}. These are there: ${all.join(", ")}.`);
+	if (unknown.length > 0) fail(`There is no target ${unknown.join(", ")}. The targets are ${all.join(", ")}.`);
 	const seconds = Number(values.seconds);
-	if (!Number.isInteger(seconds) || seconds < 1) fail("--seconds takes a whole number from 1.");
+	if (!Number.isInteger(seconds) || seconds < 1) fail("--seconds must be a whole number of 1 or more.");
 	const seed = Number(values.seed);
-	if (!Number.isInteger(seed) || seed < 0) fail("--seed takes a whole number; 0 stands for another one each time.");
+	if (!Number.isInteger(seed) || seed < 0) fail("--seed must be a whole number; 0 picks a new one each time.");
 	return { targets: positionals.length > 0 ? positionals : all, seconds, seed, grow: values.grow };
 }
 

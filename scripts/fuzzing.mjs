@@ -17,7 +17,7 @@ const FLAGS = [
 
 /** The environment and the arguments for cargo, and the folder in which the programs then are. */
 export function fuzzing() {
-	const host = ask("rustc", ["-vV"])?.match(/^host: (.+)$/m)?.[1] ?? fail("rustc does not say what machine this is.");
+	const host = ask("rustc", ["-vV"])?.match(/^host: (.+)$/m)?.[1] ?? fail("rustc does not say which host this is.");
 	return {
 		env: { RUSTFLAGS: FLAGS.join(" "), CARGO_TARGET_DIR: join(root, "fuzz/target") },
 		// With a target named, cargo leaves build scripts and macros as they are.

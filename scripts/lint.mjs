@@ -1,4 +1,4 @@
-// `npm run lint`: formatters, linters and the type checker, warnings denied. `npm run format` mends what can be.
+// `npm run lint`: formatters, linters and the type checker, warnings denied. `npm run format` fixes what it can.
 
 import { demo } from "./build.mjs";
 import { dependencies } from "./deps.mjs";
@@ -39,7 +39,7 @@ for (const [command, args, env] of checks) {
 	try {
 		await run(command, args, { env });
 	} catch {
-		console.error(`\n${command} found something. \`npm run format\` mends what it can.`);
+		console.error(`\n${command} found something. \`npm run format\` fixes what it can.`);
 		process.exit(1);
 	}
 	done();

@@ -40,12 +40,15 @@ function wishes() {
 	}
 	const { user, room: rooms = [], role = "editor", name, ttl = "1h" } = values;
 	if (!user) fail(`Whose token is it?\n${USAGE}`);
-	if (!ROLES.includes(role)) fail(`--role takes ${ROLES.join(", ")}.`);
+	if (!ROLES.includes(role)) fail(`--role must be one of ${ROLES.join(", ")}.`);
 	if (rooms.length === 0 && role !== "admin") fail(`Which room is it for? 'collaboration/*' is all of them.\n${USAGE}`);
 	const odd = rooms.find((room) => !/^[^/*]+\/[^/]+$/.test(room));
-	if (odd) fail(`--room takes a kind of room and a room, 'collaboration/my-room' or 'collaboration/*', not '${odd}'.`);
+	if (odd)
+		fail(
+			`--room must be a kind of room and a room, such as 'collaboration/my-room' or 'collaboration/*', not '${odd}'.`,
+		);
 	const [, count, unit] =
-		/^([1-9]\d{0,8})([smhd])$/.exec(ttl) ?? fail("--ttl takes a time such as 30s, 15m, 8h or 7d.");
+		/^([1-9]\d{0,8})([smhd])$/.exec(ttl) ?? fail("--ttl must be a time such as 30s, 15m, 8h or 7d.");
 	return { user, rooms, role, name, seconds: Number(count) * SECONDS[unit] };
 }
 
@@ -57,7 +60,7 @@ function variables() {
 		const key = { kty: "oct", kid: "local", alg: "HS256", k: randomBytes(32).toString("base64url") };
 		appendFileSync(file, `AUTH_KEYS='${JSON.stringify({ keys: [key] })}'\n`, { mode: 0o600 });
 		console.error(
-			"There was no key, so one was made in .dev.vars. Start the server anew: it wants tokens from then on.",
+			"There was no key, so one was created in .dev.vars. Restart the server: from then on it requires tokens.",
 		);
 	}
 	return read();
@@ -68,10 +71,8 @@ function signingKey(text) {
 	try {
 		({ keys } = JSON.parse(text));
 	} catch {
-		fail("AUTH_KEYS is no JSON.");
+		fail("AUTH_KEYS is not JSON.");
 	}
 	const key = keys?.find(({ kty, d }) => kty === "oct" || (kty in ALGORITHMS && d !== undefined));
-	return (
-		key ?? fail("AUTH_KEYS holds public keys alone, and those sign nothing. The one who issues tokens has the other.")
-	);
+	return key ?? fail("AUTH_KEYS has only public keys, which cannot sign. Whoever issues tokens has the private ones.");
 }

@@ -10,8 +10,8 @@ use crate::access::rates::{RateDecision, RateKey, rate_limit_exceeded};
 use crate::access::revocations::Revocation;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
+use crate::protocol::frames;
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
-use crate::protocol::reply;
 use crate::protocol::write::FieldWrite;
 use crate::room::Room;
 use crate::room::audience::Audience;
@@ -324,7 +324,7 @@ impl Driver {
                 after_lost_commit.iter().for_each(|frame| platform.send(frame.audience, &frame.text));
             }
             for writer in &writers {
-                let text = reply::error(&storage_refusal(), &writer.tag, false);
+                let text = frames::error(&storage_refusal(), &writer.tag, false);
                 platform.send(Audience::One(writer.connection), &text);
             }
         } else {

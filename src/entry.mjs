@@ -1,8 +1,8 @@
-// What workerd loads. The room itself is Rust; around it stands what keeps one room's panic from hanging anyone.
+// What workerd loads. The room itself is Rust; this wrapper keeps one room's panic from hanging anyone.
 //
-// A panic traps the WebAssembly instance that all rooms of the isolate share. The generated glue then starts a fresh
-// instance at the next call, but the promises of the events in flight would stay open for good, and with
-// them their rooms awake. So every event is watched here, and fails as soon as the trap is seen.
+// A panic traps the WebAssembly instance that all rooms of the isolate share. A fresh instance starts at the next call,
+// but the promises of the events in flight would never settle, and would keep their rooms awake. So every event is watched
+// here, and fails as soon as the trap is seen.
 
 import { DurableObject } from "cloudflare:workers";
 import Worker, { RoomObject, UserObject } from "roomkeep-wasm";
@@ -11,7 +11,7 @@ import { hold } from "./shell/inbox.mjs";
 /** Rejects the events in flight. @type {Set<(error: Error) => void>} */
 const inFlight = new Set();
 
-/** The frame that tells a client its message was lost to a fault of ours. */
+/** The frame that tells a client that its message was lost to a fault on our side. */
 const INTERNAL_ERROR = JSON.stringify({
 	type: "error",
 	code: "internal",
@@ -27,10 +27,10 @@ const INTERNAL_PROBLEM = JSON.stringify({
 	detail: "The server failed while handling this. Send it again.",
 });
 
-/** How many traps there have been. The next call of a room starts it anew, in another instance. */
+/** How many traps there have been. After one, the next call to a room rebuilds it in another instance. */
 let traps = 0;
 
-/** The last of them: each event that it ends comes by with it once more. */
+/** The last trap: each event that it ends reports it again. */
 let lastTrap;
 
 /** Ends all events in flight if this was a trap. */
@@ -44,8 +44,8 @@ function end(error) {
 addEventListener("error", (event) => end(event.error));
 
 /**
- * A frame could not be handled. Its sender is told so if that is because of a trap. What the room had gathered until then
- * is lost with it: nobody was shown it, and nobody has an answer to it.
+ * A frame could not be handled. If that is because of a trap, its sender is told. What the room had staged until then is
+ * lost with it: it was shown to nobody, and nobody has a reply to it.
  */
 function fail(socket, error) {
 	end(error);
@@ -53,7 +53,7 @@ function fail(socket, error) {
 	throw error;
 }
 
-/** Runs an event such that a trap ends it with an error. */
+/** Runs an event so that a trap ends it with an error. */
 function watched(run) {
 	const { promise, resolve, reject } = Promise.withResolvers();
 	inFlight.add(reject);
@@ -76,7 +76,7 @@ export class Room extends DurableObject {
 		this.#room = new RoomObject(state, env);
 	}
 
-	/** The room, in the instance that works. What was held for one that is gone is held for this one, and is done first. */
+	/** The room, in the current instance. Frames held for an earlier instance are held for this one, and come first. */
 	#current() {
 		if (this.#traps !== traps) {
 			const held = this.#inbox;
@@ -95,8 +95,8 @@ export class Room extends DurableObject {
 		return watched(() => this.#current().alarm());
 	}
 
-	// Most frames are done with at once, so no promise and no function is made for them: bundlers give a function its name
-	// by a call that costs as much as reading the frame does.
+	// Most frames are finished at once, so no promise and no function is made for them: bundlers name functions by a call
+	// that costs as much as reading the frame.
 	webSocketMessage(socket, message) {
 		try {
 			const room = this.#current();

@@ -1,38 +1,38 @@
 // The classes that Rust exports, made to outlive the WebAssembly instance that they live in.
 //
-// A panic traps, and an instance that has trapped is of no use any more: what it had under way is torn apart in its memory.
-// So the first call after a trap throws all of its memory away and starts it anew, and an object of before is made
-// anew from what it was made of, as soon as it is called. All rooms of the isolate share the instance.
+// A panic traps, and an instance that has trapped is useless: whatever it was doing is left half done in its memory. So
+// the first call after a trap discards the memory and starts a new instance, and an object from before is rebuilt from its
+// constructor's arguments as soon as it is called. All rooms of the isolate share the instance.
 
 import { WorkerEntrypoint } from "cloudflare:workers";
 import * as wasm from "roomkeep-glue";
 
-// The frames of Rust's futures alone are more than the ten that V8 keeps.
+// The stack frames of Rust's futures alone exceed the ten that V8 keeps.
 Error.stackTraceLimit = 100;
 
-/** Whether the instance has trapped, which Rust's panic hook sets too, and how many there were before it. */
+/** Whether the instance has trapped, which Rust's panic hook also sets, and how many instances came before it. */
 const state = wasm.__worker_init_state();
 
-/** Starts the instance anew if it has trapped. */
+/** Starts a new instance if this one has trapped. */
 function restart() {
 	if (!state.criticalError) return;
-	console.log("The WebAssembly trapped and is started anew");
+	console.log("The WebAssembly instance trapped; starting a new one");
 	wasm.__wbg_reset_state();
 	state.criticalError = false;
 	state.instanceId += 1;
 }
 
-/** Has the next call restart the instance if this error was a trap. */
+/** Makes the next call restart the instance if this error was a trap. */
 function note(error) {
 	if (!(error instanceof WebAssembly.RuntimeError)) return;
-	console.error("The WebAssembly trapped:", error);
+	console.error("The WebAssembly instance trapped:", error);
 	state.criticalError = true;
 }
 
-// A trap in a future that a promise woke up is nobody's return value.
+// A trap in a future that a promise woke is not the return value of any call.
 addEventListener("error", (event) => note(event.error));
 
-/** A class with the methods of one of Rust's, whose objects are made anew in each instance in which they are called. */
+/** A class with the methods of a Rust one, whose objects are rebuilt in each instance in which they are called. */
 function lasting(Exported) {
 	return class Lasting {
 		#made;
@@ -50,7 +50,7 @@ function lasting(Exported) {
 				try {
 					this.#object = new Exported(...this.#made);
 				} catch (error) {
-					// Nobody knows what a constructor leaves behind that does not get to its end.
+					// There is no telling what a constructor that failed halfway has left behind.
 					state.criticalError = true;
 					throw error;
 				}

@@ -35,9 +35,11 @@ use crate::access::pass::Admission;
 use crate::access::rates::{RateDecision, rate_limit_exceeded};
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::{ClientMessage, Frame, Tag};
+use crate::protocol::decode::Frame;
+use crate::protocol::frames;
+use crate::protocol::frames::ClientMessage;
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
-use crate::protocol::reply as frames;
+use crate::protocol::tag::Tag;
 use crate::protocol::write::FieldWrite;
 
 use connections::hello::hello;
@@ -340,6 +342,7 @@ impl Room {
         }
         let frame = decode();
         if self.state.settings.requires_tokens && authentication::needs_check(&self.state, from, &frame) {
+            self.advance(now);
             return authentication::check(&mut self.state, &mut self.gate, from, frame);
         }
         if frame.message.as_ref().is_ok_and(ClientMessage::needs_pings) {

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::json::Extra;
 use crate::protocol::json::{self, Json};
-use crate::protocol::message::Extra;
 
 /// A value in a row or a parameter of a statement. As JSON it is null, a number or a string.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -131,7 +131,16 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// A table's name, columns and statements. Made by [`table!`].
+/// How a table was created. Deployed rooms were created with this, so it never changes once it is released.
+#[derive(Debug, Clone, Copy)]
+pub struct Creation {
+    /// The schema version that added the table.
+    pub schema: usize,
+    /// The statement that creates it, as of that version.
+    pub create: &'static str,
+}
+
+/// A table's name, columns and statements. Made by `table!`.
 #[derive(Debug)]
 pub struct TableSql {
     /// Its name.

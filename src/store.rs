@@ -1,5 +1,5 @@
-//! What a room keeps, as SQL: the schema and its migrations, commits to statements, rows to a [`Stored`]. Runs nothing;
-//! the host's SQLite and workerd's get the same statements. What a row of a kind holds is defined with the kind.
+//! What a room keeps, as SQL: migrations, commits to statements, rows to a [`Stored`]. Runs nothing; the host's SQLite and
+//! workerd's get the same statements. What a row of a kind holds and how its table is created is defined with the kind.
 //!
 //! One row for each record, and one for the room itself. Tables are `WITHOUT ROWID`, since the index behind a text key
 //! would be a second billed row. There is no log: what changed since a version follows from the rows' versions.
@@ -10,39 +10,24 @@ use crate::room::records::{Records, Stored};
 use crate::room::turn::{Meta, Write};
 use crate::sql::{Columns, Row, Sql, Statement, StoreError, TableSql, Value};
 
-/// Forward migrations. Entry `n` takes a room from schema `n` to `n + 1`. Entries are added and never changed.
-const MIGRATIONS: &[&[&str]] = &[
-    &[
-        "CREATE TABLE room (one INTEGER PRIMARY KEY CHECK (one = 1), schema INTEGER NOT NULL, epoch TEXT NOT NULL, \
-     floor INTEGER NOT NULL, touched INTEGER NOT NULL)",
-        "CREATE TABLE field (name TEXT PRIMARY KEY, version INTEGER NOT NULL, updated_at INTEGER NOT NULL, \
-     user_id TEXT NOT NULL, selection TEXT) WITHOUT ROWID",
-        "CREATE TABLE participant (user_id TEXT PRIMARY KEY, name TEXT NOT NULL, is_ready INTEGER NOT NULL, \
-     joined_at INTEGER NOT NULL, last_seen INTEGER NOT NULL, version INTEGER NOT NULL, profile TEXT NOT NULL) \
-     WITHOUT ROWID",
-    ],
-    &[
-        "ALTER TABLE field ADD COLUMN client_id TEXT",
-        "CREATE TABLE client (client_id TEXT PRIMARY KEY, user_id TEXT, last_seq INTEGER, seen INTEGER NOT NULL, \
-         outcomes TEXT NOT NULL) WITHOUT ROWID",
-        "CREATE TABLE idempotency_key (user_id TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, \
-         outcome TEXT NOT NULL, PRIMARY KEY (user_id, name)) WITHOUT ROWID",
-    ],
-    &[
-        "CREATE TABLE permission_request (user_id TEXT NOT NULL, request_id TEXT NOT NULL, action TEXT NOT NULL, \
-         detail TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, version INTEGER NOT NULL, \
-         settled_at INTEGER, settlement TEXT, PRIMARY KEY (user_id, request_id)) WITHOUT ROWID",
-        "CREATE TABLE permission (user_id TEXT NOT NULL, action TEXT NOT NULL, request_id TEXT NOT NULL, \
-         granted_by TEXT NOT NULL, granted_at INTEGER NOT NULL, version INTEGER NOT NULL, ended_at INTEGER, \
-         PRIMARY KEY (user_id, action)) WITHOUT ROWID",
-    ],
+/// Forward migrations beyond the tables that [`Records`] create: entry `n` takes a room from schema `n` to `n + 1`. Entries
+/// are added and never changed.
+const ALTERATIONS: &[&[&str]] = &[
+    &["CREATE TABLE room (one INTEGER PRIMARY KEY CHECK (one = 1), schema INTEGER NOT NULL, epoch TEXT NOT NULL, \
+       floor INTEGER NOT NULL, touched INTEGER NOT NULL)"],
+    &["ALTER TABLE field ADD COLUMN client_id TEXT"],
+    &[],
     // From here on the outcomes of clients are lines, which older builds cannot read. Older ones are read as they are.
     &[],
 ];
 
-/// The schema that this build reads and writes.
+/// The schema that this build reads and writes: that of the newest table or alteration.
 pub fn schema_version() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+    i64::try_from(newest_schema()).unwrap_or(i64::MAX)
+}
+
+fn newest_schema() -> usize {
+    Records::CREATIONS.iter().map(|creation| creation.schema).fold(ALTERATIONS.len(), usize::max)
 }
 
 /// The statements that carry out a commit. No two writes of a commit concern the same row, so their order does not
@@ -51,21 +36,17 @@ pub fn statements(commit: Vec<Write>) -> Vec<Statement> {
     let mut statements = Vec::new();
     let mut rows: Option<(&TableSql, Vec<Row>)> = None;
     for write in commit {
-        if let Write::Put(table, row) = write {
-            match &mut rows {
+        match write {
+            Write::Create => statements.extend(migrate_from(0)),
+            Write::Meta(meta) => statements.push(put_meta(meta)),
+            Write::Delete(table, key) => statements.push((table.delete, key)),
+            Write::Put(table, row) => match &mut rows {
                 Some((of, rows)) if *of == table => rows.push(row),
                 _ => {
                     let before = rows.replace((table, vec![row]));
                     statements.extend(before.into_iter().flat_map(|(table, rows)| table.put(rows)));
                 }
-            }
-            continue;
-        }
-        match write {
-            Write::Create => statements.extend(migrate_from(0)),
-            Write::Meta(meta) => statements.push(put_meta(meta)),
-            Write::Delete(table, key) => statements.push((table.delete, key)),
-            Write::Put(..) => {}
+            },
         }
     }
     statements.extend(rows.into_iter().flat_map(|(table, rows)| table.put(rows)));
@@ -175,7 +156,14 @@ fn read_meta(row: &[Value]) -> Result<Meta, StoreError> {
     Ok(Meta { epoch: columns.text()?, floor: columns.version()?, touched: columns.integer()? })
 }
 
+/// The statements that migrate a room from this schema to the newest. Each version alters older tables before it creates
+/// new ones.
 fn migrate_from(schema: i64) -> Vec<Statement> {
     let done = usize::try_from(schema).unwrap_or(usize::MAX);
-    MIGRATIONS.iter().skip(done).flat_map(|step| step.iter().map(|sql| (*sql, Vec::new()))).collect()
+    let steps = (done..newest_schema()).flat_map(|before| {
+        let altered = ALTERATIONS.get(before).into_iter().flat_map(|step| step.iter().copied());
+        let new = Records::CREATIONS.into_iter().filter(move |creation| creation.schema == before + 1);
+        altered.chain(new.map(|creation| creation.create))
+    });
+    steps.map(|sql| (sql, Vec::new())).collect()
 }

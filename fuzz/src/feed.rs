@@ -1,8 +1,9 @@
 //! `feed`: what the Worker makes of a room's frames for a reader of events (H4), whatever the frames are.
 
+use roomkeep::protocol::decode::Frame;
 use roomkeep::protocol::feed::{Feed, Position, Step};
+use roomkeep::protocol::frames::ClientMessage;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::message::{ClientMessage, Frame};
 
 use crate::json;
 

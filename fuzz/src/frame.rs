@@ -1,10 +1,13 @@
 //! `frame`: text as it comes from a socket (F1 to F5, E2, X1), read by the room and by a second reader of JSON.
 
+use roomkeep::protocol::decode::Frame;
 use roomkeep::protocol::feed::{Feed, Position, Step};
+use roomkeep::protocol::frames::fields::{FieldChange, Selection, stored_selection};
+use roomkeep::protocol::frames::people::{Join, UserJoined};
+use roomkeep::protocol::frames::{ClientMessage, ServerMessage};
 use roomkeep::protocol::limits::{Limits, MESSAGE_ID_CHARS, NESTING};
-use roomkeep::protocol::message::{ClientMessage, FieldChange, Frame, Join, MessageId, Selection};
 use roomkeep::protocol::refusal::{Code, Refusal};
-use roomkeep::protocol::reply::{ServerMessage, stored_selection};
+use roomkeep::protocol::tag::MessageId;
 
 use crate::json::{self, Document, Kind, Node};
 
@@ -148,7 +151,7 @@ fn joined(join: &Join, limits: &Limits) {
     assert!(!join.user_id.is_empty() && join.user_id.len() <= limits.name_bytes.max(255), "X1");
     assert!(!join.user_name.is_empty() && join.user_name.len() <= limits.user_name_bytes, "X1");
     let (user_id, user_name, profile) = (join.user_id.as_str(), join.user_name.as_str(), &join.profile);
-    let told = ServerMessage::UserJoined { user_id, user_name, joined_at: 1, profile }.encode();
+    let told = ServerMessage::UserJoined(UserJoined { user_id, user_name, joined_at: 1, profile }).encode();
     let told = json::read(&told).expect("what the room tells is JSON");
     assert!(!told.root.has_duplicate_keys(), "F1: what the room tells is a frame too");
     assert_eq!(told.root.get("userId").and_then(Node::string), Some(user_id));

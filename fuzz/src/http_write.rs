@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use roomkeep::protocol::decode::Frame;
+use roomkeep::protocol::frames::ClientMessage;
+use roomkeep::protocol::frames::fields::FieldChange;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::message::{ClientMessage, FieldChange, Frame};
 use roomkeep::protocol::refusal::Code;
 use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb, WriteHeaders};
 
@@ -45,7 +47,10 @@ fn check(request: &HttpWrite<'_>, limits: &Limits) {
             return;
         }
     };
-    assert!(is_bodiless || body.as_ref().is_some_and(|body| !body.root.has_duplicate_keys()), "H3: a body that is no object");
+    assert!(
+        is_bodiless || body.as_ref().is_some_and(|body| !body.root.has_duplicate_keys()),
+        "H3: a body that is no object"
+    );
     assert!(write.frame.tag.id.is_none(), "HTTP has its own answers");
     if let Some(client) = &write.client_id {
         assert!(!client.is_empty() && client.len() <= limits.name_bytes);

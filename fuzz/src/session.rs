@@ -5,18 +5,20 @@ mod listener;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use roomkeep::driver::Driver;
 use roomkeep::protocol::Millis;
+use roomkeep::protocol::decode::Frame;
+use roomkeep::protocol::frames::ClientMessage;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::message::{ClientMessage, Frame, Tag};
+use roomkeep::protocol::tag::Tag;
 use roomkeep::protocol::write::Verb;
-use roomkeep::room::views::Since;
-use roomkeep::room::turn::Written;
 use roomkeep::room::Room;
 use roomkeep::room::event::{Event, Pings};
 use roomkeep::room::gate::Gate;
-use roomkeep::room::settings::Settings;
 use roomkeep::room::records::Stored;
-use roomkeep::driver::Driver;
+use roomkeep::room::settings::Settings;
+use roomkeep::room::turn::Written;
+use roomkeep::room::views::Since;
 use roomkeep::store;
 
 use crate::json;

@@ -1,10 +1,10 @@
 //! `token`: claims, patterns of rooms, lists of origins and what a user's object tells a room (A1, A2, A7, A8).
 
-use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::origin::Origins;
 use roomkeep::access::claim_rules::ClaimRules;
 use roomkeep::access::claims::{CLOCK_SKEW, Claims};
 use roomkeep::access::revocations::Revocation;
+use roomkeep::protocol::limits::Limits;
+use roomkeep::protocol::origin::Origins;
 use serde_json::Value;
 
 /// The input is the claims of a token, and a room in its last line.

@@ -1,7 +1,7 @@
 //! Who may do what: the only table that says so (A4).
 
-use crate::protocol::message::ClientMessage;
-use crate::protocol::permission::PermissionMessage;
+use crate::protocol::frames::ClientMessage;
+use crate::protocol::frames::permission::PermissionMessage;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::role::Role;
 

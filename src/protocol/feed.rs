@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::json::{Json, encode};
-use super::people::RecordView;
-use super::reply::ServerMessage;
-use super::sync::{ChangeView, ChangesView};
+use super::frames::fields::FieldChanged;
+use super::frames::people::{ParticipantChanged, RecordView};
+use super::frames::{ChangeView, ChangesView, LISTED, ServerMessage};
+use super::json::{self, Json, encode};
 use super::{Millis, PROTOCOL};
 
 /// After how long a reader opens a stream again that has ended, in milliseconds.
@@ -92,19 +92,7 @@ struct Told<'a> {
     code: Option<String>,
 }
 
-/// The parts of a full state that become changes.
-#[derive(Deserialize)]
-struct Full<'a> {
-    #[serde(borrow)]
-    selections: BTreeMap<Cow<'a, str>, Json>,
-    participants: Vec<Person>,
-    #[serde(default)]
-    requests: Vec<Json>,
-    #[serde(default)]
-    permissions: Vec<Json>,
-}
-
-/// When a request or a permission last changed.
+/// When something that a full state lists last changed.
 #[derive(Deserialize)]
 struct Versioned {
     version: u64,
@@ -235,31 +223,28 @@ fn no_changes(at: &Position) -> String {
 
 /// A full state as changes since version 0, for a reader that discards what it had.
 fn all_as_changes(frame: &str, to: &Position) -> Option<String> {
-    let full = serde_json::from_str::<Full<'_>>(frame).ok()?;
-    let stamps = full.selections.values().map(|selection| serde_json::from_str::<Stamp>(selection.text()));
+    let object = json::object(frame).ok()?;
+    let member = |name: &str| object.members.get(name).map(RawValue::get);
+    let selections = serde_json::from_str::<BTreeMap<Cow<'_, str>, Json>>(member("selections")?).ok()?;
+    let stamps = selections.values().map(|selection| serde_json::from_str::<Stamp>(selection.text()));
     let stamps = stamps.collect::<Result<Vec<_>, _>>().ok()?;
-    let fields = full.selections.iter().zip(&stamps).map(|((field, selection), stamp)| ChangeView::Field {
-        version: stamp.version,
-        field,
-        selection: Some(selection),
-        user_id: &stamp.user_id,
-        updated_at: stamp.updated_at,
+    let fields = selections.iter().zip(&stamps).map(|((field, selection), Stamp { version, user_id, updated_at })| {
+        let (version, updated_at) = (*version, *updated_at);
+        ChangeView::Field(FieldChanged { version, field, selection: Some(selection), user_id, updated_at })
     });
-    let people = full.participants.iter().map(|person| ChangeView::Participant {
-        version: person.version,
-        participant: RecordView {
-            id: &person.id,
-            name: &person.name,
-            is_ready: person.is_ready,
-            joined_at: person.joined_at,
-        },
+    let participants = serde_json::from_str::<Vec<Person>>(member("participants")?).ok()?;
+    let people = participants.iter().map(|person| {
+        let Person { id, name, is_ready, joined_at, version } = person;
+        let participant = RecordView { id, name, is_ready: *is_ready, joined_at: *joined_at };
+        ChangeView::Participant(ParticipantChanged { version: *version, participant })
     });
-    let version_of = |json: &Json| serde_json::from_str::<Versioned>(json.text()).ok().map(|of| of.version);
-    let request = |request: Json| Some(ChangeView::Request { version: version_of(&request)?, request });
-    let requests = full.requests.into_iter().map(request).collect::<Option<Vec<_>>>()?;
-    let grant = |grant: Json| Some(ChangeView::Grant { version: version_of(&grant)?, grant, ended: None });
-    let grants = full.permissions.into_iter().map(grant).collect::<Option<Vec<_>>>()?;
-    let mut changes = fields.chain(people).chain(requests).chain(grants).collect::<Vec<_>>();
+    let mut changes = fields.chain(people).collect::<Vec<_>>();
+    for (name, change) in LISTED {
+        for listed in member(name).map_or(Ok(Vec::new()), serde_json::from_str::<Vec<Json>>).ok()? {
+            let of = serde_json::from_str::<Versioned>(listed.text()).ok()?;
+            changes.push(change(of.version, listed));
+        }
+    }
     changes.sort_by_key(ChangeView::version);
     let view = ChangesView {
         from: 0,

@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 
 use super::json;
 use super::limits::{ID_SEARCH_BYTES, MESSAGE_ID_CHARS};
-use super::permission;
 use super::reader::Reader;
 
 /// How a client recognises the reply to its message: by `id`, `seq` or both.
@@ -46,10 +45,10 @@ pub struct Number {
     pub content_mark: u32,
 }
 
-/// What a message carries.
-pub(super) fn of(reader: &Reader<'_>) -> Tag {
+/// What a message carries. `content` names the members that tell messages of a type apart, beside the usual ones.
+pub(super) fn of(reader: &Reader<'_>, content: fn(&str) -> &'static [&'static str]) -> Tag {
     let member = |key: &str| reader.members.get(key);
-    let number = |seq| Number { seq, content_mark: content_mark(reader) };
+    let number = |seq| Number { seq, content_mark: content_mark(reader, content) };
     Tag { id: member("id").and_then(message_id), number: member("seq").and_then(seq).map(number) }
 }
 
@@ -92,7 +91,7 @@ pub(super) fn seq(raw: &RawValue) -> Option<u64> {
 
 /// The content mark of a message: a hash of its kind, field, value and base version, however they are laid out. Two
 /// different messages share a mark once in four thousand million times; it detects a client's mistake (E2).
-fn content_mark(reader: &Reader<'_>) -> u32 {
+fn content_mark(reader: &Reader<'_>, content: fn(&str) -> &'static [&'static str]) -> u32 {
     let members = reader.members;
     let selection = reader.selection().and_then(|selection| selection.as_ref().ok());
     let member = |key: &str| {
@@ -107,9 +106,8 @@ fn content_mark(reader: &Reader<'_>) -> u32 {
         hash.json(given(key, member(key)));
     }
     let kind = members.get("type").and_then(|raw| json::string(raw.get()));
-    if kind.is_some_and(|kind| kind.starts_with("permission_")) {
-        permission::CONTENT.into_iter().for_each(|key| hash.json(given(key, member(key))));
-    }
+    let others = kind.map_or(&[] as &[&str], |kind| content(&kind));
+    others.iter().for_each(|key| hash.json(given(key, member(key))));
     hash.0
 }
 

@@ -9,23 +9,24 @@ mod syntax;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::LazyLock;
 
 use expect_test::expect_file;
-use ts_rs::{Config, TS};
+use ts_rs::{Config, TS, TypeVisitor};
 
 use super::PROTOCOL;
-use super::fields::{StoredSelection, WrittenBody};
+use super::frames::fields::{BatchChange, NewSelection, StoredSelection, WrittenBody};
+use super::frames::people::{ParticipantView, RecordView};
+use super::frames::permission::{Decision, GrantView, RequestView, Scope, Status};
+use super::frames::presence::PresenceView;
+use super::frames::{ChangeView, ChangesPage, ClientFrame, ServerMessage};
 use super::json::Json;
 use super::limits::Limits;
-use super::people::{ParticipantView, RecordView};
-use super::permission::{Decision, GrantView, RequestView, Scope, Status};
-use super::presence::PresenceView;
 use super::refusal::{CloseCode, Code};
-use super::reply::ServerMessage;
 use super::role::Role;
-use super::sync::{ChangeView, ChangesPage, ChangesView, StateView, WelcomeView};
 use super::tag::MessageId;
-use mirror::{BatchChange, ClientFrame, FieldDelete, FieldPut, NewSelection, OtherCode, Problem};
+use mirror::{FieldDelete, FieldPut, OtherCode, Problem};
 use syntax::{Declaration, Docs, Member, Object, Shape, lines_of};
 
 const HEADER: &str = "\
@@ -37,12 +38,21 @@ const HEADER: &str = "\
 /// What TypeScript has of itself.
 const LANGUAGE: [&str; 8] = ["null", "undefined", "boolean", "number", "string", "true", "false", "typeof PROTOCOL"];
 
-const PERMISSION: &str = include_str!("permission.rs");
-const REPLY: &str = include_str!("reply.rs");
-const REFUSAL: &str = include_str!("refusal.rs");
-const SYNC: &str = include_str!("sync.rs");
-const ROLE: &str = include_str!("role.rs");
-const MIRROR: &str = include_str!("typescript/mirror.rs");
+/// The files of src/protocol.
+static SOURCES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let (mut folders, mut sources) = (vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/protocol")], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the tests run beside their sources") {
+            let path = entry.expect("the folder can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                sources.push(std::fs::read_to_string(path).expect("a source is text"));
+            }
+        }
+    }
+    sources
+});
 
 /// All close codes, in the order in which they stand in their enum.
 const CLOSE_CODES: [CloseCode; 13] = [
@@ -64,95 +74,145 @@ const CLOSE_CODES: [CloseCode; 13] = [
 /// What ts-rs makes of a Rust type, as it is.
 struct Generator {
     config: Config,
-    /// Bodies of frames, which stand in the frames alone.
-    bodies: BTreeMap<String, Object>,
+    /// The types that the room's frames are made of, by their names, as ts-rs writes them.
+    parts: BTreeMap<String, Part>,
+}
+
+struct Part {
+    docs: Docs,
+    text: String,
 }
 
 impl Generator {
     fn new() -> Self {
         // The room's integers are those that JavaScript holds exactly.
         let config = Config::new().with_large_int("number");
-        let mut generator = Self { config, bodies: BTreeMap::new() };
-        let bodies = [
-            generator.body::<StateView<'static>>(),
-            generator.body::<ChangesView<'static>>(),
-            generator.body::<WelcomeView<'static>>(),
-        ];
-        generator.bodies.extend(bodies);
-        generator
-    }
-
-    fn body<T: TS>(&self) -> (String, Object) {
-        let Declaration { name, shape, .. } = self.plain::<T>();
-        let object = match shape {
-            Shape::Object(object) => Some(object),
-            Shape::Name(_) | Shape::List(_) | Shape::Union(_) => None,
-        };
-        (name, object.expect("the body of a frame is an object"))
+        let mut parts = Parts { config: &config, found: BTreeMap::new() };
+        ServerMessage::<'static>::visit_dependencies(&mut parts);
+        ClientFrame::visit_dependencies(&mut parts);
+        let parts = parts.found;
+        Self { config, parts }
     }
 
     fn plain<T: TS>(&self) -> Declaration {
-        let (name, mut text) = (T::ident(&self.config), T::inline(&self.config));
-        if name != "Json" {
-            // Of a map that is flattened ts-rs gives the values in full.
-            text = text.replace(&Json::inline(&self.config), "Json");
-        }
-        let docs = lines_of(&T::docs().unwrap_or_default());
-        Declaration { docs, name, shape: Shape::parse(&text, &self.bodies), docs_of_union: Vec::new() }
+        self.declaration(T::ident(&self.config), part_of::<T>(&self.config))
     }
 
-    /// A union of literals, with what `source` says of each in its enum `name`.
-    fn literals<T: TS>(&self, source: &str, name: &str) -> Declaration {
+    fn declaration(&self, name: String, Part { docs, text }: Part) -> Declaration {
+        let text_of = |name: &str| self.parts.get(name).map(|part| part.text.as_str());
+        Declaration { docs, name, shape: Shape::parse(&text, &text_of), docs_of_union: Vec::new() }
+    }
+
+    /// A part under its name.
+    fn part(&self, name: &str) -> Option<Declaration> {
+        let Part { docs, text } = self.parts.get(name)?;
+        Some(self.declaration(name.to_owned(), Part { docs: docs.clone(), text: text.clone() }))
+    }
+
+    /// A union of literals, with what is said of each in its enum `name`.
+    fn literals<T: TS>(&self, name: &str) -> Declaration {
         let declaration = self.plain::<T>();
-        let docs = docs_of_variants(source, name);
+        let docs = docs_of_variants(name);
         assert_eq!(declaration.shape.options().len(), docs.len(), "{name}");
         Declaration { docs_of_union: docs, ..declaration }
     }
 
     /// A union of objects that a member tells apart, and before it each of them under a name of its own that ends with
     /// `ending`.
-    fn family<T: TS>(&self, source: &str, name: &str, ending: &str) -> Vec<Declaration> {
+    fn family<T: TS>(&self, name: &str, ending: &str) -> Vec<Declaration> {
         let union = self.plain::<T>();
-        let docs = docs_of_variants(source, name);
-        assert_eq!(union.shape.options().len(), docs.len(), "{name}");
-        let named = union.shape.options().iter().zip(docs).map(|(shape, docs)| Declaration {
-            docs,
-            name: format!("{}{ending}", tag_of(shape).split('_').map(capitalized).collect::<String>()),
-            shape: shape.clone(),
-            docs_of_union: Vec::new(),
-        });
-        let mut family = named.collect::<Vec<_>>();
-        let names = family.iter().map(|declaration| Shape::Name(declaration.name.clone())).collect();
-        family.push(Declaration { shape: Shape::Union(names), ..union });
-        family
+        let family = objects(&union.shape, &docs_of_variants(name), ending);
+        with_union(family, union)
+    }
+
+    /// The same of all that clients send, which is a union of the families' unions.
+    fn client_frames(&self) -> Vec<Declaration> {
+        let union = self.plain::<ClientFrame>();
+        let shape = |name: &str| self.part(name).expect("a part of the union is reached from it").shape;
+        let families = union.shape.names().into_iter();
+        let families = families.flat_map(|name| objects(&shape(name), &docs_of_variants(name), "Message"));
+        with_union(families.collect(), union)
     }
 
     /// All that is in the file, in its order.
     fn all(&self) -> Vec<Declaration> {
         let mut all = vec![self.plain::<Json>(), self.plain::<MessageId>()];
-        all.extend([self.literals::<Role>(ROLE, "Role"), self.literals::<Decision>(PERMISSION, "Decision")]);
-        all.extend([self.literals::<Scope>(PERMISSION, "Scope"), self.literals::<Status>(PERMISSION, "Status")]);
+        all.extend([self.literals::<Role>("Role"), self.literals::<Decision>("Decision")]);
+        all.extend([self.literals::<Scope>("Scope"), self.literals::<Status>("Status")]);
         all.extend([self.plain::<Limits>(), self.plain::<StoredSelection<'static>>()]);
         all.extend([self.plain::<RecordView<'static>>(), self.plain::<ParticipantView<'static>>()]);
         all.extend([self.plain::<PresenceView<'static>>()]);
         all.extend([self.plain::<RequestView<'static>>(), self.plain::<GrantView<'static>>()]);
-        all.extend(self.family::<ChangeView<'static>>(SYNC, "ChangeView", "Change"));
-        all.extend(self.family::<ServerMessage<'static>>(REPLY, "ServerMessage", "Frame"));
+        all.extend(self.family::<ChangeView<'static>>("ChangeView", "Change"));
+        all.extend(self.family::<ServerMessage<'static>>("ServerMessage", "Frame"));
         all.extend([self.plain::<NewSelection>()]);
         // Not to be taken for the changes that the room tells.
-        all.extend(self.family::<BatchChange>(MIRROR, "BatchChange", "InBatch"));
-        all.extend(self.family::<ClientFrame>(MIRROR, "ClientFrame", "Message"));
+        all.extend(self.family::<BatchChange>("BatchChange", "InBatch"));
+        all.extend(self.client_frames());
         all.extend([self.plain::<ChangesPage<'static>>(), self.plain::<WrittenBody<'static>>()]);
         all.extend([self.plain::<FieldPut>(), self.plain::<FieldDelete>(), self.plain::<Problem>()]);
-        all.extend([self.literals::<Code>(REFUSAL, "Code"), self.literals::<OtherCode>(MIRROR, "OtherCode")]);
+        all.extend([self.literals::<Code>("Code"), self.literals::<OtherCode>("OtherCode")]);
         all.push(close_codes());
+        // What else these are made of need not be listed here.
+        let mut at = 0;
+        while let Some(names) = all.get(at).map(|declaration| declaration.shape.names()) {
+            let is_known = |name: &str| all.iter().any(|declaration| declaration.name == name);
+            let others = names.into_iter().filter(|name| !is_known(name)).collect::<BTreeSet<_>>();
+            let others = others.into_iter().filter_map(|name| self.part(name)).collect::<Vec<_>>();
+            all.extend(others);
+            at += 1;
+        }
         all
     }
 }
 
+/// Comes upon all types that one is made of.
+struct Parts<'a> {
+    config: &'a Config,
+    found: BTreeMap<String, Part>,
+}
+
+impl TypeVisitor for Parts<'_> {
+    fn visit<T: TS + 'static + ?Sized>(&mut self) {
+        // Those without a file of their own are TypeScript's.
+        if T::output_path().is_some() && !self.found.contains_key(&T::ident(self.config)) {
+            self.found.insert(T::ident(self.config), part_of::<T>(self.config));
+            T::visit_dependencies(self);
+        }
+    }
+}
+
+fn part_of<T: TS + ?Sized>(config: &Config) -> Part {
+    let mut text = T::inline(config);
+    if T::ident(config) != "Json" {
+        // Of a map that is flattened ts-rs gives the values in full.
+        text = text.replace(&Json::inline(config), "Json");
+    }
+    Part { docs: lines_of(&T::docs().unwrap_or_default()), text }
+}
+
+/// The objects of a union, each under a name of its own that ends with `ending`.
+fn objects(union: &Shape, docs: &[Docs], ending: &str) -> Vec<Declaration> {
+    assert_eq!(union.options().len(), docs.len(), "{union:?}");
+    let named = union.options().iter().zip(docs).map(|(shape, docs)| Declaration {
+        docs: docs.clone(),
+        name: format!("{}{ending}", tag_of(shape).split('_').map(capitalized).collect::<String>()),
+        shape: shape.clone(),
+        docs_of_union: Vec::new(),
+    });
+    named.collect()
+}
+
+/// Objects that have names, and their union behind them.
+fn with_union(mut objects: Vec<Declaration>, union: Declaration) -> Vec<Declaration> {
+    let names = objects.iter().map(|declaration| Shape::Name(declaration.name.clone())).collect();
+    objects.push(Declaration { shape: Shape::Union(names), ..union });
+    objects
+}
+
 /// The numbers with which connections are closed. Several reasons may have one number.
 fn close_codes() -> Declaration {
-    let docs = docs_of_variants(REFUSAL, "CloseCode");
+    let docs = docs_of_variants("CloseCode");
     assert_eq!(docs.len(), CLOSE_CODES.len(), "every close code is in the list");
     let mut by_number = BTreeMap::<u16, Docs>::new();
     for (code, docs) in CLOSE_CODES.iter().zip(docs) {
@@ -189,9 +249,13 @@ fn capitalized(word: &str) -> String {
 }
 
 /// What is said above each variant of an enum, which ts-rs leaves out. Formatted code has them at one indentation.
-fn docs_of_variants(source: &str, name: &str) -> Vec<Docs> {
-    let start = format!("pub enum {name}");
-    let body = source.lines().skip_while(|line| !line.starts_with(&start)).skip(1).take_while(|line| *line != "}");
+fn docs_of_variants(name: &str) -> Vec<Docs> {
+    let is_start = |line: &str| {
+        let rest = line.strip_prefix("pub enum ").and_then(|rest| rest.strip_prefix(name));
+        rest.is_some_and(|rest| rest.starts_with([' ', '<']))
+    };
+    let source = SOURCES.iter().find(|source| source.lines().any(is_start)).expect("the enum is in src/protocol");
+    let body = source.lines().skip_while(|line| !is_start(line)).skip(1).take_while(|line| *line != "}");
     let (mut docs, mut said) = (Vec::new(), String::new());
     for line in body.filter_map(|line| line.strip_prefix("    ")) {
         if line.starts_with("///") {

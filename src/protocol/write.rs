@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::decode::Frame;
 use super::json::{self, Extra, Json, encode};
 use super::limits::{IDEMPOTENCY_KEY_BYTES, Limits};
-use super::message::Frame;
 use super::precondition::Precondition;
 use super::refusal::{Code, Refusal};
 
@@ -171,8 +171,8 @@ fn bad(message: impl Into<String>) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::fields::FieldChange;
-    use crate::protocol::message::ClientMessage;
+    use crate::protocol::frames::ClientMessage;
+    use crate::protocol::frames::fields::FieldChange;
 
     fn read(verb: Verb, body: &str, query: &[(&str, &str)], key: Option<&str>) -> Result<FieldWrite, Refusal> {
         let query = query.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();

@@ -2,11 +2,15 @@
 
 use crate::access::claims::Denial;
 use crate::access::pass::{Admission, Pass};
+use crate::access::rates::{RateDecision, RateKey};
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::{ClientMessage, Frame, Hello, Tag};
+use crate::protocol::decode::Frame;
+use crate::protocol::frames;
+use crate::protocol::frames::ClientMessage;
+use crate::protocol::frames::sync::Hello;
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
-use crate::protocol::reply as frames;
+use crate::protocol::tag::Tag;
 
 use super::connections::hello::hello;
 use super::connections::leaving::close;
@@ -39,6 +43,11 @@ pub fn check(state: &mut State, gate: &mut Gate, from: ConnectionId, frame: Fram
         let text = frames::error(&refusal, &frame.tag, false);
         return replies::in_any_case(state, from, text);
     }
+    // A renewal is a sign of life like any message (J6).
+    if let Some(session) = state.sessions.get_mut(from) {
+        session.heard = state.clock;
+        state.outbox.attach.insert(from);
+    }
     state.outbox.effects.push(Effect::VerifyToken { connection: from, token });
     gate.check(from, frame, is_first);
 }
@@ -47,7 +56,7 @@ pub fn check(state: &mut State, gate: &mut Gate, from: ConnectionId, frame: Fram
 pub fn verified(
     state: &mut State,
     pacing: &mut Pacing,
-    gate: &Gate,
+    gate: &mut Gate,
     from: ConnectionId,
     frame: Frame,
     outcome: Result<(String, Pass), Denial>,
@@ -66,8 +75,17 @@ pub fn verified(
                 state.outbox.flush_now = true;
                 return None;
             }
+            // Opening a connection counts, in whichever way it is done (X1).
+            let rate = gate.rates.decide(&RateKey::User(user.clone()), 0, &state.settings.limits, now);
+            if rate != RateDecision::Allow {
+                close(state, from, CloseCode::Rate);
+                state.outbox.flush_now = true;
+                return None;
+            }
             state.sessions.remove_unauthenticated(from);
             admission::enter(state, from, Some((user, pass)));
+            // Its socket must not count as unauthenticated any longer, whatever becomes of the `hello`.
+            state.outbox.attach.insert(from);
             return self::hello(state, pacing, from, hello, tag, now);
         }
         (Ok(ClientMessage::Hello(_)), Err(denial)) => {

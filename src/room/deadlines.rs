@@ -1,6 +1,6 @@
 //! Everything that falls due by itself, in one table: when it is due, and what happens then.
 //!
-//! Deadlines are judged by the clock, not by the alarm: those of [`Deadline::AT_EVENTS`] at the start of every event,
+//! Deadlines are judged by the clock, not by the alarm: those of `Deadline::AT_EVENTS` at the start of every event,
 //! the others when the alarm rings, since they have to look at pings or at everyone. So an alarm that rings late delays
 //! nothing visible, and one that rings early does no harm. The object has one alarm, and setting it is a billed row.
 
@@ -9,7 +9,8 @@ use crate::protocol::refusal::CloseCode;
 
 use super::connections::leaving::{close, close_all};
 use super::connections::sessions::TOKEN_WAIT;
-use super::records::{clients, permissions};
+use super::dispatch;
+use super::records::clients;
 use super::state::State;
 
 /// A connection that has pinged counts as dead after this long without a sign of life, in milliseconds. Browsers
@@ -71,7 +72,7 @@ impl Deadline {
                     close(state, connection, CloseCode::Unauthorized);
                 }
             }
-            Self::Record => permissions::messages::settle_due(state),
+            Self::Record => dispatch::expire(state),
             Self::Client => {
                 clients::once::forget_unseen(state);
                 state.records.keys.forget_old(state.clock);

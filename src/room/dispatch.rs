@@ -1,10 +1,11 @@
-//! What each message from a connection in the room does, and how it is answered.
+//! What is done to the kinds of records: by each message from a connection in the room, with its reply, and by time.
 
 use crate::access::roles;
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::{ClientMessage, Tag};
+use crate::protocol::frames::ClientMessage;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::role::Role;
+use crate::protocol::tag::Tag;
 
 use super::connections::session::Session;
 use super::connections::{leaving, presence};
@@ -81,4 +82,9 @@ fn apply(
         // These change the connection itself, and were handled before.
         ClientMessage::Hello(_) | ClientMessage::OtherProtocol | ClientMessage::Auth { .. } => Ok(state.version),
     }
+}
+
+/// Does what is due by now in the records of each kind.
+pub fn expire(state: &mut State) {
+    permissions::messages::settle_due(state);
 }

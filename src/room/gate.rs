@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use crate::access::rates::Rates;
 use crate::access::revocations::RecentRevocations;
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::Frame;
+use crate::protocol::decode::Frame;
 
 /// How many bytes a connection may send after its `hello` while the token is being checked.
 const QUEUE_BYTES: usize = 256 * 1024;

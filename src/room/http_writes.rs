@@ -1,10 +1,12 @@
 //! Writing over HTTP: `PUT` and `DELETE` of a field (H3).
 
+use crate::protocol::frames::ClientMessage;
+use crate::protocol::frames::fields::FieldChange;
+use crate::protocol::frames::fields::WrittenBody;
+use crate::protocol::json::Extra;
 use crate::protocol::json::{Json, encode};
-use crate::protocol::message::{ClientMessage, Extra, FieldChange};
 use crate::protocol::precondition::{Precondition, field_tag};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::WrittenBody;
 use crate::protocol::write::FieldWrite;
 
 use super::records::{clients, fields, keys};

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::Tag;
+use crate::protocol::tag::Tag;
 
 use super::audience::Audience;
 use super::connections::session::Session;

@@ -1,5 +1,5 @@
 //! The kinds of records that a room keeps. Each kind is a folder here: what it is, its row, its bytes, its limit, its
-//! entry in `changes`, its deadlines, and what messages do to it. One line in [`kinds!`] makes the room keep it.
+//! entry in `changes`, its deadlines, and what messages do to it. One line in `kinds!` makes the room keep it.
 
 pub mod clients;
 pub mod fields;
@@ -8,7 +8,8 @@ pub mod people;
 pub mod permissions;
 
 use crate::protocol::Millis;
-use crate::protocol::reply::ChangeView;
+use crate::protocol::frames::{ChangeView, StateView};
+use crate::sql::Creation;
 
 use clients::record::Client;
 use fields::record::Field;
@@ -17,7 +18,7 @@ use people::record::Participant;
 use permissions::grant::Grant;
 use permissions::request::PermissionRequest;
 
-use super::table::{Rows, Scope, Table};
+use super::table::{Record, Rows, Scope, Table};
 use super::turn::{Meta, Write};
 
 /// Makes [`Records`] from one line for each kind: its name, and the type of its rows.
@@ -32,6 +33,9 @@ macro_rules! kinds {
         impl Records {
             /// How many kinds there are.
             pub const KINDS: usize = [$(stringify!($name)),+].len();
+
+            /// How each table was created.
+            pub const CREATIONS: [Creation; Self::KINDS] = [$(<$record as Record>::CREATION),+];
 
             /// Every table.
             pub fn tables(&self) -> [&dyn Rows; Self::KINDS] {
@@ -116,5 +120,10 @@ impl Records {
         // A request and the permission that it left have the same version, and keep their order.
         changes.sort_by_key(ChangeView::version);
         changes
+    }
+
+    /// Adds the lists of all kinds to the full state (Y2).
+    pub fn list<'a>(&'a self, view: &mut StateView<'a>) {
+        self.tables().into_iter().for_each(|table| table.list(view));
     }
 }

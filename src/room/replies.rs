@@ -1,8 +1,8 @@
 //! Replies to messages: acks, conflicts and errors (F3, F4, E3).
 
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::Tag;
-use crate::protocol::reply as frames;
+use crate::protocol::frames;
+use crate::protocol::tag::Tag;
 
 use super::audience::Audience;
 use super::outbox::StagedReply;

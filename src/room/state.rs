@@ -7,8 +7,9 @@
 
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
+use crate::protocol::frames;
+use crate::protocol::frames::{ChangesView, ServerMessage};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::{self, ChangesView, ServerMessage};
 
 use super::audience::Audience;
 use super::connections::session::Identity;
@@ -64,11 +65,15 @@ impl State {
         self.life.touch(self.clock, self.settings.time_to_live);
     }
 
-    /// Whether the room has space for this many more bytes (X1).
+    /// Whether the room has space for this many more bytes (X1). A change that does not grow the room is never refused,
+    /// however full it is: a limit may have been lowered, and tombstones may have filled it.
     ///
     /// # Errors
     /// It does not.
     pub fn check_growth(&self, added: usize, freed: usize) -> Result<(), Refusal> {
+        if added <= freed {
+            return Ok(());
+        }
         let (bytes, limit) = (self.records.bytes() + added - freed, self.settings.limits.room_bytes);
         if bytes <= limit {
             return Ok(());
@@ -150,8 +155,12 @@ impl State {
         self.outbox.flush_now = true;
     }
 
-    /// Something of this version is forgotten. If it was new, a segment that closed before has reported it.
-    pub fn forgotten(&mut self, version: u64) {
+    /// Something of this version is about to be forgotten, and must be reported while it is known. If it has been
+    /// reported already, no segment is closed: otherwise each change at a limit would go out in a frame of its own.
+    pub fn will_forget(&mut self, version: u64) {
+        if version > self.told {
+            self.close_segment();
+        }
         self.life.raise_floor(version);
     }
 
@@ -175,7 +184,7 @@ impl State {
             }
         }
         for (to, (seq, version)) in std::mem::take(&mut self.outbox.acks) {
-            let text = reply::ack(None, Some(seq), version, None, None);
+            let text = frames::ack(None, Some(seq), version, None, None);
             self.outbox.frames.push(Outgoing::new(Audience::One(to), text));
         }
     }

@@ -10,8 +10,8 @@ use std::fmt::Debug;
 use std::ops::Bound;
 
 use crate::protocol::Millis;
-use crate::protocol::reply::ChangeView;
-use crate::sql::{Columns, Row, StoreError, TableSql};
+use crate::protocol::frames::{ChangeView, StateView};
+use crate::sql::{Columns, Creation, Row, StoreError, TableSql};
 
 use super::turn::Write;
 
@@ -23,6 +23,9 @@ pub trait Record: Debug + Clone + PartialEq + Sized + 'static {
     type Index: Index<Self>;
     /// Its table in storage.
     const TABLE: &'static TableSql;
+    /// Since which schema version there is the table, and how it is created. A column added later is an entry in
+    /// `store.rs`.
+    const CREATION: Creation;
 
     /// All columns.
     fn row(key: Self::Key, record: &Self) -> Row;
@@ -56,6 +59,8 @@ pub trait Record: Debug + Clone + PartialEq + Sized + 'static {
     fn change<'a>(_key: &'a Self::Key, _record: &'a Self) -> Option<ChangeView<'a>> {
         None
     }
+    /// Adds the table's list to the full state (Y2), if it has one there.
+    fn list<'a>(_table: &'a Table<Self>, _view: &mut StateView<'a>) {}
 }
 
 /// What is kept beside the rows of a table. It is notified of every row that comes and goes; a row that changes does
@@ -266,6 +271,8 @@ pub trait Rows {
     fn version_before(&self, time: Millis) -> u64;
     /// The current state of the rows that changed after version `since`.
     fn changes<'a>(&'a self, scope: Scope, since: u64, into: &mut Vec<ChangeView<'a>>);
+    /// Adds the table's list to the full state, if it has one there.
+    fn list<'a>(&'a self, view: &mut StateView<'a>);
 }
 
 impl<R: Record> Rows for Table<R> {
@@ -327,5 +334,9 @@ impl<R: Record> Rows for Table<R> {
                 into.extend(dirty.filter_map(view));
             }
         }
+    }
+
+    fn list<'a>(&'a self, view: &mut StateView<'a>) {
+        R::list(self, view);
     }
 }

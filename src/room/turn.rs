@@ -4,8 +4,9 @@ use crate::access::claims::Denial;
 use crate::access::pass::Pass;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::{Extra, Tag};
+use crate::protocol::json::Extra;
 use crate::protocol::refusal::CloseCode;
+use crate::protocol::tag::Tag;
 use crate::sql::{Row, TableSql};
 
 use super::audience::Audience;

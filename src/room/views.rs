@@ -1,12 +1,11 @@
 //! What readers get: the full state, or what changed since a version.
 
 use crate::protocol::Millis;
+use crate::protocol::frames::people::ParticipantView;
+use crate::protocol::frames::{ChangesPage, ChangesView, ServerMessage, StateView};
 use crate::protocol::json::encode;
-use crate::protocol::reply::{ChangesPage, ChangesView, ParticipantView, ServerMessage, StateView};
 
 use super::connections::presence;
-use super::records::permissions::grant::Grant;
-use super::records::permissions::request::PermissionRequest;
 use super::state::State;
 use super::table::Scope;
 
@@ -22,18 +21,12 @@ pub enum Since {
 /// The frame with the full state, also the body of `GET /state` (Y2, H1). `reset`: the reader must discard what it had.
 pub fn state(state: &State, reset: bool, now: Millis) -> String {
     let records = &state.records;
-    ServerMessage::SyncResponse(Box::new(StateView {
-        version: state.version,
-        epoch: state.life.epoch(),
-        time: time(state, now),
-        selections: records.fields.selections(),
-        participants: participants(state),
-        presence: presence::shown(state),
-        requests: records.requests.iter().map(|(key, request)| PermissionRequest::view(key, request)).collect(),
-        permissions: records.grants.standing().map(|(key, grant)| Grant::view(key, grant)).collect(),
-        reset: reset.then_some(true),
-    }))
-    .encode()
+    let mut view = StateView::new(state.version, state.life.epoch(), time(state, now), records.fields.selections());
+    view.participants = participants(state);
+    view.presence = presence::shown(state);
+    records.list(&mut view);
+    view.reset = reset.then_some(true);
+    ServerMessage::SyncResponse(Box::new(view)).encode()
 }
 
 /// The reply to a reader that has version `since` of the life `epoch`, if it has anything: only what changed since, or

@@ -123,11 +123,11 @@ pub async fn check(env: &Env, token: &str, wish: Purpose<'_>) -> std::result::Re
         Ok(403) => Err(Denial::Revoked),
         Ok(429) => Err(Denial::Full),
         Ok(status) => {
-            worker::console_error!("a user's object answered {status}");
+            worker::console_error!("a user's object responded with {status}");
             Err(Denial::Unavailable)
         }
         Err(error) => {
-            worker::console_error!("a user's object did not answer: {error}");
+            worker::console_error!("a user's object did not respond: {error}");
             Err(Denial::Unavailable)
         }
     }

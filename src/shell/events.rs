@@ -17,8 +17,8 @@ use worker::{Delay, Env, Headers, Request, Response, ResponseBuilder, Result, We
 use crate::access::pass::Admission;
 use crate::protocol::Millis;
 use crate::protocol::feed::{self, Feed, Position, Step};
+use crate::protocol::json::Extra;
 use crate::protocol::limits::UNSENT_BYTES;
-use crate::protocol::message::Extra;
 use crate::room::settings::Settings;
 
 use super::environment::{now, random_id, variable};

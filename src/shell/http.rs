@@ -4,8 +4,8 @@ use serde::Serialize;
 use worker::{Headers, Request, Response, ResponseBuilder, Result, WebSocketPair};
 
 use crate::access::claims::Denial;
+use crate::protocol::json::Extra;
 use crate::protocol::json::encode;
-use crate::protocol::message::Extra;
 use crate::protocol::origin::Origins;
 use crate::protocol::refusal::CloseCode;
 

@@ -57,7 +57,7 @@ impl Workerd {
     /// Takes over an object's state. `flush` is what the flush timer calls.
     pub fn new(state: JsState, flush: impl FnMut() + 'static) -> Self {
         if let Err(error) = state.set_event_timeout(EVENT_TIMEOUT_MS) {
-            worker::console_error!("no event timeout: {error:?}");
+            worker::console_error!("the event timeout could not be set: {error:?}");
         }
         Self {
             storage: Storage::of(&state),
@@ -179,7 +179,7 @@ impl Platform for Workerd {
     fn erase(&mut self) {
         match self.storage.delete_all() {
             Ok(promise) => self.promises.push(promise),
-            Err(error) => worker::console_error!("storage was not deleted: {error:?}"),
+            Err(error) => worker::console_error!("storage could not be deleted: {error:?}"),
         }
     }
 
@@ -208,7 +208,7 @@ impl Platform for Workerd {
         let Some(peer) = self.sockets.get_mut(&connection) else { return };
         peer.standing = Standing::of(attachment);
         if let Err(error) = peer.socket.serialize_attachment(&JsValue::from_str(&encode(attachment))) {
-            worker::console_error!("a socket's attachment was not kept: {error:?}");
+            worker::console_error!("a socket's attachment could not be written: {error:?}");
         }
     }
 
@@ -238,7 +238,7 @@ impl Platform for Workerd {
     fn set_alarm(&mut self, at: Millis) {
         match self.storage.set_alarm(at) {
             Ok(promise) => self.promises.push(promise),
-            Err(error) => worker::console_error!("no alarm was set: {error:?}"),
+            Err(error) => worker::console_error!("the alarm could not be set: {error:?}"),
         }
     }
 

@@ -243,7 +243,7 @@ async fn revoke(request: &mut Request, env: &Env, door: &Door, user: &str) -> Re
     match door::revoke(env, user, jti.as_deref(), until).await.map(|answer| answer.status_code()) {
         Ok(204) => answer(204, "application/json", String::new()),
         Ok(_) | Err(_) => {
-            worker::console_error!("a revocation was not carried out wholly");
+            worker::console_error!("a revocation was carried out only in part");
             problem(503, "unavailable", "Not every room could be notified. Send this again.")
         }
     }

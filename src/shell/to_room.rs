@@ -56,7 +56,7 @@ impl ToRoom {
         match stub.fetch_with_request(forwarded).await {
             Ok(response) => Ok(response),
             Err(error) => {
-                worker::console_error!("the room did not answer: {error}");
+                worker::console_error!("the room did not respond: {error}");
                 problem(503, "unavailable", "The room did not respond. Try again.")
             }
         }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use roomkeep::protocol::decode::Frame;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::message::Frame;
 use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb, WriteHeaders};
 use serde_json::{Value, json};
 

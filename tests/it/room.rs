@@ -18,7 +18,7 @@ use roomkeep::access::pass::{Admission, Credentials};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::message::MessageId;
+use roomkeep::protocol::tag::MessageId;
 use roomkeep::room::Room;
 use roomkeep::room::audience::Audience;
 use roomkeep::room::connections::session::Identity;

@@ -370,8 +370,11 @@ test("it is tried again at once when the network is back, or the page is seen ag
 	};
 	let before = await wake();
 	window.dispatchEvent(new Event("online"));
+	window.dispatchEvent(new Event("online"));
 	await pass(1);
-	assert.equal(stage.network.sockets.length, before + 1);
+	window.dispatchEvent(new Event("online"));
+	await pass(1);
+	assert.equal(stage.network.sockets.length, before + 1, "an attempt that is on its way is left alone");
 	before = await wake();
 	document.visibilityState = "hidden";
 	document.dispatchEvent(new Event("visibilitychange"));
@@ -386,6 +389,16 @@ test("it is tried again at once when the network is back, or the page is seen ag
 	document.dispatchEvent(new Event("visibilitychange"));
 	await pass(10_000);
 	assert.deepEqual([stage.network.live, clock.countTimers()], [0, 0]);
+});
+
+test("a network that is back is no reason to give up a connection that lives: it is asked for a sign of life", async () => {
+	const { window } = page();
+	const stage = new Stage();
+	await stage.enter();
+	window.dispatchEvent(new Event("online"));
+	await pass(1);
+	assert.deepEqual([stage.network.last.said(), stage.network.sockets.length, stage.heard()], [["ping"], 1, []]);
+	stage.client.close();
 });
 
 test("X2 a refusal for good ends it with the room's reason, until it is connected again", async () => {
@@ -547,15 +560,15 @@ test("input that makes no sense is a TypeError that says what is wrong", () => {
 		() => client.clear(5),
 		() => client.rename(""),
 	])
-		assert.throws(call, /^TypeError: .* fields are texts, and not empty/);
+		assert.throws(call, /^TypeError: .* field names must be non-empty strings/);
 	for (const call of [
 		() => client.select("x"),
 		() => client.select("x", () => {}),
 		() => client.setPresence(undefined),
 	])
-		assert.throws(call, /^TypeError: A value is JSON/);
+		assert.throws(call, /^TypeError: A value must be JSON/);
 	assert.throws(() => client.select("x", 1n), TypeError);
-	assert.throws(() => client.transaction(async () => {}), /^TypeError: A transaction is not async/);
+	assert.throws(() => client.transaction(async () => {}), /^TypeError: A transaction must not be async/);
 	assert.equal(client.getSnapshot().pendingCount, 0, "nothing came of it");
 });
 

@@ -2,31 +2,61 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type ConnectionEvent, type ConnectionState, idle, next } from "../../packages/sdk/src/connection.ts";
 import { Link } from "../../packages/sdk/src/link.ts";
 import { clock, Network, onVirtualTime, pass } from "./scripted.ts";
 
 onVirtualTime();
 
+/** Whose link it is: takes what happens to the connection as a client does, and notes it. */
+class Owner {
+	state: ConnectionState = idle;
+	readonly told: unknown[][] = [];
+	readonly token: () => Promise<string | undefined>;
+
+	constructor(token: () => Promise<string | undefined> = async () => undefined) {
+		this.token = token;
+	}
+
+	dispatch(event: ConnectionEvent): void {
+		this.state = next(this.state, event);
+		if (event.type === "lost") this.told.push(["lost", event.reason, this.state.name === "closed"]);
+	}
+
+	greet(given: string | undefined): void {
+		this.told.push(["opened", given]);
+	}
+
+	frame(frame: object): void {
+		this.told.push(["frame", frame]);
+	}
+}
+
 /** A link, and what it told. */
-function linked(token: () => Promise<string | undefined> = async () => undefined) {
+function linked(token?: () => Promise<string | undefined>) {
 	const network = new Network();
-	const told: unknown[][] = [];
-	const handlers = {
-		token,
-		opened: (given: string | undefined) => told.push(["opened", given]),
-		frame: (frame: object) => told.push(["frame", frame]),
-		lost: (reason: string, isFinal: boolean) => told.push(["lost", reason, isFinal]),
+	const owner = new Owner(token);
+	const link = new Link("ws://room", network.WebSocket, owner);
+	/** Connects, as one that is wanted from now on. */
+	const connect = () => {
+		owner.state = idle;
+		owner.dispatch({ type: "connect" });
+		void link.connect();
 	};
-	const link = new Link("ws://room", network.WebSocket, handlers);
+	/** The room lets it in. */
+	const welcome = () => {
+		owner.dispatch({ type: "welcomed", connectionId: "c" });
+		link.calm();
+	};
 	/** Connects, and is let in. */
 	const enter = async () => {
-		link.connect();
+		connect();
 		await pass();
 		await network.last.open();
-		link.ready();
-		told.splice(0);
+		welcome();
+		owner.told.splice(0);
 	};
-	return { link, network, handlers, told, enter, heard: () => told.splice(0) };
+	return { link, owner, network, connect, welcome, enter, heard: () => owner.told.splice(0) };
 }
 
 test("F2 it pings every 25 s, and a pong is enough to go on", async () => {
@@ -70,8 +100,8 @@ test("any frame is a sign of life", async () => {
 });
 
 test("a connection on which the room never lets it in is given up after 10 s", async () => {
-	const { link, network, heard } = linked();
-	link.connect();
+	const { link, network, heard, connect } = linked();
+	connect();
 	await pass();
 	await network.last.open();
 	await network.last.say({ type: "user_joined" }, "pong");
@@ -85,8 +115,8 @@ test("a connection on which the room never lets it in is given up after 10 s", a
 });
 
 test("a connection that does not open is tried anew after 4 s", async () => {
-	const { link, network, heard } = linked();
-	link.connect();
+	const { link, network, heard, connect } = linked();
+	connect();
 	await pass(4_000);
 	assert.deepEqual([heard(), network.last.readyState], [[["lost", "unreachable", false]], 3]);
 	assert.ok((await network.next()) <= 1_250);
@@ -95,8 +125,8 @@ test("a connection that does not open is tried anew after 4 s", async () => {
 
 test("attempts come at growing distances below 6 s, and others' than another link's", async () => {
 	const distances = async () => {
-		const { link, network } = linked();
-		link.connect();
+		const { link, network, connect } = linked();
+		connect();
 		await pass();
 		const all: number[] = [];
 		for (let i = 0; i < 12; i += 1) {
@@ -151,13 +181,22 @@ for (const code of [1000, 1001, 1006, 1011, 1012, 4408, 4429, 4500, 4508]) {
 	});
 }
 
+test("X2 a room that closes it as silent is left alone for a while, as after any other close", async () => {
+	const { link, network, enter, heard } = linked();
+	await enter();
+	await network.last.end(4408, "silent");
+	assert.deepEqual(heard(), [["lost", "silent", false]]);
+	assert.ok((await network.next()) >= 400);
+	link.close();
+});
+
 test("X2 after 4401 it asks for another token once, and gives up when that is refused too", async () => {
 	const tokens: string[] = [];
-	const { link, network, heard } = linked(async () => {
+	const { link, network, heard, connect } = linked(async () => {
 		tokens.push(`t${tokens.length}`);
 		return tokens.at(-1);
 	});
-	link.connect();
+	connect();
 	await pass();
 	for (const [i, isFinal] of [false, true].entries()) {
 		await network.last.open();
@@ -171,7 +210,7 @@ test("X2 after 4401 it asks for another token once, and gives up when that is re
 	await pass(30_000);
 	assert.deepEqual([tokens.length, network.sockets.length, clock.countTimers()], [2, 2, 0]);
 	// Whoever connects it again begins anew.
-	link.connect();
+	connect();
 	await pass();
 	await network.last.open();
 	await network.last.end(4401, "unauthorized");
@@ -181,7 +220,7 @@ test("X2 after 4401 it asks for another token once, and gives up when that is re
 
 test("X2 a token that was taken and has ended is replaced as often as that happens", async () => {
 	let tokens = 0;
-	const { link, network, enter, heard } = linked(async () => {
+	const { link, network, enter, heard, welcome } = linked(async () => {
 		tokens += 1;
 		return `t${tokens}`;
 	});
@@ -192,7 +231,7 @@ test("X2 a token that was taken and has ended is replaced as often as that happe
 		await network.next();
 		await network.last.open();
 		assert.deepEqual(heard(), [["opened", `t${i}`]]);
-		link.ready();
+		welcome();
 	}
 	link.close();
 });
@@ -207,12 +246,12 @@ test("X2 without a token a 4401 is the end", async () => {
 test("a token that cannot be had fails the attempt, which is told and made again", async () => {
 	let isOut = true;
 	let asked = 0;
-	const { link, network, heard } = linked(async () => {
+	const { link, network, heard, connect } = linked(async () => {
 		asked += 1;
 		if (isOut) throw new Error("no session");
 		return "t";
 	});
-	link.connect();
+	connect();
 	await pass();
 	assert.deepEqual([asked, heard()], [1, [["lost", "no_token", false]]]);
 	await pass(60_000);
@@ -232,31 +271,27 @@ test("a token that cannot be had fails the attempt, which is told and made again
 });
 
 test("a WebSocket that cannot even be made is as one that does not open", async () => {
-	const told: unknown[] = [];
 	const broken = class {
 		constructor() {
 			throw new DOMException("The page is on HTTPS.", "SecurityError");
 		}
 	};
-	const link = new Link("ws://room", broken, {
-		token: async () => undefined,
-		opened: assert.fail,
-		frame: () => assert.fail(),
-		lost: (reason, isFinal) => told.push([reason, isFinal]),
-	});
-	link.connect();
+	const owner = new Owner();
+	owner.dispatch({ type: "connect" });
+	const link = new Link("ws://room", broken, owner);
+	void link.connect();
 	await pass(3_000);
-	assert.ok(told.length >= 2, "it goes on trying");
-	assert.deepEqual(told[0], ["unreachable", false]);
+	assert.ok(owner.told.length >= 2, "it goes on trying");
+	assert.deepEqual(owner.told[0], ["lost", "unreachable", false]);
 	link.close();
 });
 
-test("wake() looks whether a connection lives", async () => {
+test("ping() looks whether a connection lives", async () => {
 	const { link, network, enter, heard } = linked();
 	await enter();
 	await pass(1_000);
-	link.wake();
-	link.wake();
+	link.ping();
+	link.ping();
 	assert.deepEqual(network.last.said(), ["ping", "ping"]);
 	await pass(9_999);
 	assert.deepEqual(heard(), []);
@@ -265,12 +300,9 @@ test("wake() looks whether a connection lives", async () => {
 	link.close();
 });
 
-test("wake() tries again at once instead of waiting, and leaves an attempt that is on its way alone", async () => {
-	const { link, network } = linked();
-	link.wake();
-	await pass();
-	assert.equal(network.sockets.length, 0, "it was not asked to connect");
-	link.connect();
+test("who connects it while it waits has an attempt at once, and not the one that it waited for beside it", async () => {
+	const { link, network, connect } = linked();
+	connect();
 	await pass();
 	for (let i = 0; i < 8; i += 1) {
 		await network.last.fail();
@@ -278,27 +310,26 @@ test("wake() tries again at once instead of waiting, and leaves an attempt that 
 	}
 	await network.last.fail();
 	const { length } = network.sockets;
-	link.wake();
-	await pass();
-	assert.equal(network.sockets.length, length + 1);
-	link.wake();
+	void link.connect();
 	await pass();
 	assert.equal(network.sockets.length, length + 1);
 	await pass(3_000);
-	assert.equal(network.live, 1, "the attempt that it waited for is not made beside it");
+	assert.equal(network.live, 1);
+	await network.last.fail();
+	assert.ok((await network.next()) <= 1_210, "the distances begin anew");
 	link.close();
 });
 
-test("wake() does not wait either where there was no socket yet", async () => {
+test("it does not wait either where there was no socket yet", async () => {
 	let asked = 0;
-	const { link } = linked(async () => {
+	const { link, connect } = linked(async () => {
 		asked += 1;
 		throw new Error("offline");
 	});
-	link.connect();
+	connect();
 	await pass(20_000);
 	const before = asked;
-	link.wake();
+	void link.connect();
 	await pass();
 	assert.equal(asked, before + 1);
 	link.close();
@@ -306,7 +337,7 @@ test("wake() does not wait either where there was no socket yet", async () => {
 
 test("after close() nothing is heard, asked or tried any more", async () => {
 	let asked = 0;
-	const { link, network, enter, heard } = linked(async () => {
+	const { link, network, enter, heard, connect } = linked(async () => {
 		asked += 1;
 		return "t";
 	});
@@ -317,7 +348,7 @@ test("after close() nothing is heard, asked or tried any more", async () => {
 	await socket.end(4403, "forbidden");
 	assert.deepEqual([heard(), link.send({}), clock.countTimers()], [[], false, 0]);
 	// While it waits for the next attempt.
-	link.connect();
+	connect();
 	await pass();
 	await network.last.fail();
 	heard();
@@ -327,18 +358,34 @@ test("after close() nothing is heard, asked or tried any more", async () => {
 	assert.deepEqual([heard(), asked, clock.countTimers(), network.live], [[], before, 0, 0]);
 });
 
+test("a socket that was given up is heard no more, also if it opens, tells an error or closes later", async () => {
+	const { link, network, connect, heard } = linked();
+	connect();
+	await pass(4_000);
+	const late = network.last;
+	heard();
+	await network.next();
+	late.readyState = 1;
+	for (const type of ["open", "error", "close"]) late.dispatchEvent(new Event(type));
+	late.dispatchEvent(new MessageEvent("message", { data: '{"type":"x"}' }));
+	await network.last.open();
+	assert.deepEqual(heard(), [["opened", undefined]]);
+	assert.equal(network.sockets.length, 2);
+	link.close();
+});
+
 test("a link that is closed while its token is fetched makes no socket", async () => {
 	let give = (_token: string) => {};
-	const { link, network, heard } = linked(() => new Promise((resolve) => (give = resolve)));
-	link.connect();
+	const { link, network, heard, connect } = linked(() => new Promise((resolve) => (give = resolve)));
+	connect();
 	await pass();
 	link.close();
 	give("t");
 	await pass(10_000);
 	assert.deepEqual([network.sockets.length, heard(), clock.countTimers()], [0, [], 0]);
-	link.connect();
+	connect();
 	await pass();
-	link.connect();
+	connect();
 	await pass();
 	give("t");
 	await pass();
@@ -347,10 +394,11 @@ test("a link that is closed while its token is fetched makes no socket", async (
 });
 
 test("who closes it on hearing that it is silent has closed it", async () => {
-	const { link, network, handlers, enter } = linked();
-	handlers.lost = () => {
-		link.close();
-		return 0;
+	const { link, owner, network, enter } = linked();
+	const take = owner.dispatch.bind(owner);
+	owner.dispatch = (event) => {
+		take(event.type === "lost" ? { type: "close", reason: "closed" } : event);
+		if (event.type === "lost") link.close();
 	};
 	await enter();
 	await pass(60_000);

@@ -393,7 +393,7 @@ test("hooks say what they lack when there is no provider", () => {
 		useRoom();
 		return null;
 	};
-	assert.throws(() => renderToString(h(Alone)), /needs a <RoomProvider>/);
+	assert.throws(() => renderToString(h(Alone)), /need a <RoomProvider>/);
 });
 
 /** A page with all that can be rendered on a server. */

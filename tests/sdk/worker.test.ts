@@ -120,7 +120,7 @@ describe("the client with a room", { concurrency: true }, () => {
 		assert.equal(ann.getSnapshot().selections.b?.version, version);
 		assert.equal(ann.getSnapshot().selections.a?.version, version - 1);
 		applied(await ann.transaction(() => {}));
-		assert.throws(() => ann.transaction(async () => {}), /not async/);
+		assert.throws(() => ann.transaction(async () => {}), /not be async/);
 		assert.throws(() =>
 			ann.transaction((all) => {
 				all.select("a", 9);

@@ -11,7 +11,7 @@ import type { Order, Report } from "./hostile-attacker.ts";
 import { token } from "./tokens.ts";
 
 /** A good member writes this often, in milliseconds: five times a second. */
-const BEAT = 200;
+export const BEAT = 200;
 
 /** Does something five times a second and takes the time of each. */
 abstract class Good {
@@ -178,6 +178,8 @@ export function quantile(values: number[], share: number): number {
 /** What an attack did to the good members. */
 export interface Outcome {
 	attack: string;
+	/** How long it lasted, in milliseconds: less than was asked for when the attacker was thrown out. */
+	lasted: number;
 	report: Report;
 	room: number[];
 	/** Of both the writer in another room and the reader of a third one. */
@@ -225,7 +227,9 @@ export class Scene {
 		const all = [good, this.#neighbour, this.#poller];
 		for (const one of all) one.start();
 		const order: Order = { attack, host: this.server.host, room, user, token: pass, seconds };
+		const start = performance.now();
 		const report = await this.#run(attacker, order, () => full?.(room));
+		const lasted = performance.now() - start;
 		await Promise.all(all.map((one) => one.stop()));
 		stall.disable();
 		good.leave();
@@ -236,6 +240,7 @@ export class Scene {
 		if (kept !== good.seq) good.faults.push(`wrote ${good.seq}, and the room has ${kept}`);
 		return {
 			attack,
+			lasted,
 			report,
 			room: [...good.times],
 			others: [...this.#neighbour.times, ...this.#poller.times],

@@ -132,8 +132,7 @@ function Decision({ conflict, place, onDecided }: DecisionProps) {
 			</div>
 			{others.length > 0 && (
 				<p className="hint">
-					Decided together with it:{" "}
-					{others.map(({ field, value }) => `${labelOf(field)} ${quoted(value)}`).join(", ")}
+					Decided together with it: {others.map(({ field, value }) => `${labelOf(field)} ${quoted(value)}`).join(", ")}
 				</p>
 			)}
 			{own === undefined ? (

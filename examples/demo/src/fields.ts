@@ -37,7 +37,14 @@ export const FIELDS: FieldSpec[] = [
 		maxLength: 40,
 		options: ["New", "Like New", "Good", "Fair"],
 	},
-	{ name: "price", id: "price", label: "Price", maxLength: 40, placeholder: "For example, 240 €", inputMode: "decimal" },
+	{
+		name: "price",
+		id: "price",
+		label: "Price",
+		maxLength: 40,
+		placeholder: "For example, 240 €",
+		inputMode: "decimal",
+	},
 	{
 		name: "quantity",
 		id: "quantity",

@@ -87,7 +87,9 @@ function Entry({ person, isMe }: { person: Participant; isMe: boolean }) {
 /** Without a connection nobody is seen to be here, and nobody can tell who is. */
 function without(status: Status, isKnown: boolean): string {
 	if (status === "polling") return "While the page is polling, others do not see that you are here.";
-	return isKnown ? "You are not connected. This is how things were." : "Without a connection it is unknown who is here.";
+	return isKnown
+		? "You are not connected. This is how things were."
+		: "Without a connection it is unknown who is here.";
 }
 
 function summary(here: Participant[]): string {

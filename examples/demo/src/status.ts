@@ -42,7 +42,8 @@ export function linkText(status: Status, reason: string | undefined, isKnown: bo
 
 /** In a sentence. */
 export function statusText(status: Status, reason: string | undefined): string {
-	if (isSwitchedOff(status, reason)) return "You are working offline. Your changes wait here until you are back online.";
+	if (isSwitchedOff(status, reason))
+		return "You are working offline. Your changes wait here until you are back online.";
 	switch (status) {
 		case "synced":
 			return "Connected: everything you see is current.";

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use roomkeep::protocol::message::Tag;
+use roomkeep::protocol::tag::Tag;
 
 use crate::json::{self, Kind, Node};
 

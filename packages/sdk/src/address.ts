@@ -1,15 +1,15 @@
-// Where a room is.
+// The addresses of a room.
 
 /** The addresses of a room. */
 export interface Address {
-	/** For a WebSocket. */
+	/** The WebSocket's. */
 	socket: string;
-	/** What the addresses over HTTP begin with. */
+	/** The prefix of the HTTP addresses. */
 	http: string;
 }
 
-// As partysocket has it: what is on this machine or in its own network seldom has a certificate. But whole names only,
-// or a token would go to localhosting.dev in plain text.
+// As in partysocket: hosts on this machine or its own network seldom have a certificate. But only whole names match, or
+// a token would go to localhosting.dev in plain text.
 const LOCAL = /^(localhost|\[::1\]|(127|10|192\.168|172\.(1[6-9]|2\d|3[01]))\.[\d.]+)(?![\w.-])/;
 
 /** The addresses of a room on a host. */

@@ -1,11 +1,11 @@
-// Who listens to what.
+// Event listeners.
 
-/** Listeners by event. One that throws does not keep the others, or the client, from going on. */
+/** Listeners by event. One that throws does not keep the others, or the client, from continuing. */
 export class Emitter<Events extends { [E in keyof Events]: (...args: any[]) => void }> {
-	/** An object each, so that the same listener twice is two. */
+	/** One object each, so that the same listener added twice counts twice. */
 	readonly #listeners = new Set<{ event: keyof Events; listener: (...args: any[]) => void }>();
 
-	/** Returns what stops the listening. */
+	/** Returns a function that unsubscribes. */
 	on<E extends keyof Events>(event: E, listener: Events[E]): () => void {
 		const own = { event, listener };
 		this.#listeners.add(own);
@@ -16,10 +16,10 @@ export class Emitter<Events extends { [E in keyof Events]: (...args: any[]) => v
 		for (const own of [...this.#listeners]) {
 			const { listener } = own;
 			try {
-				// One before it may have stopped it.
+				// An earlier listener may have removed it.
 				if (own.event === event && this.#listeners.has(own)) listener(...args);
 			} catch (error) {
-				// As an event handler's: it is told of where its maker looks.
+				// As with an event handler, the error is reported where its author will look.
 				console.error(error);
 			}
 		}

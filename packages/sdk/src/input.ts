@@ -1,16 +1,16 @@
-// What a page gives, looked at before anything is made of it.
+// Input from a page, checked before anything is made of it.
 
-/** A name as it may be. Throws a TypeError for one that no room would take. */
+/** A valid name. Throws a TypeError for one that no room would accept. */
 export function named(name: string): string {
-	// Half of a character has no address, and no room takes it.
+	// An unpaired surrogate cannot be put into an address, and no room accepts it.
 	if (typeof name !== "string" || name === "" || /\p{Cs}/u.test(name))
-		throw new TypeError("host, room, user.id, user.name and fields are texts, and not empty.");
+		throw new TypeError("host, room, user.id, user.name and field names must be non-empty strings.");
 	return name;
 }
 
-/** JSON of its own, which nobody changes afterwards. Throws a TypeError for what is none. */
+/** A copy of a JSON value, which nobody can change afterwards. Throws a TypeError if it is not JSON. */
 export function copied<T>(value: T): T {
 	const text = JSON.stringify(value);
-	if (text === undefined) throw new TypeError("A value is JSON. clear() empties a field.");
+	if (text === undefined) throw new TypeError("A value must be JSON. Use clear() to clear a field.");
 	return JSON.parse(text);
 }

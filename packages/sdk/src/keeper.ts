@@ -4,7 +4,9 @@ import { fieldMessages, fieldOf, type Outbox, type Step } from "./outbox.ts";
 import { memoryStorage } from "./storage.ts";
 import type { OutboxStorage } from "./types.ts";
 
-/** An outbox and where it is kept. What is shown has all steps, what is stored those that will outlive a crash. */
+/**
+ * An outbox and where it is kept. What is shown includes all steps; what is stored, those that will survive a crash.
+ */
 export class Keeper {
 	stored: Outbox;
 	shown: Outbox;
@@ -14,13 +16,13 @@ export class Keeper {
 	readonly #onStored: (isChanged: boolean) => void;
 	readonly #onFailed: (error: unknown) => void;
 	#steps: Step[] = [];
-	/** Whether somebody waits for what the storage has from now on. */
+	/** Whether somebody waits for a fresh read of the storage. */
 	#isAsked = false;
 	#work: Promise<void> | undefined;
 
 	/**
-	 * @param onStored Called whenever what is stored was read, and whether it was changed here.
-	 * @param onFailed Called when it can't be stored; from then on it is kept in memory.
+	 * @param onStored Called whenever storage has been read, with whether this tab changed it.
+	 * @param onFailed Called if it cannot be stored; from then on it is kept in memory.
 	 */
 	constructor(
 		storage: OutboxStorage,
@@ -36,7 +38,7 @@ export class Keeper {
 		this.stored = this.shown = empty;
 	}
 
-	/** Does steps at once, and resolves when they are stored. Without any, it reads what is stored. */
+	/** Applies steps at once, and resolves when they are stored. Without any, it reads what is stored. */
 	do(...steps: Step[]): Promise<void> {
 		this.#isAsked = true;
 		this.#steps.push(...steps);
@@ -46,7 +48,7 @@ export class Keeper {
 	}
 
 	async #store(): Promise<void> {
-		// Steps that are taken in one go are stored together.
+		// Steps that are taken together are stored together.
 		await undefined;
 		while (this.#isAsked) {
 			this.#isAsked = false;
@@ -55,10 +57,11 @@ export class Keeper {
 			let next: Outbox = before;
 			const change = (record: unknown) => {
 				const outbox = (record as Outbox | undefined) ?? this.stored;
-				// What another version of this package, or somebody else, has left there may not be one: this throws then.
+				// What another version of this package, or somebody else, has left there may not be an outbox: then this
+				// throws.
 				outbox.entries.map(({ message }) => fieldMessages(message).map(fieldOf));
 				next = this.#steps.slice(0, steps).reduce((outbox, step) => step(outbox), outbox);
-				// The first to look gives it the name under which all tabs send.
+				// The first tab to look gives it the name under which all tabs send.
 				return steps > 0 || !record ? next : record;
 			};
 			try {
@@ -77,9 +80,11 @@ export class Keeper {
 	}
 }
 
-/** An outbox in which an entry that is equal to a known one is that same object: what shows it then stays the same too. */
+/**
+ * An outbox in which an entry equal to a known one is that same object, so that whatever shows it stays the same too.
+ */
 function known(before: Outbox, outbox: Outbox): Outbox {
-	// By all that it says: the same steps make another entry of what another tab has changed meanwhile.
+	// Compared by content: the same steps yield a different entry if another tab has changed it meanwhile.
 	const entries = new Map(before.entries.map((entry) => [JSON.stringify(entry), entry]));
 	return { ...outbox, entries: outbox.entries.map((entry) => entries.get(JSON.stringify(entry)) ?? entry) };
 }

@@ -1,154 +1,146 @@
-// The WebSocket to a room: it comes back by itself, notices when it is dead, and gives up where that is of no use.
+// The WebSocket to a room: reopened whenever it breaks off, and given up when it is dead.
 
-import ReconnectingWebSocket from "partysocket/ws";
+import { type ConnectionEvent, type ConnectionState, delayOf, isLetIn } from "./connection.ts";
 import type { ServerFrame } from "./generated/protocol.ts";
 
-/** How often the room is asked for a sign of life, in milliseconds. It takes silence of 150 s for death. */
+/** How often the room is pinged, in milliseconds. To the room, 150 s of silence mean that the client is gone. */
 const PING_EVERY = 25_000;
-/** How long that sign may take, in milliseconds; the first answer to a new connection too. */
+/** How long the pong may take, in milliseconds, and the first reply on a new connection. */
 const PATIENCE = 10_000;
+/** How long a socket may take to open, in milliseconds. */
+const OPENING = 4_000;
+/** The shortest time between attempts is drawn from this range, in milliseconds. */
+const LEAST = [400, 1_200] as const;
 
-/** Close codes after which another connection would end in the same way (PROTOCOL.md, X2). */
-const FINAL = /^44(?!01|08|29)/;
-const UNAUTHORIZED = 4401;
-
-export interface LinkHandlers {
-	/** Called before each attempt. What it throws fails the attempt. */
+/** Whose connection it is. */
+export interface LinkOwner {
+	/** Where it stands. */
+	readonly state: ConnectionState;
+	/** Takes what happens to it. */
+	dispatch(event: ConnectionEvent): void;
+	/** Called for each attempt. If it throws, the attempt fails. */
 	token(): Promise<string | undefined>;
-	/** The connection is open, and nothing was said. */
-	opened(token: string | undefined): void;
+	/** The connection is open, and nothing has been sent. */
+	greet(token: string | undefined): void;
 	frame(frame: ServerFrame): void;
-	/** It broke off, or could not be made; another attempt follows unless `isFinal`. */
-	lost(reason: string, isFinal: boolean): void;
 }
+
+type Timer = ReturnType<typeof setTimeout>;
 
 export class Link {
 	readonly #url: string;
 	readonly #implementation: unknown;
-	readonly #handlers: LinkHandlers;
-	#socket: ReconnectingWebSocket | undefined;
-	#isReady = false;
-	/** Until the next attempt. */
-	#isWaiting = false;
-	/** Whether a token was refused since one was taken. */
-	#isRefused = false;
-	#pings: ReturnType<typeof setInterval> | undefined;
-	#patience: ReturnType<typeof setTimeout> | undefined;
+	readonly #owner: LinkOwner;
+	readonly #least = LEAST[0] + Math.random() * (LEAST[1] - LEAST[0]);
+	/** Each attempt has its own: anything from an earlier one is ignored. */
+	#attempt: object | undefined;
+	#socket: WebSocket | undefined;
+	/** Until the next attempt, or until this one has taken too long. */
+	#timer: Timer | undefined;
+	#pings: Timer | undefined;
+	#patience: Timer | undefined;
 
-	/** @param implementation Of WebSocket, in place of the platform's. */
-	constructor(url: string, implementation: unknown, handlers: LinkHandlers) {
+	/** @param implementation A WebSocket class to use instead of the platform's. */
+	constructor(url: string, implementation: unknown, owner: LinkOwner) {
 		this.#url = url;
 		this.#implementation = implementation;
-		this.#handlers = handlers;
+		this.#owner = owner;
 	}
 
-	/**
-	 * Connects at once, anew if there is a connection.
-	 * @param reason Why that one is given up.
-	 */
-	connect(reason?: string): void {
+	/** Connects, or reconnects if there is a connection. */
+	async connect(isAtOnce = true): Promise<void> {
 		this.close();
-		let token: string | undefined;
-		let problem: string;
-		const prepared = async () => {
-			// It was closed while it waited for this attempt.
-			if (socket !== this.#socket) throw new Error();
-			this.#isWaiting = false;
-			problem = "no_token";
-			token = await this.#handlers.token();
+		const owner = this.#owner;
+		const attempt = {};
+		this.#attempt = attempt;
+		const isThis = () => attempt === this.#attempt;
+		let problem = "no_token";
+		owner.dispatch({ type: "attempt", isAtOnce });
+		try {
+			const token = await owner.token();
+			if (!isThis()) return;
 			problem = "unreachable";
-			return this.#url;
-		};
-		// Each client has its own delays, so that those who were cut off together do not all come back at once. An attempt
-		// may take 4 s, as partysocket has it.
-		const socket = new ReconnectingWebSocket(prepared, undefined, {
-			WebSocket: this.#implementation,
-			minReconnectionDelay: 400 + Math.random() * 800,
-			maxReconnectionDelay: 5_000,
-			maxEnqueuedMessages: 0,
-			shouldReconnectOnClose: ({ code }) =>
-				!FINAL.test(`${code}`) && !(code === UNAUTHORIZED && (!token || this.#isRefused)),
-		});
-		socket.onopen = () => this.#opened(token);
-		socket.onmessage = ({ data }) => this.#received(data);
-		socket.onclose = ({ code, reason }) =>
-			this.#closed(code, (code > 4000 && reason) || problem, !socket.shouldReconnect);
-		// Where there never was a WebSocket none is closed.
-		socket.onerror = () => socket.readyState || this.#closed(0, problem, false);
-		this.#socket = socket;
-		// Whoever hears of it may close this one.
-		if (reason) this.#handlers.lost(reason, false);
+			const socket = new ((this.#implementation ?? WebSocket) as typeof WebSocket)(this.#url);
+			this.#socket = socket;
+			this.#timer = setTimeout(() => this.#lost(problem), OPENING);
+			socket.addEventListener("open", () => isThis() && this.#opened(token));
+			socket.addEventListener("message", ({ data }) => isThis() && this.#received(data));
+			// An error comes without a code.
+			const ended = ({ code, reason }: Partial<CloseEvent>) =>
+				isThis() && this.#lost((code && code > 4000 && reason) || problem, code, !!token);
+			socket.addEventListener("close", ended);
+			socket.addEventListener("error", ended as () => void);
+		} catch {
+			if (isThis()) this.#lost(problem);
+		}
 	}
 
 	close(): void {
-		this.#quiet();
-		this.#isRefused = false;
 		const socket = this.#socket;
-		this.#socket = undefined;
-		if (!socket) return;
-		socket.onclose = null;
-		socket.close();
+		this.#attempt = this.#socket = undefined;
+		clearTimeout(this.#timer);
+		clearInterval(this.#pings);
+		this.calm();
+		socket?.close();
 	}
 
+	/** Sends a frame. Returns false if there is no connection; it is not kept for later. */
 	send(frame: object): boolean {
-		return !!this.#socket?.send(JSON.stringify(frame));
+		return this.#send(JSON.stringify(frame));
 	}
 
-	/** The room has let this client in. */
-	ready(): void {
-		this.#isReady = true;
-		this.#isRefused = false;
-		this.#calm();
-	}
-
-	/** Something has changed with the network: looks whether the connection lives, or tries again at once. */
-	wake(): void {
-		if (this.#isReady) this.#ping();
-		else if (this.#isWaiting) this.connect();
-	}
-
-	#opened(token: string | undefined): void {
-		this.#expect();
-		this.#pings = setInterval(() => this.#ping(), PING_EVERY);
-		this.#handlers.opened(token);
-	}
-
-	#received(data: any): void {
-		if (this.#isReady) this.#calm();
-		let frame: ServerFrame | undefined;
-		try {
-			frame = JSON.parse(data);
-		} catch {
-			// A pong, or no word of the room's: whoever stands in between is not believed.
-		}
-		if (frame?.type) this.#handlers.frame(frame);
-	}
-
-	#closed(code: number, reason: string, isFinal: boolean): void {
-		this.#quiet();
-		this.#isWaiting = true;
-		if (code === UNAUTHORIZED) this.#isRefused = true;
-		this.#handlers.lost(reason, isFinal);
-	}
-
-	#ping(): void {
-		this.#socket?.send("ping");
+	/** Checks whether the connection is alive. */
+	ping(): void {
+		this.#send("ping");
 		this.#expect();
 	}
 
-	/** Something must come soon. */
-	#expect(): void {
-		this.#patience ??= setTimeout(() => this.connect("silent"), PATIENCE);
-	}
-
-	#calm(): void {
+	/** There was a sign of life. */
+	calm(): void {
 		clearTimeout(this.#patience);
 		this.#patience = undefined;
 	}
 
-	#quiet(): void {
-		this.#isReady = this.#isWaiting = false;
-		this.#calm();
-		clearInterval(this.#pings);
+	#send(text: string): boolean {
+		if (this.#socket?.readyState !== 1) return false;
+		this.#socket.send(text);
+		return true;
+	}
+
+	#opened(token: string | undefined): void {
+		clearTimeout(this.#timer);
+		this.#pings = setInterval(() => this.ping(), PING_EVERY);
+		this.#expect();
+		this.#owner.dispatch({ type: "opened", at: Date.now() });
+		this.#owner.greet(token);
+	}
+
+	#received(data: any): void {
+		if (isLetIn(this.#owner.state)) this.calm();
+		let frame: ServerFrame | undefined;
+		try {
+			frame = JSON.parse(data);
+		} catch {
+			// A pong, or something not from the room: intermediaries are not believed.
+		}
+		if (frame?.type) this.#owner.frame(frame);
+	}
+
+	/** Gives the connection up, and opens another one after a while, unless that would be pointless. */
+	#lost(reason: string, code?: number, hasToken?: boolean): void {
+		this.close();
+		this.#owner.dispatch({ type: "lost", at: Date.now(), reason, code, hasToken });
+		const { state } = this.#owner;
+		// A listener may have closed it and connected again.
+		if (state.name !== "waiting") return;
+		this.#timer = setTimeout(() => this.connect(false), delayOf(state, this.#least));
+	}
+
+	/** Expects something to arrive soon. */
+	#expect(): void {
+		this.#patience ??= setTimeout(() => {
+			this.#lost("silent");
+			if (this.#owner.state.name === "waiting") void this.connect();
+		}, PATIENCE);
 	}
 }

@@ -1,4 +1,5 @@
-// What this user changed and the room has not answered: the queue and its numbers, as steps that make one of another.
+// What this user has changed and the room has not answered: the queue and its numbers, as steps from one outbox to the
+// next.
 
 import type {
 	BatchChange,
@@ -13,7 +14,7 @@ import type {
 } from "./generated/protocol.ts";
 import type { User } from "./types.ts";
 
-/** A message that changes one field. It always says what its user saw. */
+/** A message that changes one field. It always states the version that the user saw. */
 export type FieldMessage = BatchChange & { baseVersion: number };
 
 /** A message that changes something. */
@@ -26,49 +27,51 @@ export type Message =
 	| PermissionCancelledMessage
 	| PermissionRevokedMessage;
 
-/** A change that waits. It is never changed in place. */
+/** A change in the outbox. It is never modified in place. */
 export interface Entry {
 	/** The same in all tabs, for as long as the change is pending. */
 	key: string;
-	/** When it was made, in milliseconds of this device's clock. */
+	/** When it was made, in milliseconds by this device's clock. */
 	at: number;
 	/** The message that makes it, without `seq` and `id`. */
 	message: Message;
-	/** Of its text, in bytes. */
+	/** The size of its text, in bytes. */
 	size: number;
 	/** Its number, once it may have been sent. */
 	seq?: number;
-	/** Not sent before this, in milliseconds of this device's clock: there may be another one for the same field. */
+	/** Not sent before this time, in milliseconds by this device's clock: another one for the same field may follow. */
 	due?: number;
-	/** It came too late, and waits for its user: what the room had then. */
+	/** Set if it came too late and waits for its user: what the room had then. */
 	conflict?: { field: string; version: number; current: StoredSelection | null };
 }
 
-/** What is kept for one user in one room. All tabs of a user change the same one. */
+/** What is kept for one user in one room. All tabs of a user share it. */
 export interface Outbox {
-	/** Where it is to be sent, for whoever finds it. */
+	/** Where to send it, for whoever finds it. */
 	address: { host: string; party: string; room: string; user: User };
 	/** Names the outbox to the room (PROTOCOL.md, E1). */
 	clientId: string;
-	/** The life of the room that the base versions are of. */
+	/** The life of the room that the base versions refer to. */
 	epoch?: string | undefined;
-	/** The last number that was given. */
+	/** The last number given. */
 	lastSeq: number;
 	/** In the order in which they were made. */
 	entries: Entry[];
 }
 
-/** One step of an outbox. Is done twice: at once, and again on what is stored, which another tab may have changed. */
+/**
+ * One step of an outbox. It is applied twice: at once, and again to what is stored, which another tab may have changed.
+ */
 export type Step = (outbox: Outbox) => Outbox;
 
-/** Most changes that wait. */
+/** The most entries. */
 const ENTRIES = 1_000;
-/** Most bytes that they have. */
+/** The most bytes in all entries. */
 const BYTES = 4 * 1024 * 1024;
-/** Most changes under way. Fewer than the room remembers answers of (PROTOCOL.md, E4). */
+/** The most changes in flight. Fewer than the outcomes that the room keeps (PROTOCOL.md, E4). */
 const WINDOW = 32;
 
-/** Not for secrets: a name that nobody else has. */
+/** A unique name. Not for secrets. */
 export function randomId(): string {
 	// `crypto.randomUUID` is missing on pages without TLS.
 	return crypto.getRandomValues(new Uint32Array(4)).join("-");
@@ -77,7 +80,7 @@ export function randomId(): string {
 export const isFull = ({ entries }: Outbox, more: Entry) =>
 	entries.length >= ENTRIES || entries.reduce((sum, entry) => sum + entry.size, more.size) > BYTES;
 
-/** An entry in another form. */
+/** A modified entry. */
 export const changed = (entry: Entry, parts: { [P in keyof Entry]?: Entry[P] | undefined }) =>
 	({ ...entry, ...parts }) as Entry;
 
@@ -94,11 +97,11 @@ export function fieldMessages(message: Message): FieldMessage[] {
 /** Which field such a message changes. */
 export const fieldOf = (message: BatchChange): string =>
 	message.type === "field_selected" ? message.selection.field : message.field;
-/** To what, or undefined when it clears it. */
+/** The new value, or undefined if it clears the field. */
 export const chosenIn = (message: BatchChange): Json | undefined =>
 	message.type === "field_selected" ? message.selection.value : undefined;
 
-/** A message with other messages of fields in place of its own. */
+/** A message with its field messages replaced. */
 function withFields(message: Message, change: (message: FieldMessage) => FieldMessage): Message {
 	if (message.type === "batch") return { ...message, changes: message.changes.map(change) };
 	return isOfField(message) ? change(message) : message;
@@ -112,7 +115,7 @@ export const rebased = (message: Message, base: (field: string, before: number) 
 export const withField = (message: Message, field: string, change: BatchChange): Message =>
 	withFields(message, (one) => (fieldOf(one) === field ? { ...change, baseVersion: one.baseVersion } : one));
 
-/** Adds an entry, and takes out the one in whose place it is, if that was not sent. */
+/** Adds an entry, and removes the one that it replaces, if that has not been sent. */
 export const add =
 	(entry: Entry, over?: string): Step =>
 	(outbox) => {
@@ -128,19 +131,20 @@ export const replace =
 	(key: string, change: (entry: Entry) => Entry): Step =>
 	(outbox) => ({ ...outbox, entries: outbox.entries.map((entry) => (entry.key === key ? change(entry) : entry)) });
 
-/** What is under way, the oldest first. */
+/** What is in flight, oldest first. */
 export const underWay = ({ entries }: Outbox) =>
 	entries.filter(({ seq }) => seq !== undefined).sort((a, b) => (a.seq as number) - (b.seq as number));
 
-/** What may be sent next, up to a window, the oldest first. */
+/** What may be sent next, up to the window, oldest first. */
 export function ready(outbox: Outbox, now: number, suits: (message: Message) => boolean): Entry[] {
 	const room = WINDOW - underWay(outbox).length;
-	// Nothing overtakes an older change of its field that waits, or that is under way with others and may fail with them.
+	// Nothing overtakes an older change to its field that waits, or that is in flight together with others and may fail
+	// with them.
 	const taken = new Set<string>();
 	const waiting = ({ seq, conflict, due = 0, at, message }: Entry) => {
 		if (conflict) return false;
 		const fields = fieldMessages(message).map(fieldOf);
-		// One that was made later than now is of before the clock was set back.
+		// One that was made later than now dates from before the clock was set back.
 		const isNext = !seq && (due <= now || at > now) && suits(message) && !fields.some(taken.has, taken);
 		if (fields.length > 1 || !(seq || isNext)) fields.forEach(taken.add, taken);
 		return isNext;
@@ -161,13 +165,13 @@ export const number =
 		return { ...outbox, entries, lastSeq };
 	};
 
-/** Sends what waits for another change of its field: something came after it. */
+/** Releases what waits for another change to its field, since something came after it. */
 export const hurry: Step = (outbox) => ({
 	...outbox,
 	entries: outbox.entries.map((entry) => (entry.due ? changed(entry, { due: undefined }) : entry)),
 });
 
-/** Takes the number of an entry, which the room has not kept, back, and those of all that came later. */
+/** Takes back the number of an entry that the room has not recorded, and the numbers of all later ones. */
 export const unnumber =
 	(seq: number): Step =>
 	(outbox) => ({
@@ -176,12 +180,12 @@ export const unnumber =
 		entries: outbox.entries.map((entry) => ((entry.seq ?? 0) >= seq ? changed(entry, { seq: undefined }) : entry)),
 	});
 
-/** Starts over under another name, since the room does not know this one any more, or somebody else has it. */
+/** Starts over under another name, since the room no longer knows this one, or somebody else has it. */
 export const renew =
 	(clientId: string): Step =>
 	(outbox) => ({ ...unnumber(1)(outbox), clientId, lastSeq: 0 });
 
-/** Makes what is pending a change of this life of the room, in which nothing of before is known. */
+/** Rebases what is pending onto this life of the room, in which nothing from before is known. */
 export const settleIn =
 	(epoch: string): Step =>
 	(outbox) => {
@@ -194,27 +198,28 @@ export const settleIn =
 		return { ...outbox, epoch, entries: outbox.epoch === undefined ? outbox.entries : outbox.entries.map(moved) };
 	};
 
-/** What a conflict of an entry comes to. */
+/** What an entry's conflict amounts to. */
 export type Verdict =
 	/** The room has what was wanted. */
 	| "same"
-	/** The user saw what is there: on with it, on top of that. */
+	/** The user saw what is there, so the change is made on top of that. */
 	| "again"
-	/** It is for the user to decide. */
+	/** The user has to decide. */
 	| "conflict";
 
-/** Looks at what the room has in place of what an entry was based on. */
+/** Compares what the room has with what an entry was based on. */
 export function judge(entry: Entry, field: string, current: StoredSelection | null): Verdict {
 	const messages = fieldMessages(entry.message);
 	const mine = messages.find((message) => fieldOf(message) === field);
 	if (!mine) return "conflict";
 	const isSame = JSON.stringify(chosenIn(mine)) === JSON.stringify(current?.value);
 	if (isSame && messages.length === 1) return "same";
-	// An empty field that was set and cleared unseen looks as it did. With others of a transaction, the rest is to do.
+	// An empty field that was set and cleared unseen looks as it did. In a transaction, the other fields are still to be
+	// changed.
 	return isSame || (current === null && mine.baseVersion === 0) ? "again" : "conflict";
 }
 
-/** Holds an entry until its user has decided, in place of whatever else was chosen for the field and not sent. */
+/** Holds an entry until its user has decided, replacing whatever else was chosen for the field and not sent. */
 export const hold =
 	(key: string, conflict: NonNullable<Entry["conflict"]>): Step =>
 	(outbox) => {
@@ -228,6 +233,6 @@ export const hold =
 		return replace(key, held)(remove(rivals.map((entry) => entry.key))(outbox));
 	};
 
-/** Whether an entry is about a field and nothing else, and not under way. */
+/** Whether an entry concerns one field only, and is not in flight. */
 export const isRival = ({ seq, message }: Entry, field: string): boolean =>
 	seq === undefined && isOfField(message) && fieldOf(message) === field;

@@ -1,29 +1,29 @@
-// The way to a room where WebSockets do not get through: it is asked every other second, and told by PUT and DELETE.
+// The way to a room where WebSockets do not get through: polling every other second, writing by PUT and DELETE.
 
+import type { ConnectionEvent } from "./connection.ts";
 import type { ServerFrame } from "./generated/protocol.ts";
 import { fieldOf } from "./outbox.ts";
 import type { Replica } from "./replica.ts";
 import type { Sender } from "./sender.ts";
 
-/** Between two questions, in milliseconds. */
+/** The time between two polls, in milliseconds. */
 const EVERY = 2_000;
-/** The same while nobody looks. */
+/** The same while the page is hidden. */
 const EVERY_HIDDEN = 30_000;
-/** How long an answer may take, in milliseconds. */
+/** How long a response may take, in milliseconds. */
 const PATIENCE = 10_000;
-/** Refusals that another attempt would not change, by their HTTP status. */
+/** Statuses of refusals that another attempt would not change. */
 const FINAL = [400, 401, 403, 404];
-/** Refusals of a change that are not for good. */
+/** Statuses of retryable refusals of a change. */
 const MAY_PASS = [401, 409, 429, 500, 503];
 
-export interface PollerHandlers {
+/** For whom the room is asked. */
+export interface PollerOwner {
 	token(): Promise<string | undefined>;
-	/** The body of an answer that tells of the room. */
+	/** The body of a response with the room's state or changes. */
 	frame(frame: ServerFrame): void;
-	/** The room was asked and has answered. */
-	polled(): void;
-	/** It could not be asked, or does not answer; it is asked again unless `isFinal`. */
-	failed(reason: string, isFinal: boolean): void;
+	/** Takes the result of a poll. */
+	dispatch(event: ConnectionEvent): void;
 }
 
 export class Poller {
@@ -31,29 +31,29 @@ export class Poller {
 	readonly #fetch: typeof fetch | undefined;
 	readonly #replica: Replica;
 	readonly #sender: Sender;
-	readonly #handlers: PollerHandlers;
-	/** Each run has its own: what an earlier one still hears is of no use. */
+	readonly #owner: PollerOwner;
+	/** Each run has its own: anything that an earlier one still receives is ignored. */
 	#run: object | undefined;
 	#timer: ReturnType<typeof setTimeout> | undefined;
 	#isWriting = false;
 	#token: { value: string | undefined } | undefined;
 
-	/** @param implementation Of fetch, in place of the platform's. */
+	/** @param implementation A function to use instead of the platform's fetch. */
 	constructor(
 		address: string,
 		implementation: typeof fetch | undefined,
 		replica: Replica,
 		sender: Sender,
-		handlers: PollerHandlers,
+		owner: PollerOwner,
 	) {
 		this.#address = address;
 		this.#fetch = implementation;
 		this.#replica = replica;
 		this.#sender = sender;
-		this.#handlers = handlers;
+		this.#owner = owner;
 	}
 
-	/** Asks now, and from now on. */
+	/** Polls now, and from now on. */
 	start(): void {
 		if (this.#run) return;
 		this.#run = {};
@@ -74,7 +74,7 @@ export class Poller {
 			let goesOn = true;
 			while (goesOn && run === this.#run) goesOn = await this.#writeNext(run);
 		} catch {
-			// No answer: the same again after the next poll that gets one.
+			// No response: the same again after the next poll that gets one.
 		} finally {
 			this.#isWriting = false;
 		}
@@ -87,21 +87,22 @@ export class Poller {
 			const { status, body } = await this.#ask(path);
 			if (run !== this.#run) return;
 			if (status === 200) {
-				this.#handlers.frame({ ...body, type: body.selections ? "sync_response" : "changes" });
-				this.#handlers.polled();
-			} else this.#handlers.failed(body.code, FINAL.includes(status));
+				this.#owner.frame({ ...body, type: body.selections ? "sync_response" : "changes" });
+				this.#owner.dispatch({ type: "polled" });
+			} else this.#owner.dispatch({ type: FINAL.includes(status) ? "close" : "unanswered", reason: body.code });
 		} catch {
-			if (run === this.#run) this.#handlers.failed(this.#token ? "unreachable" : "no_token", false);
+			const reason = this.#token ? "unreachable" : "no_token";
+			if (run === this.#run) this.#owner.dispatch({ type: "unanswered", reason });
 		}
 		if (run !== this.#run) return;
 		const isHidden = globalThis.document?.visibilityState === "hidden";
 		this.#timer = setTimeout(() => void this.#poll(run), isHidden ? EVERY_HIDDEN : EVERY);
 	}
 
-	/** Sends one change. True when there may be another. */
+	/** Sends one change. Returns whether there may be another. */
 	async #writeNext(run: object): Promise<boolean> {
 		const next = await this.#sender.next();
-		// Who was stopped meanwhile may have let another tab lead, before what the number means was stored.
+		// If it was stopped meanwhile, another tab may lead by now, before the entry was stored under its number.
 		if (!next || run !== this.#run) return false;
 		const { clientId, key: id, message, seq } = next;
 		const field = fieldOf(message);
@@ -121,16 +122,16 @@ export class Poller {
 		return !retry;
 	}
 
-	/** Asks once, and once more with another token if that is what is missing. */
+	/** Fetches once, and once more with a new token if the first was refused. */
 	async #ask(path: string, init: RequestInit = {}): Promise<{ status: number; body: any }> {
 		for (let isRenewed = false; ; isRenewed = true) {
-			this.#token ??= { value: await this.#handlers.token() };
+			this.#token ??= { value: await this.#owner.token() };
 			const { value } = this.#token;
 			const signal = AbortSignal.timeout(PATIENCE);
 			const headers: Record<string, string> = { "Content-Type": "application/json" };
 			if (value !== undefined) headers.Authorization = `Bearer ${value}`;
 			const response = await (this.#fetch ?? fetch)(this.#address + path, { ...init, headers, signal });
-			// What is no JSON does not come from a room, but from whoever stands in between: it throws.
+			// Anything that is not JSON comes from an intermediary and not from a room: it throws.
 			const body = await response.json();
 			const { status } = response;
 			if (!((status !== 200 ? "code" : init.body ? "selection" : "epoch") in body)) throw new TypeError();

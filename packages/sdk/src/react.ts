@@ -1,6 +1,6 @@
 "use client";
 
-// React over a RoomClient: a provider that holds it, and hooks of which each renders for its own part alone.
+// React on top of a RoomClient: a provider that holds it, and hooks that each render only when their own part changes.
 
 import { createElement, type ReactElement, type ReactNode, useCallback, useEffect, useMemo } from "react";
 import type { RoomClient } from "./client.ts";
@@ -38,21 +38,21 @@ export {
 } from "./react/shared-conflict-resolution.ts";
 export { isShallowEqual };
 
-/** Either a client, or what one is made with. */
+/** Either a client, or the options to make one. */
 export type RoomProviderProps = { children?: ReactNode } & (
 	| (RoomClientOptions & { client?: undefined })
 	| ({ client: RoomClient } & { [option in keyof RoomClientOptions]?: undefined })
 );
 
 /**
- * Puts its children into a room.
+ * Puts its children in a room.
  *
- * With options it makes the client, connects it while it is mounted, and closes it after. Another `host`, `party`,
- * `room`, `user.id`, `storage`, `join` or `WebSocket` is another client, so a `storage` of your own is to be made
- * outside of the component. Another `user.name` renames the user. `token` and `fetch` may be new functions at each
- * render. `initial` is looked at when a client is made.
+ * Given options, it makes the client, connects it while mounted, and closes it afterwards. A different `host`, `party`,
+ * `room`, `user.id`, `storage`, `join` or `WebSocket` means a different client, so create a `storage` of your own
+ * outside the component. A different `user.name` renames the user. `token` and `fetch` may be new functions at each
+ * render. `initial` is read when a client is made.
  *
- * A `client` that is given belongs to whoever made it: it is neither connected nor closed here.
+ * A `client` passed in belongs to whoever made it: it is neither connected nor closed here.
  */
 export function RoomProvider(props: RoomProviderProps): ReactElement {
 	if (props.client === undefined) return createElement(OwnRoom, props);
@@ -67,41 +67,42 @@ function OwnRoom({
 	return createElement(RoomContext.Provider, { value: useOwnRoom(options) }, children);
 }
 
-/** The client of the provider around this component. It does not make the component render. */
+/** The client of the surrounding provider. It never causes a render. */
 export function useRoom(): RoomClient {
 	return useRoomContext().client;
 }
 
 /**
- * A part of all that the client knows. The component renders when the part is another one. A selector that makes a new
- * object or list needs `isEqual`, for example `isShallowEqual`.
+ * Any part of what the client knows. The component renders when that part changes. A selector that creates a new object
+ * or list needs `isEqual`, for example `isShallowEqual`.
  */
 export function useSnapshot<T>(select: (snapshot: Snapshot) => T, isEqual?: (a: T, b: T) => boolean): T {
 	return useSelected(useRoomContext(), select, isEqual);
 }
 
-/** How a field stands, beside its value. */
+/** The state of a field, besides its value. */
 export interface SelectionState {
-	/** Changed here, and the room has not answered yet. */
+	/** Changed here, and the room has not replied yet. */
 	pending: boolean;
-	/** A change of this user's to the field that came too late and waits for `resolve` of `useConflicts`. */
+	/** This user's change to the field that came too late and waits for `resolve` from `useConflicts`. */
 	conflict: Conflict | undefined;
-	/** The id of who chose the value. Undefined when the field is not set. */
+	/** The id of the user who chose the value. Undefined if the field is not set. */
 	by: string | undefined;
-	/** When the room stored it, in milliseconds of the room's clock; while it is pending, this device's. */
+	/** When the room stored it, in milliseconds by the room's clock, or by this device's while pending. */
 	at: number | undefined;
-	/** The version of the room that this made; while it is pending, the one it is based on. 0 when it is not set. */
+	/** The room's version that this change made or, while pending, is based on. 0 if the field is not set. */
 	version: number;
-	/** Clears the field. Stays the same function. */
+	/** Clears the field. Always the same function. */
 	clear: (options?: ChangeOptions) => Promise<Outcome>;
 }
 
-/** Sets a field. Stays the same function as long as room and field do. */
+/** Sets a field. The same function for as long as the room and the field are the same. */
 export type SetSelection<T extends Json = Json> = (value: T, options?: SelectOptions) => Promise<Outcome>;
 
 /**
- * A field: its value or undefined, how to set it, and how it stands. `T` is the page's own word for the value, and the
- * room takes any JSON from anybody. An object's is a `type`: TypeScript does not take an `interface` for JSON.
+ * A field: its value or undefined, a function to set it, and its state. `T` is the page's own claim about the value;
+ * the room accepts any JSON from anybody. For an object, use a `type`: TypeScript does not accept an `interface` as
+ * JSON.
  */
 export function useSelection<T extends Json = Json>(
 	field: string,
@@ -115,7 +116,7 @@ export function useSelection<T extends Json = Json>(
 		({ selections, conflicts, pendingCount }) => {
 			const selection = selections[field];
 			const conflict = conflicts.find((conflict) => conflict.field === field);
-			// A field that was cleared here is gone from the selections while the room has yet to hear of it.
+			// A field that was cleared here is missing from the selections before the room has heard of it.
 			const isClearing = () => pendingCount > 0 && client.pending().some(({ fields }) => fields.includes(field));
 			return { selection, conflict, pending: selection?.pending ?? isClearing() };
 		},
@@ -128,20 +129,20 @@ export function useSelection<T extends Json = Json>(
 	return [selection?.value as T | undefined, set, state];
 }
 
-/** Those who are in the room and those who were, the first to join first. `online` tells which. */
+/** Everyone who is or was in the room, in the order in which they joined. `online` says who is here. */
 export function useParticipants(): readonly Participant[] {
 	return useSnapshot((snapshot) => snapshot.participants);
 }
 
-/** Presence whose `data` has a form that the page knows. */
+/** Presence with `data` in a form that the page knows. */
 export interface PresenceOf<T extends Json> extends Presence {
 	data: T;
 }
 
 /**
- * What all other connections look at, this user's other tabs and devices among them, and how to say what this one does:
- * any JSON up to 4 KiB, null for nothing. What was said stands until something else is, also when the component is gone
- * and over a reconnect. `T` is the page's own word for the form.
+ * What all other connections are looking at, including this user's other tabs and devices, and a function to set this
+ * one's: any JSON up to 4 KiB, null for nothing. It stays until it is set again, even after the component is gone and
+ * across reconnects. `T` is the page's own claim about the form.
  */
 export function usePresence<T extends Json = Json>(): [
 	others: readonly PresenceOf<T>[],
@@ -152,33 +153,33 @@ export function usePresence<T extends Json = Json>(): [
 	return [others as PresenceOf<T>[], room.actions.setPresence];
 }
 
-/** How the client is to the room, and why. */
+/** The client's status, and the reason for it. */
 export function useStatus(): { status: Status; reason: string | undefined } {
 	return useSnapshot(({ status, reason }) => ({ status, reason }), isShallowEqual);
 }
 
-/** The changes that came too late, and how to decide on one. */
+/** The changes that came too late, and a function to resolve one. */
 export function useConflicts(): [conflicts: readonly Conflict[], resolve: RoomClient["resolve"]] {
 	const room = useRoomContext();
 	return [useSelected(room, ({ conflicts }) => conflicts), room.actions.resolve];
 }
 
-/** Who asks for what, who may do what, and what can be done about it. */
+/** Permission requests, permissions, and what can be done with them. */
 export interface Permissions {
-	/** The newest last. */
+	/** Newest last. */
 	requests: readonly PermissionRequest[];
 	permissions: readonly Permission[];
-	/** Asks for a permission. The outcome has the `requestId`. */
+	/** Requests a permission. The outcome has the `requestId`. */
 	request: RoomClient["request"];
-	/** Answers somebody's request. */
+	/** Responds to somebody's request. */
 	respond: RoomClient["respond"];
-	/** Takes back a request of this user's. */
+	/** Withdraws one of this user's requests. */
 	cancel: RoomClient["cancelRequest"];
-	/** Ends a permission. */
+	/** Revokes a permission. */
 	revoke: RoomClient["revoke"];
 }
 
-/** The room's permissions. The object stays the same while they do. */
+/** The room's permissions. The object stays the same for as long as they do. */
 export function usePermissions(): Permissions {
 	const room = useRoomContext();
 	const { request, respond, cancel, revoke } = room.actions;
@@ -191,14 +192,14 @@ export function usePermissions(): Permissions {
 
 const NONE: readonly Pending[] = [];
 
-/** The changes that the room has not answered, in the order in which they are sent, and how to take one out unsent. */
+/** The pending changes, in the order in which they are sent, and a function to withdraw one that has not been sent. */
 export function usePending(): [pending: readonly Pending[], drop: RoomClient["drop"]] {
 	const room = useRoomContext();
 	const pending = useSelected(room, ({ pendingCount }) => waiting(room, pendingCount), isSameQueue);
 	return [pending, room.actions.drop];
 }
 
-/** The queue at the moment of a snapshot. Where that has nothing pending, as on a server, the client is not asked. */
+/** The queue as of a snapshot. If that has nothing pending, as on a server, the client is not asked. */
 function waiting(room: Room, count: number): readonly Pending[] {
 	return count === 0 ? NONE : room.client.pending();
 }
@@ -207,7 +208,7 @@ function isSameQueue(a: readonly Pending[], b: readonly Pending[]): boolean {
 	return a.length === b.length && a.every((one, i) => one.key === b[i]?.key && one.isSent === b[i]?.isSent);
 }
 
-/** Calls `listener`, the one of the newest render, for each event while the component is mounted. */
+/** Calls the latest render's `listener` for each event while the component is mounted. */
 export function useEvent<E extends keyof Events>(event: E, listener: Events[E]): void {
 	const { client } = useRoomContext();
 	const latest = useLatest<(...args: any[]) => void>(listener);

@@ -1,4 +1,4 @@
-// What the room has told of itself. Knows no clock and no connection: frames go in, state comes out.
+// What the room has sent so far. Knows no clock and no connection: frames go in, state comes out.
 
 import type {
 	Change,
@@ -12,22 +12,25 @@ import type {
 } from "./generated/protocol.ts";
 import type { Participant } from "./types.ts";
 
-/** A field that was set or cleared, and by which version. */
+/** A field that was set or cleared, and the version that did it. */
 export interface Known {
 	version: number;
-	/** Null when it was cleared. */
+	/** Null if it was cleared. */
 	selection: StoredSelection | null;
 }
 
-/** What becomes of a frame: it was taken, it was known, something before it is missing, or it is none of these. */
+/**
+ * What becomes of a frame: it was taken, it was already known, something before it is missing, or it does not concern
+ * the replica.
+ */
 export type Receipt = "taken" | "known" | "gap" | "other";
 
-/** The name of a request: two users may use the same id. */
+/** A unique name for a request: two users may use the same id. */
 export const requestName = (request: { userId: string; requestId: string }) =>
 	JSON.stringify([request.requestId, request.userId]);
 const grantName = (grant: { userId: string; action: string }) => JSON.stringify([grant.action, grant.userId]);
 
-/** The room's state as of its `version`. What it gives out is never changed: a new state has new objects. */
+/** The room's state as of its `version`. What it returns never changes: a new state has new objects. */
 export class Replica {
 	/** The life of the room. Undefined until something is known. */
 	epoch: string | undefined;
@@ -38,7 +41,7 @@ export class Replica {
 	readonly requests = new Map<string, PermissionRequest>();
 	readonly permissions = new Map<string, Permission>();
 
-	/** Takes a frame. The room's word is taken for its shape. */
+	/** Takes a frame. Its shape is trusted, since it comes from the room. */
 	receive(frame: ServerFrame): Receipt {
 		switch (frame.type) {
 			case "sync_response":
@@ -65,7 +68,7 @@ export class Replica {
 				return "taken";
 			}
 			case "presence":
-				// A page's own message may have this type, but not the list.
+				// A page's own message may have this type, but not with a list.
 				if (!Array.isArray(frame.presence)) return "other";
 				for (const { connectionId, userId, data } of frame.presence) {
 					if (data === null) this.presence.delete(connectionId);
@@ -77,19 +80,19 @@ export class Replica {
 		}
 	}
 
-	/** The version of a field that a user sees, 0 for one that was never set. */
+	/** The version of a field that the user sees; 0 if it was never set. */
 	fieldVersion(field: string): number {
 		return this.fields.get(field)?.version ?? 0;
 	}
 
-	/** Takes what is known of one field from elsewhere than the row of changes. */
+	/** Takes the state of one field from a source other than the sequence of changes. */
 	takeField(field: string, version: number, selection: StoredSelection | null): void {
-		// By 0 the room says that it has never had the field, or has forgotten when it was cleared.
+		// 0 means that the room never had the field, or has forgotten when it was cleared.
 		if (!version || version >= this.fieldVersion(field)) this.fields.set(field, { version, selection });
 	}
 
 	#takeAll(state: SyncResponseFrame): Receipt {
-		// What was overtaken on its way by what came since.
+		// Outdated by what has arrived since.
 		if (state.epoch === this.epoch && state.version < this.version && !state.reset) return "known";
 		fill(this.fields, Object.entries(state.selections), ([field, selection]) => [
 			field,
@@ -98,7 +101,7 @@ export class Replica {
 		fill(this.requests, state.requests ?? [], (request) => [requestName(request), request]);
 		fill(this.permissions, state.permissions ?? [], (grant) => [grantName(grant), grant]);
 		this.#takePeople(state);
-		// Last, so that what cannot be read is not taken for known.
+		// Last, so that an unreadable frame does not count as known.
 		this.epoch = state.epoch;
 		this.version = state.version;
 		return "taken";
@@ -106,7 +109,7 @@ export class Replica {
 
 	#takeChanges(frame: ChangesFrame): Receipt {
 		if (frame.epoch !== this.epoch || frame.from > this.version) return "gap";
-		// Of an answer to `since` these are always the newest.
+		// In a reply to `since` these are always current.
 		this.#takePeople(frame);
 		if (frame.to <= this.version) return frame.participants ? "taken" : "known";
 		for (const change of frame.changes) this.#takeChange(change);
@@ -145,7 +148,7 @@ export class Replica {
 	}
 }
 
-/** Replaces all that a map holds. */
+/** Replaces the contents of a map. */
 function fill<T, V>(map: Map<string, V>, from: T[], entry: (one: T) => [string, V]): void {
 	map.clear();
 	for (const one of from) map.set(...entry(one));

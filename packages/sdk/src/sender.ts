@@ -1,4 +1,4 @@
-// Sends what is pending and takes the answers: each change once, in order, however often the connection breaks.
+// Sends what is pending and takes the replies: each change once, in order, however often the connection breaks.
 
 import type { AckFrame, ConflictFrame, ErrorFrame, StoredSelection } from "./generated/protocol.ts";
 import type { Keeper } from "./keeper.ts";
@@ -6,42 +6,43 @@ import * as box from "./outbox.ts";
 import type { Replica } from "./replica.ts";
 import type { Outcome } from "./types.ts";
 
-/** What is not answered after this long, in milliseconds, is sent again: doing so is never wrong (PROTOCOL.md, E5). */
+/** How long to wait for a reply before sending again, in milliseconds: doing so is never wrong (PROTOCOL.md, E5). */
 const ANSWER = 10_000;
-/** How long the room is left alone when it can't take a change now, in milliseconds. */
+/** How long to leave the room alone when it cannot take a change, in milliseconds. */
 const PAUSE = 1_000;
-/** What a message gets beside its own members: its number and its key. */
+/** The bytes that a message's number and key add to it. */
 const TAG = 80;
 
-export interface SenderHandlers {
+/** For whom changes are sent. */
+export interface SenderOwner {
 	send(frame: object): boolean;
 	/** An entry is answered, and no longer pending. */
 	settled(entry: box.Entry, outcome: Outcome): void;
-	/** The room knows this outbox no more, or not as it is. */
+	/** The room no longer knows this outbox, or knows it differently. */
 	renew(): void;
 }
 
 export class Sender {
 	readonly #keeper: Keeper;
 	readonly #replica: Replica;
-	readonly #handlers: SenderHandlers;
-	/** By field and the version that changes of it were based on, on top of which one they go out again. */
+	readonly #owner: SenderOwner;
+	/** By field and the version that its changes were based on: the version on top of which they are sent again. */
 	readonly #moved = new Map<string, number>();
 	#isOn = false;
 	/** The highest number that was sent on this connection. */
 	#sent = 0;
-	/** The longest message that the room reads. */
+	/** The longest message that the room accepts. */
 	messageBytes = 64 * 1024;
 	#pause: ReturnType<typeof setTimeout> | undefined;
 	#answer: ReturnType<typeof setTimeout> | undefined;
 
-	constructor(keeper: Keeper, replica: Replica, handlers: SenderHandlers) {
+	constructor(keeper: Keeper, replica: Replica, owner: SenderOwner) {
 		this.#keeper = keeper;
 		this.#replica = replica;
-		this.#handlers = handlers;
+		this.#owner = owner;
 	}
 
-	/** There is a connection, on which nothing was sent yet. */
+	/** There is a connection, on which nothing has been sent yet. */
 	start(): void {
 		this.stop();
 		this.#isOn = true;
@@ -56,10 +57,10 @@ export class Sender {
 		this.#pause = undefined;
 	}
 
-	/** Why the room would not even read a change. */
+	/** Why the room would reject a change unread. */
 	problem({ size }: box.Entry): { code: string; message: string } | undefined {
 		if (size + TAG <= this.messageBytes) return undefined;
-		return { code: "limit_message", message: `It has more than ${this.messageBytes} bytes.` };
+		return { code: "limit_message", message: `The change is longer than ${this.messageBytes} bytes.` };
 	}
 
 	/** Sends what is stored and may be sent. */
@@ -68,36 +69,36 @@ export class Sender {
 		for (const entry of this.#underWay()) {
 			const { key, message, seq = 0 } = entry;
 			if (seq <= this.#sent) continue;
-			if (!this.#handlers.send({ ...message, seq, id: key })) return;
+			if (!this.#owner.send({ ...message, seq, id: key })) return;
 			this.#sent = seq;
 			this.#expect();
 		}
-		// Numbers follow the order that is shown: what is stored may still have some that were taken back.
+		// Numbers follow the order that is shown: storage may still have some that were taken back.
 		const next = box.ready(this.#keeper.shown, Date.now(), () => true);
-		// It is sent when its number is stored: a number may stand for one message only, whatever crashes.
+		// It is sent once its number is stored: a number may stand for one message only, whatever crashes.
 		if (next[0]) void this.#keeper.do(box.number(next.map(({ key }) => key)));
 	}
 
-	/** What to send next where one goes at a time and fields alone can be changed. */
+	/** What to send next when changes go one at a time and only fields can be changed. */
 	async next(): Promise<(box.Entry & { message: box.FieldMessage; clientId: string }) | undefined> {
 		if (!this.#underWay()[0]) {
 			const [next] = box.ready(this.#keeper.shown, Date.now(), box.isOfField);
 			await this.#keeper.do(...(next ? [box.number([next.key])] : []));
 		}
-		// What was sent in another way and not answered comes first, or its number would be missing.
+		// What was sent in another way and has no reply comes first, or its number would be missing.
 		const [first] = this.#underWay() as (box.Entry & { message: box.FieldMessage })[];
 		return first && box.isOfField(first.message) ? { ...first, clientId: this.#keeper.stored.clientId } : undefined;
 	}
 
-	/** Takes an answer to something numbered. */
+	/** Takes the reply to a numbered message. */
 	answered(frame: AckFrame | ConflictFrame | ErrorFrame): void {
 		const { seq, id } = frame;
-		// A number that was taken back may be that of another entry by now.
+		// A number that was taken back may belong to another entry by now.
 		const entry = this.#keeper.shown.entries.find((one) => one.seq === seq && one.key === id);
 		if (frame.type === "error" && frame.retry) this.#retry(frame, entry);
-		else if (frame.type === "error" && frame.code === "seq_reused") this.#handlers.renew();
+		else if (frame.type === "error" && frame.code === "seq_reused") this.#owner.renew();
 		else if (entry) {
-			// Each message asks for an answer of its own, so that an `ack` for others tells nothing new.
+			// Each message asks for a reply of its own, so an `ack` for others says nothing new.
 			if (frame.type === "ack") this.#acked(entry, frame);
 			else if (frame.type === "conflict") this.#conflict(entry, frame);
 			else this.#done(entry, { outcome: "rejected", code: frame.code, message: frame.message });
@@ -105,7 +106,7 @@ export class Sender {
 		this.#expect();
 	}
 
-	/** Shows an entry that was done before the room's own word on it is here. */
+	/** Shows an entry that was done before the room's own report of it arrives. */
 	provide({ message, at }: box.Entry, version = 0): void {
 		const messages = box.fieldMessages(message);
 		messages.forEach((one, i) => {
@@ -120,7 +121,7 @@ export class Sender {
 		});
 	}
 
-	/** What may have been sent, is stored, and has no answer. */
+	/** What may have been sent, is stored, and has no reply. */
 	#underWay(): box.Entry[] {
 		const open = new Map(this.#keeper.shown.entries.map(({ key, seq }) => [key, seq]));
 		return box.underWay(this.#keeper.stored).filter(({ key, seq }) => open.get(key) === seq);
@@ -134,7 +135,7 @@ export class Sender {
 
 	#conflict(entry: box.Entry, { field, clientVersion: from, serverVersion: version, current }: ConflictFrame): void {
 		this.#replica.takeField(field, version, current);
-		// What the user chose next follows: on top of the same, or the room may take the one before it for a conflict.
+		// The user's next choice is based on the same version, or the room would see a conflict with the one before it.
 		const base = `${from} ${field}`;
 		const verdict = this.#moved.has(base) ? "again" : box.judge(entry, field, current);
 		const to = this.#moved.get(base) ?? version;
@@ -154,28 +155,28 @@ export class Sender {
 			later = outbox.entries.filter((one) => !one.conflict && box.isRival(one, field));
 			return box.hold(entry.key, { field, version, current })(outbox);
 		};
-		const settle = (one: box.Entry) => this.#handlers.settled(one, { outcome: "conflict", current });
+		const settle = (one: box.Entry) => this.#owner.settled(one, { outcome: "conflict", current });
 		const held = this.#keeper.do(hold);
 		settle(entry);
-		// Another tab may have added some of them, of which only what is stored tells.
+		// Another tab may have added some of them, which only storage shows.
 		void held.then(() => later.forEach(settle));
 	}
 
 	#retry({ seq = 0, code, message, expected = seq }: ErrorFrame, entry: box.Entry | undefined): void {
 		if (code === "forbidden") {
 			if (!entry) return;
-			// The room does not count it, so the ones after it get its number and so on.
+			// The room does not count it, so the next one gets its number, and so on.
 			this.#sent = seq - 1;
 			void this.#keeper.do(box.unnumber(seq));
 			this.#done(entry, { outcome: "rejected", code, message });
 			return;
 		}
 		const [first] = box.underWay(this.#keeper.shown);
-		if (expected < (first?.seq ?? 0)) this.#handlers.renew();
+		if (expected < (first?.seq ?? 0)) this.#owner.renew();
 		else if (entry) this.#again(PAUSE);
 	}
 
-	/** Sends all that is not answered once more, after a while. */
+	/** Sends everything without a reply again, after a while. */
 	#again(wait: number): void {
 		if (!this.#isOn) return;
 		this.#pause ??= setTimeout(() => {
@@ -187,10 +188,10 @@ export class Sender {
 
 	#done(entry: box.Entry, outcome: Outcome): void {
 		void this.#keeper.do(box.remove([entry.key]));
-		this.#handlers.settled(entry, outcome);
+		this.#owner.settled(entry, outcome);
 	}
 
-	/** Waits for an answer to what is under way. */
+	/** Waits for a reply to what is in flight. */
 	#expect(): void {
 		clearTimeout(this.#answer);
 		if (this.#isOn && box.underWay(this.#keeper.shown)[0]) this.#answer = setTimeout(() => this.#again(0), ANSWER);

@@ -1,4 +1,4 @@
-// For a page's service worker: what a closed page left pending is sent where there is Background Sync.
+// For a page's service worker: sends what a closed page left pending, where there is Background Sync.
 
 import { createStore, entries } from "idb-keyval";
 import { RoomClient } from "./client.ts";
@@ -8,10 +8,10 @@ import type { RoomClientOptions, User } from "./types.ts";
 
 /** The tag of the sync that a client asks for. */
 const TAG = "roomkeep";
-/** How long a room may take, in milliseconds: browsers end a sync event after some minutes. */
+/** How long a room may take, in milliseconds: browsers end a sync event after a few minutes. */
 const PATIENCE = 30_000;
 
-/** Where something is to be sent. */
+/** The room and user to send for. */
 export interface Address {
 	host: string;
 	party: string;
@@ -19,20 +19,20 @@ export interface Address {
 	user: User;
 }
 
-/** How it is sent. */
+/** How to send it. */
 export interface SyncOptions extends Pick<RoomClientOptions, "WebSocket" | "fetch"> {
-	/** Gives a token for a room, where rooms ask for one. */
+	/** Returns a token for a room, if rooms require one. */
 	token?: (address: Address) => string | Promise<string>;
 }
 
-/** What of a service worker's global scope is needed. */
+/** The part of a service worker's global scope that is used. */
 interface Scope {
 	addEventListener(type: "sync", listener: (event: any) => void): void;
 }
 
 /**
- * Has a service worker send what is pending once there is a network: call it at the top of its script. It takes
- * part in a room only if a change needs that, so that nobody seems to be there who is not.
+ * Makes a service worker send what is pending once there is a network: call it at the top of its script. It joins a
+ * room only if a change requires it, so that nobody appears to be present who is not.
  */
 export function sendOnSync(options: SyncOptions = {}, scope = globalThis as unknown as Scope): void {
 	scope.addEventListener("sync", (event) => {
@@ -41,8 +41,8 @@ export function sendOnSync(options: SyncOptions = {}, scope = globalThis as unkn
 }
 
 /**
- * Sends what is pending in all rooms. Rejects when something still is, so that the browser tries again later.
- * @returns How many rooms had something.
+ * Sends what is pending in all rooms. Rejects if something still is afterwards, so that the browser tries again later.
+ * @returns How many rooms had something pending.
  */
 export async function sendPending(options: SyncOptions = {}): Promise<number> {
 	const outboxes = await entries<string, Outbox>(createStore(DATABASE, STORE));
@@ -52,7 +52,7 @@ export async function sendPending(options: SyncOptions = {}): Promise<number> {
 	return sent.length;
 }
 
-// Another version of this package may have left something else there.
+// Another version of this package may have left something different there.
 const isPending = ({ entries }: Partial<Outbox>) => entries?.some(({ conflict }) => !conflict);
 
 async function send({ address, entries }: Outbox, { token, ...options }: SyncOptions): Promise<void> {

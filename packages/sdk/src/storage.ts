@@ -3,9 +3,9 @@
 import { createStore, promisifyRequest } from "idb-keyval";
 import type { OutboxStorage, RoomClientOptions } from "./types.ts";
 
-/** The database when not said otherwise. */
+/** The default name of the database. */
 export const DATABASE = "roomkeep";
-/** In a database, what holds the outboxes. */
+/** The object store for outboxes. */
 export const STORE = "outboxes";
 
 /** Keeps what is pending for as long as the page lives. */
@@ -20,14 +20,15 @@ export function memoryStorage(): OutboxStorage {
 }
 
 /**
- * Keeps what is pending in IndexedDB, where it outlives the page. All tabs of an origin share it.
+ * Keeps what is pending in IndexedDB, where it survives the page. All tabs of an origin share it.
  * @param name The database.
  */
 export function indexedDbStorage(name = DATABASE): OutboxStorage {
 	const store = createStore(name, STORE);
 	return {
 		isDurable: true,
-		// As idb-keyval's own `update`, which also writes what is the same: each tab reads whenever another has written.
+		// Like idb-keyval's own `update`, but without writing what has not changed: each tab reads whenever another has
+		// written.
 		update: (key, change) =>
 			store("readwrite", async (records) => {
 				const before: unknown = await promisifyRequest(records.get(key));
@@ -38,7 +39,7 @@ export function indexedDbStorage(name = DATABASE): OutboxStorage {
 	};
 }
 
-/** The storage that was asked for: when none was, IndexedDB where tabs can agree on who sends, else memory. */
+/** The storage that was asked for; by default, IndexedDB where tabs can agree on who sends, else memory. */
 export function storageOf(storage: RoomClientOptions["storage"]): OutboxStorage {
 	const choice = storage ?? (canShare() && globalThis.indexedDB ? "indexeddb" : "memory");
 	if (choice === "memory") return memoryStorage();

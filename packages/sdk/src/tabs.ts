@@ -3,10 +3,10 @@
 import type { Entry } from "./outbox.ts";
 import type { Outcome } from "./types.ts";
 
-/** What one tab tells the others: what became of an entry, or just that what is stored has changed. */
+/** What one tab tells the others: what came of an entry, or only that storage has changed. */
 export type Notice = { entry: Entry; outcome: Outcome } | null;
 
-/** All clients of a user in a room that share an outbox. One leads: it sends what is in there. */
+/** All clients of a user in a room that share an outbox. One of them leads: it sends what is in it. */
 export class Tabs {
 	isLeader = false;
 	readonly #name: string;
@@ -25,8 +25,8 @@ export class Tabs {
 	}
 
 	/**
-	 * Leads if nobody does, and else as soon as nobody does any more. Resolves when it is known which.
-	 * @param onLead Called when it leads only later.
+	 * Becomes leader at once if there is none, or else as soon as there is none. Resolves once it is known which.
+	 * @param onLead Called if it becomes leader later.
 	 */
 	enter(onLead: () => void): Promise<void> {
 		const waiting = new AbortController();
@@ -45,16 +45,16 @@ export class Tabs {
 				isEntered = true;
 				entered();
 			};
-			// It is refused when this tab leaves before.
+			// It rejects if this tab leaves before.
 			navigator.locks.request(this.#name, { signal: waiting.signal }, lead).catch(enter);
-			// Who has it by now is another tab, or `lead` was called.
+			// If the lock is held by now, it is by another tab, or `lead` was called.
 			navigator.locks.query().then(({ held }) => held?.some(({ name }) => name === this.#name) && enter(), enter);
 		});
 	}
 
 	/**
 	 * Lets another tab lead.
-	 * @param isDeaf Whether nothing of what others tell is of use any more.
+	 * @param isDeaf Whether to stop listening to other tabs as well.
 	 */
 	leave(isDeaf: boolean): void {
 		this.isLeader = false;
@@ -66,11 +66,11 @@ export class Tabs {
 		this.#channel = undefined;
 	}
 
-	/** Only those who use it have one: a page may make clients that it throws away. */
+	/** Opened only when used: a page may make clients that it discards. */
 	#open(): BroadcastChannel {
 		this.#channel ??= new BroadcastChannel(this.#name);
 		this.#channel.onmessage = ({ data }) => this.#heard(data);
-		// In Node it would keep the process from ending.
+		// In Node it would keep the process alive.
 		(this.#channel as { unref?: () => void }).unref?.();
 		return this.#channel;
 	}

@@ -1,19 +1,19 @@
-// What a client shows: what the room has told, with what is pending on top.
+// What a client shows: what the room has sent, with what is pending on top.
 
 import type { FieldSelectedInBatch, PermissionRequestMessage } from "./generated/protocol.ts";
 import { chosenIn, type Entry, fieldMessages, fieldOf, type Outbox } from "./outbox.ts";
 import { type Known, type Replica, requestName } from "./replica.ts";
 import type { Conflict, Participant, PermissionRequest, Presence, Selection, Side, Snapshot } from "./types.ts";
 
-/** What of a snapshot is neither the room's state nor pending. */
+/** The parts of a snapshot that are neither the room's state nor pending. */
 export type Shown = Pick<Snapshot, "status" | "reason" | "lastSyncedAt" | "role" | "persistence" | "clockSkew"> & {
 	connectionId: string | undefined;
 };
 
-/** Makes snapshots. What did not change between two of them is the same object in both. */
+/** Makes snapshots. Parts that are unchanged between two of them are the same object in both. */
 export class View {
 	snapshot: Snapshot;
-	/** What was made of an object of the room's or of an entry, for as long as that lives. */
+	/** What was derived from an object of the room's or from an entry, for as long as that lives. */
 	readonly #made = new WeakMap<object, any>();
 
 	constructor(replica: Replica, outbox: Outbox, link: Shown, userId: string) {
@@ -21,7 +21,7 @@ export class View {
 		this.update(replica, outbox, link, userId);
 	}
 
-	/** Looks whether anything is different, and makes a new snapshot if so. */
+	/** Makes a new snapshot if anything has changed. */
 	update(replica: Replica, outbox: Outbox, link: Shown, userId: string): boolean {
 		const before = this.snapshot;
 		const { connectionId, ...rest } = link;
@@ -88,7 +88,8 @@ export class View {
 			);
 		}
 		for (const { message, at } of waiting) {
-			// Who answers, cancels or revokes something sees it when the room says so: another one may have been quicker.
+			// Responses, withdrawals and revocations show only once the room confirms them: somebody else may have been
+			// quicker.
 			if (message.type !== "permission_request") continue;
 			const name = requestName({ userId, requestId: message.requestId });
 			if (!requests.has(name))
@@ -106,7 +107,7 @@ export class View {
 			if (!conflict) return [];
 			const { field, version, current } = conflict;
 			const known = replica.fields.get(field);
-			// A state that is as new and has no such field says that it was cleared.
+			// A state that is as recent and lacks the field shows that it was cleared.
 			const isTold = (known?.version ?? replica.version) >= version;
 			const messages = fieldMessages(message);
 			const own = messages.find((one) => fieldOf(one) === field);
@@ -124,7 +125,7 @@ export class View {
 		});
 	}
 
-	/** Makes something of an object, or gives what was made of it in the same way before. */
+	/** Derives something from an object, or returns what was derived from it before. */
 	#cached<T extends object>(from: object, make: () => T, way?: unknown): T {
 		const made = this.#made.get(from);
 		if (made && made.way === way) return made.value;
@@ -158,7 +159,7 @@ function pendingRequest(message: PermissionRequestMessage, createdAt: number, us
 	return { requestId, userId, action, detail, status: "pending", ...times, version: 0, pending: true };
 }
 
-/** What was there before, if all that is in it is the same. */
+/** The previous object, if everything in it is the same. */
 function kept<T extends object>(before: T | undefined, now: T): T {
 	if (before) {
 		const keys = Object.keys(now) as (keyof T)[];

@@ -1,8 +1,9 @@
 //! How connections end: by themselves, or because the room closes them.
 
 use crate::protocol::connection::ConnectionId;
+use crate::protocol::frames::ServerMessage;
+use crate::protocol::frames::people::UserLeft;
 use crate::protocol::refusal::CloseCode;
-use crate::protocol::reply::ServerMessage;
 use crate::room::audience::Audience;
 use crate::room::records::people::record::Participant;
 use crate::room::state::State;
@@ -24,7 +25,7 @@ pub fn leave(state: &mut State, connection: ConnectionId) {
     let Some(known) = state.records.people.get(user) else { return };
     let participant = Participant { last_seen: known.last_seen.max(session.heard), ..known.clone() };
     if session.identity.joined().is_some() && !state.sessions.is_online(user) {
-        let text = ServerMessage::UserLeft { user_id: user, last_seen: participant.last_seen }.encode();
+        let text = ServerMessage::UserLeft(UserLeft { user_id: user, last_seen: participant.last_seen }).encode();
         state.close_segment();
         state.outbox.frames.push(Outgoing::in_any_case(Audience::Others(connection), text));
     }

@@ -1,9 +1,10 @@
 //! What people show of where they are (P1). It is kept with the connection, never in storage.
 
 use crate::protocol::connection::ConnectionId;
+use crate::protocol::frames::ServerMessage;
+use crate::protocol::frames::presence::PresenceView;
 use crate::protocol::json::Json;
 use crate::protocol::refusal::Refusal;
-use crate::protocol::reply::{PresenceView, ServerMessage};
 use crate::room::audience::Audience;
 use crate::room::state::State;
 use crate::room::turn::Outgoing;

@@ -1,6 +1,6 @@
 //! All open connections of a room, with their counts and deadlines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::pass::{Credentials, Pass};
 use crate::protocol::Millis;
@@ -153,6 +153,11 @@ impl Sessions {
     /// Whether this client has said `hello` on an open connection.
     pub fn has_client(&self, client_id: &str) -> bool {
         self.by_id.values().any(|session| session.client() == Some(client_id))
+    }
+
+    /// The clients that are connected.
+    pub fn clients(&self) -> BTreeSet<&str> {
+        self.by_id.values().filter_map(Session::client).collect()
     }
 
     /// The connections of this client.

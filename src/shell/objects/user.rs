@@ -143,11 +143,14 @@ impl UserObject {
         match answer.await {
             Ok(answer) if answer.status_code() == 204 => Some(room),
             Ok(answer) => {
-                worker::console_error!("a room that was told of a revocation answered {}", answer.status_code());
+                worker::console_error!(
+                    "a room that was notified of a revocation responded with {}",
+                    answer.status_code()
+                );
                 None
             }
             Err(error) => {
-                worker::console_error!("a room could not be told of a revocation: {error}");
+                worker::console_error!("a room could not be notified of a revocation: {error}");
                 None
             }
         }

@@ -4,7 +4,7 @@ use roomkeep::access::claim_rules::ClaimRules;
 use roomkeep::access::claims::{Claims, Denial};
 use roomkeep::access::pass::Pass;
 use roomkeep::access::revocations::Revocation;
-use roomkeep::protocol::message::Frame;
+use roomkeep::protocol::decode::Frame;
 use roomkeep::protocol::refusal::{CloseCode, Code};
 use roomkeep::protocol::role::Role;
 use roomkeep::room::admission::UNAUTHENTICATED;
@@ -338,6 +338,52 @@ fn a9_a_hello_with_a_token_lets_in_and_what_came_behind_it_follows() {
     let types = types.map(|kind| kind.as_str().unwrap().to_owned()).collect::<Vec<_>>();
     assert_eq!(types, ["welcome", "sync_response", "changes", "changes", "ack", "ack"]);
     assert!(answers[0].contains(r#""userId":"ann","role":"editor""#), "{}", answers[0]);
+}
+
+#[test]
+fn a9_a_token_that_counts_lets_in_although_the_hello_is_another_clients() {
+    let mut site = guarded();
+    site.enter("bob", say::pass("bob", "editor")).unwrap();
+    site.say("bob", r#"{"type":"hello","protocol":1,"clientId":"c"}"#);
+    site.say("bob", &say::with_seq(1, &say::set("bob", "f", "1")));
+    site.enter("ann", Admission::Unauthenticated).unwrap();
+    site.say("ann", &hello("c", "good"));
+    site.verified("ann", Ok(("ann".to_owned(), pass(Role::Editor, 90_000))));
+    site.come_round();
+    assert_eq!(codes(&site.take("ann")), ["identity_mismatch"]);
+    // The room sleeps, and knows when it wakes that ann is in.
+    site.sleep();
+    assert!(site.ask("ann", &say::with_id("1", &say::set("ann", "g", "1"))).contains(r#""type":"ack""#));
+    site.pass(TOKEN_WAIT);
+    assert_eq!(close_of(&site, "ann"), None);
+}
+
+#[test]
+fn j6_a5_renewing_a_token_is_a_sign_of_life() {
+    let mut site = guarded();
+    site.enter("ann", say::pass("ann", "editor")).unwrap();
+    site.say("ann", &say::join("ann"));
+    site.enter("bob", say::pass("bob", "editor")).unwrap();
+    site.pass(60_000);
+    site.say("ann", r#"{"type":"auth","token":"next"}"#);
+    let renewed = site.now;
+    site.verified("ann", Ok(("ann".to_owned(), pass(Role::Editor, Millis::MAX / 2))));
+    site.pass(1_000);
+    assert_eq!(site.sync("bob")["participants"][0]["lastSeen"], renewed);
+}
+
+#[test]
+fn x1_a9_coming_in_by_a_hello_counts_like_any_other_way() {
+    let mut slow = Settings { requires_tokens: true, ..settings() };
+    (slow.limits.messages_per_second, slow.limits.messages_burst) = (1, 3);
+    let mut site = Site::with(slow);
+    for n in 0..4 {
+        site.enter(&format!("ann{n}"), Admission::Unauthenticated).unwrap();
+        site.say(&format!("ann{n}"), &hello(&format!("c{n}"), "good"));
+        site.verified(&format!("ann{n}"), Ok(("ann".to_owned(), pass(Role::Editor, 90_000))));
+    }
+    let closed = (0..4).map(|n| close_of(&site, &format!("ann{n}"))).collect::<Vec<_>>();
+    assert_eq!(closed, [None, None, None, Some(CloseCode::Rate)]);
 }
 
 #[test]

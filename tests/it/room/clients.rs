@@ -1,6 +1,9 @@
 //! Numbered messages: done once, answered as before, and whose they are (E1 to E6, S4, S9).
 
+use roomkeep::room::records::clients::record::OUTCOME_BYTES;
+
 use super::*;
+use crate::world::Site;
 
 /// `ann` has said hello as the client `a` and joined; `bob` as `b`.
 fn greeted() -> String {
@@ -453,4 +456,52 @@ fn y4_welcome_tells_where_the_client_stands() {
               to eve: {"type":"error","code":"bad_message","message":"Send `hello` before the first `seq`.","seq":1,"retry":true}
         "#]],
     );
+}
+
+#[test]
+fn e4_e5_a_user_who_takes_all_the_clients_pushes_out_its_own_and_nobody_elses() {
+    let mut few = settings();
+    few.limits.clients = 3;
+    let mut site = Site::with(few);
+    site.connect("bob");
+    site.say("bob", r#"{"type":"hello","protocol":1,"clientId":"b"}"#);
+    let change = say::with_seq(1, &say::set("bob", "f", "1"));
+    site.say("bob", &change);
+    site.leave("bob");
+    for n in 0..8 {
+        site.connect("ann");
+        site.say("ann", &format!(r#"{{"type":"hello","protocol":1,"clientId":"a{n}"}}"#));
+        site.say("ann", &say::with_seq(1, &say::set("ann", "f", &format!("{}", n + 10))));
+        site.pass(1_000);
+        site.leave("ann");
+    }
+    // Bob never heard of his change and sends it again: it is not done over what ann wrote since.
+    site.connect("bob");
+    site.say("bob", r#"{"type":"hello","protocol":1,"clientId":"b"}"#);
+    site.pass(1_000);
+    site.take("bob");
+    let answer = site.ask("bob", &change);
+    assert!(answer.contains(r#""duplicate":true"#), "{answer}");
+    assert_eq!(site.sync("bob")["selections"]["f"]["value"], 17);
+    let clients = site.driver.room().unwrap().stored().unwrap().records.clients;
+    assert_eq!(clients.iter().filter(|(_, client)| client.last_seq.is_some()).count(), 3);
+    assert_eq!(clients.iter().filter(|(_, client)| client.last_seq.is_none()).count(), 3);
+}
+
+#[test]
+fn e4_outcomes_take_a_bounded_space_whatever_fields_are_called() {
+    let mut site = Site::new();
+    site.connect("ann");
+    site.say("ann", r#"{"type":"hello","protocol":1,"clientId":"a"}"#);
+    // Each of these characters takes six bytes in JSON.
+    let name = "\\u0001".repeat(128);
+    let selection = format!(r#"{{"field":"{name}","value":1,"userId":"ann"}}"#);
+    for seq in 1..=64 {
+        site.say("ann", &format!(r#"{{"type":"field_selected","baseVersion":7,"selection":{selection},"seq":{seq}}}"#));
+    }
+    site.pass(1_000);
+    let clients = site.driver.room().unwrap().stored().unwrap().records.clients;
+    let client = clients.get("a").unwrap();
+    assert_eq!((client.last_seq, client.outcomes.iter().count()), (Some(64), 5));
+    assert!(client.outcomes.text().len() <= OUTCOME_BYTES);
 }

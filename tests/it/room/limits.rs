@@ -1,8 +1,10 @@
 //! Limits, silence and expiry.
 
 use roomkeep::access::pass::Admission;
+use roomkeep::driver::Driver;
 
 use super::*;
+use crate::world::Site;
 
 #[test]
 fn x3_a_room_is_stored_and_wound_up_by_its_first_connection() {
@@ -360,4 +362,53 @@ fn x3_a_room_in_use_notes_it_at_most_thirty_times_in_its_time_to_live() {
           alarm at 32d+0
     "#]],
     );
+}
+
+#[test]
+fn x1_what_does_not_grow_a_full_room_is_never_refused() {
+    let mut site = Site::with(settings());
+    site.connect("ann");
+    site.say("ann", &say::join("ann"));
+    site.say("ann", &say::set("ann", "f", "\"a long value\""));
+    site.leave("ann");
+    // The operator lowers the limit below what the room holds.
+    let mut lowered = settings();
+    lowered.limits.room_bytes = 10;
+    site.driver = Driver::new(lowered);
+    site.world.lose_memory();
+    site.connect("ann");
+    assert!(site.ask("ann", &say::with_id("1", &say::join("ann"))).contains(r#""type":"ack""#), "a rejoining");
+    assert!(site.ask("ann", &say::with_id("2", &say::set("ann", "f", "\"short\""))).contains(r#""type":"ack""#));
+    assert!(site.ask("ann", &say::with_id("3", &say::set("ann", "f", "\"longer again\""))).contains("limit_room"));
+    assert!(site.ask("ann", &say::with_id("4", &say::clear("ann", "f"))).contains(r#""type":"ack""#));
+}
+
+#[test]
+fn x1_y8_clearing_at_the_limit_of_tombstones_is_gathered_like_any_change() {
+    let frames_and_rows = |limit: usize| {
+        let mut few = settings();
+        few.limits.tombstones = limit;
+        let mut site = Site::with(few);
+        site.connect("ann");
+        site.say("ann", r#"{"type":"hello","protocol":1,"clientId":"a"}"#);
+        for n in 0..60 {
+            site.say("ann", &say::set("ann", &format!("f{n}"), "1"));
+        }
+        for n in 0..20 {
+            site.say("ann", &say::clear("ann", &format!("f{n}")));
+        }
+        site.pass(1_000);
+        site.take("ann");
+        site.world.commits.clear();
+        for n in 20..40 {
+            site.say_at_once("ann", &say::clear("ann", &format!("f{n}")));
+        }
+        site.pass(1_000);
+        let rows = site.world.commits.iter().map(Vec::len).sum::<usize>();
+        (site.take("ann").len(), rows)
+    };
+    let ((below, rows_below), (at, rows_at)) = (frames_and_rows(1_000), frames_and_rows(20));
+    assert_eq!((below, at), (2, 2), "the first by itself, and all the others together");
+    // One more for each tombstone that is forgotten, and the room's own row for each commit.
+    assert_eq!((rows_below, rows_at), (20, 42));
 }

@@ -441,8 +441,8 @@ fn x1_of_what_is_settled_the_oldest_is_forgotten() {
               writer bob #3
               attach bob: joined as bob, heard 3
               to all plain but bob: {"type":"permission_revoked","action":"edit","userId":"ann","version":6}
-              to all greeted: {"type":"changes","from":5,"to":6,"epoch":"epoch1","changes":[{"kind":"grant","version":6,"grant":{"requestId":"r1","userId":"ann","action":"edit","grantedBy":"bob","grantedAt":2,"version":6},"ended":true}]}
               to bob: {"type":"ack","id":"3","version":6}
+              to all greeted: {"type":"changes","from":5,"to":6,"epoch":"epoch1","changes":[{"kind":"grant","version":6,"grant":{"requestId":"r1","userId":"ann","action":"edit","grantedBy":"bob","grantedAt":2,"version":6},"ended":true}]}
             4 bob #4 allows r1 ann once
               attach bob: joined as bob, heard 4
               to bob, in any case: {"type":"error","code":"request_not_found","message":"There is no such permission request.","id":"4"}

@@ -1,7 +1,7 @@
 //! What clients do: write, write again, write over HTTP, ask, show, and come back.
 
 use roomkeep::protocol::Millis;
-use roomkeep::protocol::message::Frame;
+use roomkeep::protocol::decode::Frame;
 use roomkeep::protocol::precondition::Precondition;
 use roomkeep::protocol::write::FieldWrite;
 use roomkeep::room::turn::Written;

@@ -1,12 +1,68 @@
 //! Rooms that an older build wrote.
 
 use roomkeep::driver::Platform;
+use roomkeep::room::turn::Write;
+use roomkeep::sql::{Row, Sql, Statement, StoreError};
 use roomkeep::store;
 use serde_json::{Value, json};
 
 use super::assert_stored;
 use crate::say;
-use crate::world::Site;
+use crate::world::{Site, Sqlite, database};
+
+/// What has been run on rooms so far, from each schema to the next. Written down as text: rooms out there have had these
+/// statements, so they stay as they are whatever becomes of the code, and a new schema adds a list of its own.
+const STEPS: &[&[&str]] = &[
+    &[
+        "CREATE TABLE room (one INTEGER PRIMARY KEY CHECK (one = 1), schema INTEGER NOT NULL, epoch TEXT NOT NULL, floor INTEGER NOT NULL, touched INTEGER NOT NULL)",
+        "CREATE TABLE field (name TEXT PRIMARY KEY, version INTEGER NOT NULL, updated_at INTEGER NOT NULL, user_id TEXT NOT NULL, selection TEXT) WITHOUT ROWID",
+        "CREATE TABLE participant (user_id TEXT PRIMARY KEY, name TEXT NOT NULL, is_ready INTEGER NOT NULL, joined_at INTEGER NOT NULL, last_seen INTEGER NOT NULL, version INTEGER NOT NULL, profile TEXT NOT NULL) WITHOUT ROWID",
+    ],
+    &[
+        "ALTER TABLE field ADD COLUMN client_id TEXT",
+        "CREATE TABLE client (client_id TEXT PRIMARY KEY, user_id TEXT, last_seq INTEGER, seen INTEGER NOT NULL, outcomes TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE idempotency_key (user_id TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, outcome TEXT NOT NULL, PRIMARY KEY (user_id, name)) WITHOUT ROWID",
+    ],
+    &[
+        "CREATE TABLE permission_request (user_id TEXT NOT NULL, request_id TEXT NOT NULL, action TEXT NOT NULL, detail TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, version INTEGER NOT NULL, settled_at INTEGER, settlement TEXT, PRIMARY KEY (user_id, request_id)) WITHOUT ROWID",
+        "CREATE TABLE permission (user_id TEXT NOT NULL, action TEXT NOT NULL, request_id TEXT NOT NULL, granted_by TEXT NOT NULL, granted_at INTEGER NOT NULL, version INTEGER NOT NULL, ended_at INTEGER, PRIMARY KEY (user_id, action)) WITHOUT ROWID",
+    ],
+    &[],
+];
+
+/// SQLite that notes what is run on it.
+struct Noted<'a> {
+    sqlite: Sqlite<'a>,
+    statements: Vec<String>,
+}
+
+impl Sql for Noted<'_> {
+    fn run(&mut self, statement: &Statement) -> Result<Vec<Row>, StoreError> {
+        self.statements.push(statement.0.to_owned());
+        self.sqlite.run(statement)
+    }
+}
+
+#[test]
+fn a_new_room_gets_what_all_steps_together_make() {
+    let statements = store::statements(vec![Write::Create]).into_iter().map(|(query, _)| query);
+    assert_eq!(statements.collect::<Vec<_>>(), STEPS.concat());
+}
+
+#[test]
+fn a_room_of_any_schema_goes_through_the_steps_that_it_lacks() {
+    assert_eq!(store::schema_version(), STEPS.len() as i64);
+    for (schema, lacking) in (1..=STEPS.len()).map(|schema| (schema, STEPS[schema..].concat())) {
+        let db = database();
+        db.execute_batch(&STEPS[..schema].concat().join(";")).unwrap();
+        db.execute("INSERT INTO room VALUES (1, ?, 'old', 2, 500)", [schema as i64]).unwrap();
+        let mut noted = Noted { sqlite: Sqlite(&db), statements: Vec::new() };
+        assert!(store::load(&mut noted).unwrap().is_some());
+        let writing = noted.statements.into_iter().filter(|query| !query.starts_with("SELECT ")).collect::<Vec<_>>();
+        let is_old = schema < STEPS.len();
+        assert_eq!(writing, [lacking, vec!["UPDATE room SET schema = ?"; usize::from(is_old)]].concat(), "{schema}");
+    }
+}
 
 /// What the first release made of a room with two participants, a field and a tombstone. Written down as text: what
 /// lies in storage does not change with the code.

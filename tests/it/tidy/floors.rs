@@ -34,23 +34,32 @@ const WORKER: &[Floor] = &[
 /// The SDK's floors, the lowest first.
 const SDK: &[Floor] = &[
     ("types", &["packages/sdk/src/generated/", "packages/sdk/src/types.ts"]),
+    // No clock, socket or storage: values go in, values come out.
     (
-        "parts",
+        "pure parts",
         &[
             "packages/sdk/src/address.ts",
+            "packages/sdk/src/connection.ts",
             "packages/sdk/src/emitter.ts",
             "packages/sdk/src/input.ts",
-            "packages/sdk/src/keeper.ts",
-            "packages/sdk/src/link.ts",
             "packages/sdk/src/outbox.ts",
-            "packages/sdk/src/poller.ts",
             "packages/sdk/src/replica.ts",
-            "packages/sdk/src/sender.ts",
-            "packages/sdk/src/storage.ts",
-            "packages/sdk/src/tabs.ts",
             "packages/sdk/src/view.ts",
         ],
     ),
+    // Each has one thing of the world outside.
+    (
+        "parts with effects",
+        &[
+            "packages/sdk/src/keeper.ts",
+            "packages/sdk/src/link.ts",
+            "packages/sdk/src/poller.ts",
+            "packages/sdk/src/sender.ts",
+            "packages/sdk/src/storage.ts",
+            "packages/sdk/src/tabs.ts",
+        ],
+    ),
+    ("engine", &["packages/sdk/src/engine.ts"]),
     ("client", &["packages/sdk/src/client.ts"]),
     (
         "entries",

@@ -4,10 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roomkeep::protocol::PROTOCOL;
+use roomkeep::protocol::decode::Frame;
 use roomkeep::protocol::feed::{Feed, Position, Step};
+use roomkeep::protocol::frames::ClientMessage;
+use roomkeep::protocol::frames::fields::{FieldChange, Selection};
+use roomkeep::protocol::frames::people::Join;
+use roomkeep::protocol::frames::permission::{self, PermissionMessage, Response};
+use roomkeep::protocol::frames::sync::Hello;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::message::{ClientMessage, FieldChange, Frame, Hello, Join, Selection};
-use roomkeep::protocol::permission::{self, PermissionMessage, Response};
 use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb, WriteHeaders};
 use roomkeep::room::turn::Written;
 use roomkeep::room::views::Since;

@@ -1,4 +1,4 @@
-// What stands between a RoomClient and the hooks: who makes and closes a client, and how a component reads one.
+// What connects a RoomClient to the hooks: who makes and closes a client, and how a component reads one.
 
 import {
 	createContext,
@@ -13,15 +13,15 @@ import {
 import { RoomClient } from "../client.ts";
 import type { RoomClientOptions, Snapshot } from "../types.ts";
 
-/** What can be done to a room, as functions that stay the same and can be passed on by themselves. */
+/** What can be done to a room, as stable functions that can be passed around on their own. */
 type Actions = Pick<RoomClient, "resolve" | "setPresence" | "drop" | "request" | "respond" | "revoke"> & {
 	cancel: RoomClient["cancelRequest"];
 };
 
-/** A client as the hooks use it. There is one for each client. */
+/** A client as the hooks use it. There is one per client. */
 export interface Room {
 	readonly client: RoomClient;
-	/** What was known before anything was connected. A server rendered this, so hydration starts with it. */
+	/** What was known before connecting. A server rendered this, so hydration starts from it. */
 	readonly first: Snapshot;
 	readonly subscribe: RoomClient["subscribe"];
 	readonly actions: Actions;
@@ -54,21 +54,20 @@ export function roomOf(client: RoomClient): Room {
 
 export function useRoomContext(): Room {
 	const room = useContext(RoomContext);
-	if (room === undefined) throw new Error("This hook of roomkeep/react needs a <RoomProvider> around its component.");
+	if (room === undefined) throw new Error("The hooks of roomkeep/react need a <RoomProvider> around the component.");
 	return room;
 }
 
 interface Owned {
 	room: Room;
-	/** What it was made from. When one of these changes, it takes another client. */
+	/** What it was made from. If one of these changes, another client is needed. */
 	identity: unknown[];
 }
 
 /**
- * A client of the component's own: connected while the component is mounted, and replaced by another one when the
- * options name another room or another user. It is kept in state and not in a memo, which React may forget together
- * with what is pending in memory. StrictMode unmounts and mounts again with the same state: it closes the client and
- * connects the same one.
+ * The component's own client: connected while the component is mounted, and replaced when the options name another room
+ * or another user. It is kept in state and not in a memo, which React may discard together with what is pending in
+ * memory. StrictMode unmounts and remounts with the same state: it closes the client and connects the same one again.
  */
 export function useOwnRoom(options: RoomClientOptions): Room {
 	const { user, token, fetch } = options;
@@ -109,7 +108,7 @@ export function useOwnRoom(options: RoomClientOptions): Room {
 	return owned.room;
 }
 
-/** Always what the newest render was given, for callbacks that outlive the render. */
+/** Always the value from the latest render, for callbacks that outlive a render. */
 export function useLatest<T>(value: T): RefObject<T> {
 	const latest = useRef(value);
 	useEffect(() => {
@@ -119,8 +118,8 @@ export function useLatest<T>(value: T): RefObject<T> {
 }
 
 /**
- * A part of what the client knows. The component renders again when `isEqual` says that the part is another one; until
- * then the part is the same object, though `select` may make a new one each time.
+ * A part of what the client knows. The component renders again when `isEqual` says that the part has changed; until
+ * then it is the same object, even if `select` makes a new one each time.
  */
 export function useSelected<T>(
 	room: Room,

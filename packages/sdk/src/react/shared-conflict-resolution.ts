@@ -1,48 +1,48 @@
-// The hook of a page on which two sides of a trade agree on its fields, for those who have such a page.
+// A single hook for a page on which two sides of a trade agree on its fields.
 
 import { useCallback } from "react";
 import type { RoomClient } from "../client.ts";
 import type { Conflict, Json, Outcome, Participant, RoomClientOptions, Selection, Status } from "../types.ts";
 import { isShallowEqual, useOwnRoom, useSelected } from "./room.ts";
 
-/** Who resolves what, and all further options of a client. */
+/** The user, the transaction, and all further options of a client. */
 export interface SharedConflictResolutionOptions extends Omit<RoomClientOptions, "room" | "user"> {
-	/** The room is `conflict-resolution:` and this. */
+	/** The room's name is `conflict-resolution:` followed by this. */
 	transactionId: string;
 	userId: string;
 	userName: string;
 }
 
-/** What the page shows and does. The functions stay the same as long as the room does. */
+/** What the page shows and does. The functions are the same for as long as the room is. */
 export interface SharedConflictResolution {
-	/** Whether changes get through right now, by WebSocket or by polling. What is changed meanwhile is sent later. */
+	/** Whether changes get through right now, by WebSocket or by polling. Otherwise they are sent later. */
 	isConnected: boolean;
 	status: Status;
 	/** Why, when `status` is `closed`, `offline` or `polling`. */
 	reason: string | undefined;
-	/** The fields that are set, by name, as `{field, value, userId, timestamp}` and more. */
+	/** The fields that are set, by name: `{field, value, userId, timestamp}` and more. */
 	sharedSelections: Readonly<Record<string, Selection>>;
-	/** Those who are in the room now, and this user. */
+	/** Everyone in the room now, and this user. */
 	participants: readonly Participant[];
 	/** Whether this user is ready. */
 	isReady: boolean;
-	/** Whether all of `participants` are. One who is alone counts as all. */
+	/** Whether all `participants` are, even if there is only one. */
 	allReady: boolean;
-	/** Choices of this user's that came too late and wait for `resolveConflict`. */
+	/** This user's choices that came too late and wait for `resolveConflict`. */
 	conflicts: readonly Conflict[];
-	/** How many changes the room has not answered. */
+	/** How many changes are pending. */
 	pendingCount: number;
 	selectField: (field: string, value: Json) => Promise<Outcome>;
 	clearField: (field: string) => Promise<Outcome>;
 	setReady: (isReady: boolean) => Promise<Outcome>;
 	resolveConflict: RoomClient["resolve"];
-	/** For all else: `<RoomProvider client={client}>` lets the other hooks work below. */
+	/** For everything else: `<RoomProvider client={client}>` makes the other hooks work below it. */
 	client: RoomClient;
 }
 
 /**
- * The selections of one transaction, shared. It needs no provider: it makes a client, connects it while the component is
- * mounted, and closes it after.
+ * The shared selections of one transaction. It needs no provider: it makes a client, connects it while the component is
+ * mounted, and closes it afterwards.
  */
 export function useSharedConflictResolution({
 	transactionId,

@@ -1,6 +1,6 @@
 //! Numbered messages, done exactly once (E1 to E5).
 
-use crate::protocol::message::Number;
+use crate::protocol::tag::Number;
 use crate::room::reply::{Rejection, Reply, outcome_of};
 use crate::room::state::State;
 
@@ -24,9 +24,11 @@ pub fn once(
     if let Some(outcome) = outcome_of(&result) {
         let State { settings, records, sessions, clock, .. } = state;
         let (recorded, limits) = (RecordedOutcome { content_mark: number.content_mark, outcome }, &settings.limits);
-        if records.clients.record(client_id, author, &recorded, limits.outcomes, *clock) {
-            let is_here = |id: &str| id == client_id || sessions.has_client(id);
-            records.clients.forget_beyond(limits.clients, is_here);
+        let is_new = records.clients.record(client_id, author, &recorded, limits.outcomes, *clock);
+        if is_new && records.clients.len() > limits.clients {
+            let mut here = sessions.clients();
+            here.insert(client_id);
+            records.clients.forget_beyond(limits.clients, &here);
         }
     }
     result.into()
@@ -42,11 +44,10 @@ pub fn forget_if_away(state: &mut State, client_id: &str) {
 /// Forgets clients that have been away for too long, and those beyond the limit.
 pub fn forget_unseen(state: &mut State) {
     let State { settings, records, sessions, clock, .. } = state;
-    let here = sessions.iter().filter_map(|(_, session)| session.client());
-    let here = here.collect::<std::collections::BTreeSet<_>>();
+    let here = sessions.clients();
     let away = records.clients.iter().map(|(id, _)| id).filter(|id| !here.contains(id.as_str()));
     for id in away.cloned().collect::<Vec<_>>() {
         records.clients.forget_if_unseen(&id, *clock);
     }
-    records.clients.forget_beyond(settings.limits.clients, |id| here.contains(id));
+    records.clients.forget_beyond(settings.limits.clients, &here);
 }

@@ -96,7 +96,7 @@ impl Outcomes {
         if text.starts_with('[') {
             let mut outcomes = Self::default();
             for outcome in serde_json::from_str::<Vec<RecordedOutcome>>(text).ok()? {
-                outcomes.push(&outcome, usize::MAX);
+                outcomes.push(&outcome, usize::MAX, usize::MAX);
             }
             return Some(outcomes);
         }
@@ -120,8 +120,8 @@ impl Outcomes {
         self.lines.lines().rev().nth(count).and_then(parse)
     }
 
-    /// Adds the outcome of the next message, and forgets the oldest beyond `keep`.
-    pub fn push(&mut self, outcome: &RecordedOutcome, keep: usize) {
+    /// Adds the outcome of the next message, and forgets the oldest beyond `keep`, or beyond `bytes` of text.
+    pub fn push(&mut self, outcome: &RecordedOutcome, keep: usize, bytes: usize) {
         push_number(&mut self.lines, u64::from(outcome.content_mark));
         match &outcome.outcome {
             Outcome::Done { version } => {
@@ -140,7 +140,7 @@ impl Outcomes {
         }
         self.lines.push('\n');
         self.count += 1;
-        while self.count > keep {
+        while self.count > keep || (self.lines.len() > bytes && self.count > 1) {
             let line = self.lines.find('\n').map_or(0, |end| end + 1);
             self.lines.drain(..line);
             self.count -= 1;
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn outcomes_are_read_as_they_were_written() {
         let mut outcomes = Outcomes::default();
-        all().iter().for_each(|outcome| outcomes.push(outcome, 64));
+        all().iter().for_each(|outcome| outcomes.push(outcome, 64, 4096));
         assert!(outcomes.text().starts_with("1z=2s\n1z141z3=3w5e11264sgsf\n0=0\n"), "{}", outcomes.text());
         assert_eq!(Outcomes::parse(outcomes.text()).as_ref(), Some(&outcomes));
         assert_eq!(outcomes.iter().collect::<Vec<_>>(), all());
@@ -201,14 +201,14 @@ mod tests {
     #[test]
     fn the_oldest_are_forgotten() {
         let mut outcomes = Outcomes::default();
-        all().iter().for_each(|outcome| outcomes.push(outcome, 2));
+        all().iter().for_each(|outcome| outcomes.push(outcome, 2, 4096));
         assert_eq!(outcomes.iter().collect::<Vec<_>>(), all()[3..]);
     }
 
     #[test]
     fn what_an_older_build_wrote_is_read() {
         let mut outcomes = Outcomes::default();
-        all().iter().for_each(|outcome| outcomes.push(outcome, 64));
+        all().iter().for_each(|outcome| outcomes.push(outcome, 64, 4096));
         assert_eq!(Outcomes::parse(&encode(&all())), Some(outcomes));
         assert_eq!(Outcomes::parse("[]"), Some(Outcomes::default()));
     }
@@ -226,7 +226,7 @@ mod tests {
     fn the_usual_64_lie_in_the_page_of_their_row() {
         let mut outcomes = Outcomes::default();
         let outcome = RecordedOutcome { content_mark: u32::MAX, outcome: Outcome::Done { version: 1_500_000 } };
-        (0..64).for_each(|_| outcomes.push(&outcome, 64));
+        (0..64).for_each(|_| outcomes.push(&outcome, 64, 4096));
         assert!(outcomes.text().len() < 900, "{}", outcomes.text().len());
     }
 }

@@ -1,10 +1,13 @@
 //! A client and its row.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::protocol::Millis;
-use crate::protocol::message::Number;
 use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::tag::Number;
 use crate::room::table::{Record, Table};
-use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 use super::outcomes::{Outcome, Outcomes, RecordedOutcome};
 
@@ -12,6 +15,9 @@ use super::outcomes::{Outcome, Outcomes, RecordedOutcome};
 pub const CLIENT_UNSEEN: Millis = 30 * 86_400_000;
 /// By how much a client's `seen` in storage may lag while it sends nothing, in milliseconds: a day.
 const SEEN_LAG: Millis = 86_400_000;
+/// The most that a client's recorded outcomes may take, in bytes of text. A conflict names its field, and names may be
+/// long; fewer than 64 are then kept (E4).
+pub const OUTCOME_BYTES: usize = 4 * 1024;
 
 /// A client that has numbered a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +43,11 @@ impl Record for Client {
     type Key = String;
     type Index = ();
     const TABLE: &'static TableSql = &table!("client", ["client_id"], ["user_id", "last_seq", "seen", "outcomes"]);
+    const CREATION: Creation = Creation {
+        schema: 2,
+        create: "CREATE TABLE client (client_id TEXT PRIMARY KEY, user_id TEXT, last_seq INTEGER, seen INTEGER NOT NULL, \
+            outcomes TEXT NOT NULL) WITHOUT ROWID",
+    };
 
     fn row(id: String, client: &Self) -> Row {
         vec![
@@ -141,7 +152,7 @@ impl Table<Client> {
             }
             client.last_seq = client.last_seq.map(|last| last + 1);
             client.seen = now;
-            client.outcomes.push(recorded, keep);
+            client.outcomes.push(recorded, keep, OUTCOME_BYTES);
         };
         let is_new = self.edit(id, note).is_none();
         if is_new {
@@ -166,17 +177,11 @@ impl Table<Client> {
         }
     }
 
-    /// Forgets those beyond the limit: first the clients that have been away longest, and of the names of forgotten
-    /// ones the oldest.
-    pub fn forget_beyond(&mut self, limit: usize, is_here: impl Fn(&str) -> bool) {
+    /// Forgets those beyond the limit: first clients, then the names of forgotten ones. The user who has the most loses
+    /// the one that has been away longest, so that nobody pushes out another user's clients.
+    pub fn forget_beyond(&mut self, limit: usize, here: &BTreeSet<&str>) {
         for is_known in [true, false] {
-            let some = self.iter().filter(|(_, client)| client.last_seq.is_some() == is_known);
-            let surplus = some.clone().count().saturating_sub(limit);
-            let mut away =
-                some.filter(|(id, _)| !is_here(id)).map(|(id, client)| (client.seen, id)).collect::<Vec<_>>();
-            away.sort_unstable();
-            let gone = away.into_iter().take(surplus).map(|(_, id)| id.clone()).collect::<Vec<_>>();
-            for id in gone {
+            while let Some(id) = self.surplus(limit, is_known, here) {
                 if is_known {
                     self.edit(id.as_str(), |client| *client = client.forgotten());
                 } else {
@@ -184,5 +189,21 @@ impl Table<Client> {
                 }
             }
         }
+    }
+
+    /// The one that has to go, if there are too many known or too many forgotten clients.
+    fn surplus(&self, limit: usize, is_known: bool, here: &BTreeSet<&str>) -> Option<String> {
+        let some = self.iter().filter(|(_, client)| client.last_seq.is_some() == is_known);
+        if some.clone().count() <= limit {
+            return None;
+        }
+        let mut shares = BTreeMap::<Option<&str>, usize>::new();
+        for (_, client) in some.clone() {
+            *shares.entry(client.user_id.as_deref()).or_default() += 1;
+        }
+        let share = |client: &Client| shares.get(&client.user_id.as_deref()).copied().unwrap_or_default();
+        let away = some.filter(|(id, _)| !here.contains(id.as_str()));
+        let first = away.min_by_key(|(id, client)| (Reverse(share(client)), client.seen, *id));
+        first.map(|(id, _)| id.clone())
     }
 }

@@ -1,7 +1,8 @@
 //! A write that came too late (S4), and the reply to it.
 
-use crate::protocol::message::Tag;
-use crate::protocol::reply::{ConflictView, ServerMessage};
+use crate::protocol::frames::ServerMessage;
+use crate::protocol::frames::fields::ConflictView;
+use crate::protocol::tag::Tag;
 use crate::room::table::Table;
 
 use super::record::Field;

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::protocol::frames::ServerMessage;
+use crate::protocol::frames::fields::{FieldChange, FieldCleared, FieldSelected, Selection, stored_selection};
 use crate::protocol::json::Json;
-use crate::protocol::message::{FieldChange, Selection};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::{ServerMessage, stored_selection};
 use crate::room::reply::{Rejection, Writer};
 use crate::room::state::State;
 use crate::room::table::{Record, Saved};
@@ -69,7 +69,7 @@ fn select(state: &mut State, from: &Writer, selection: &Selection) -> Result<(),
     }
     let version = state.version + 1;
     let stored = stored_selection(selection, version, state.clock);
-    let frame = || ServerMessage::FieldSelected { selection: &stored, version }.encode();
+    let frame = || ServerMessage::FieldSelected(FieldSelected { selection: &stored, version }).encode();
     let text = state.is_heard_by_plain(from.connection).then(frame);
     put(state, from, &selection.field, &selection.user_id, Some(stored))?;
     state.tell_plain(from.connection, text);
@@ -79,7 +79,8 @@ fn select(state: &mut State, from: &Writer, selection: &Selection) -> Result<(),
 fn clear(state: &mut State, from: &Writer, name: &str, user_id: &str) -> Result<(), Refusal> {
     if state.records.fields.is_set(name) {
         put(state, from, name, user_id, None)?;
-        let frame = || ServerMessage::FieldCleared { field: name, user_id, version: state.version }.encode();
+        let frame =
+            || ServerMessage::FieldCleared(FieldCleared { field: name, user_id, version: state.version }).encode();
         let text = state.is_heard_by_plain(from.connection).then(frame);
         state.tell_plain(from.connection, text);
     }
@@ -106,10 +107,9 @@ fn put(state: &mut State, from: &Writer, name: &str, user_id: &str, selection: O
 }
 
 fn forget_oldest_tombstone(state: &mut State) {
-    // That the field was cleared must be reported while it is known.
-    state.close_segment();
-    if let Some(version) = state.records.fields.forget_oldest_tombstone() {
-        state.forgotten(version);
+    if let Some((version, name)) = state.records.fields.oldest_tombstone() {
+        state.will_forget(version);
+        state.records.fields.remove(&name);
     }
 }
 

@@ -4,10 +4,11 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::protocol::Millis;
+use crate::protocol::frames::ChangeView;
+use crate::protocol::frames::fields::FieldChanged;
 use crate::protocol::json::Json;
-use crate::protocol::reply::ChangeView;
 use crate::room::table::{Index, Record, Table};
-use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// A field, or the tombstone of one that was cleared.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +30,11 @@ impl Record for Field {
     type Index = FieldIndex;
     const TABLE: &'static TableSql =
         &table!("field", ["name"], ["version", "updated_at", "user_id", "client_id", "selection"]);
+    const CREATION: Creation = Creation {
+        schema: 1,
+        create: "CREATE TABLE field (name TEXT PRIMARY KEY, version INTEGER NOT NULL, updated_at INTEGER NOT NULL, \
+            user_id TEXT NOT NULL, selection TEXT) WITHOUT ROWID",
+    };
 
     fn row(name: String, field: &Self) -> Row {
         vec![
@@ -81,34 +87,38 @@ impl Record for Field {
     }
 
     fn change<'a>(name: &'a String, field: &'a Self) -> Option<ChangeView<'a>> {
-        Some(ChangeView::Field {
+        Some(ChangeView::Field(FieldChanged {
             version: field.version,
             field: name,
             selection: field.selection.as_ref(),
             user_id: &field.user_id,
             updated_at: field.updated_at,
-        })
+        }))
     }
 }
 
 /// What is kept beside the fields.
 #[derive(Debug, Clone, Default)]
 pub struct FieldIndex {
-    /// How many are set.
-    set: usize,
+    /// Tombstones, oldest first: by version.
+    tombstones: BTreeMap<u64, String>,
     /// What [`Table::selections`] returned, until a field changes.
     selections: OnceCell<Json>,
 }
 
 impl Index<Field> for FieldIndex {
-    fn added(&mut self, _: &String, field: &Field) {
+    fn added(&mut self, name: &String, field: &Field) {
         self.selections.take();
-        self.set += usize::from(field.selection.is_some());
+        if field.selection.is_none() {
+            self.tombstones.insert(field.version, name.clone());
+        }
     }
 
     fn removed(&mut self, _: &String, field: &Field) {
         self.selections.take();
-        self.set -= usize::from(field.selection.is_some());
+        if field.selection.is_none() {
+            self.tombstones.remove(&field.version);
+        }
     }
 }
 
@@ -129,21 +139,16 @@ impl Table<Field> {
 
     /// How many fields are set.
     pub fn set_count(&self) -> usize {
-        self.index().set
+        self.len() - self.tombstones()
     }
 
     /// How many tombstones there are.
     pub fn tombstones(&self) -> usize {
-        self.len() - self.index().set
+        self.index().tombstones.len()
     }
 
-    /// Forgets the oldest tombstone. Returns its version.
-    pub fn forget_oldest_tombstone(&mut self) -> Option<u64> {
-        let tombstones = self.iter().filter(|(_, field)| field.selection.is_none());
-        let (name, version) =
-            tombstones.map(|(name, field)| (name, field.version)).min_by_key(|(_, version)| *version)?;
-        let name = name.clone();
-        self.remove(&name);
-        Some(version)
+    /// The oldest tombstone: its version and the field.
+    pub fn oldest_tombstone(&self) -> Option<(u64, String)> {
+        self.index().tombstones.first_key_value().map(|(version, name)| (*version, name.clone()))
     }
 }

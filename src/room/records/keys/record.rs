@@ -5,7 +5,7 @@ use crate::protocol::json::encode;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::room::records::clients::outcomes::{Outcome, RecordedOutcome};
 use crate::room::table::{Record, Table};
-use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// How long an idempotency key is remembered, in milliseconds: a day (H3).
 pub const KEY_LIFE: Millis = 86_400_000;
@@ -26,6 +26,11 @@ impl Record for KeyedOutcome {
     type Key = IdempotencyKey;
     type Index = ();
     const TABLE: &'static TableSql = &table!("idempotency_key", ["user_id", "name"], ["at", "outcome"]);
+    const CREATION: Creation = Creation {
+        schema: 2,
+        create: "CREATE TABLE idempotency_key (user_id TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, \
+            outcome TEXT NOT NULL, PRIMARY KEY (user_id, name)) WITHOUT ROWID",
+    };
 
     fn row((user, name): IdempotencyKey, write: &Self) -> Row {
         let recorded = encode(&write.recorded);

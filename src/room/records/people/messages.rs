@@ -1,9 +1,9 @@
 //! What messages do to people (J1 to J7). On an error nothing has changed.
 
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::Join;
+use crate::protocol::frames::ServerMessage;
+use crate::protocol::frames::people::{Join, UserJoined, UserReady};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::ServerMessage;
 use crate::room::connections::session::{Identity, Session};
 use crate::room::state::State;
 use crate::room::table::Record;
@@ -40,12 +40,12 @@ pub fn join(state: &mut State, from: ConnectionId, join: Join) -> Result<u64, Re
     state.check_growth(Participant::bytes(&join.user_id, &participant), freed)?;
 
     let announced = is_announced.then(|| {
-        let announcement = ServerMessage::UserJoined {
+        let announcement = ServerMessage::UserJoined(UserJoined {
             user_id: &join.user_id,
             user_name: &participant.name,
             joined_at: participant.joined_at,
             profile: &participant.profile,
-        };
+        });
         announcement.encode()
     });
     if let Some(user) = gives_way {
@@ -97,7 +97,7 @@ pub fn ready(state: &mut State, from: ConnectionId, user_id: &str, is_ready: boo
         let participant = Participant { is_ready, version: state.version + 1, ..known.clone() };
         let version = state.next_version();
         state.records.people.put(user_id.to_owned(), participant);
-        let frame = || ServerMessage::UserReady { user_id, is_ready, version }.encode();
+        let frame = || ServerMessage::UserReady(UserReady { user_id, is_ready, version }).encode();
         let text = state.is_heard_by_plain(Some(from)).then(frame);
         state.tell_plain(Some(from), text);
     }

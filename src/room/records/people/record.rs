@@ -1,12 +1,13 @@
 //! A participant and the row for it.
 
 use crate::protocol::Millis;
+use crate::protocol::frames::ChangeView;
+use crate::protocol::frames::people::{ParticipantChanged, RecordView};
+use crate::protocol::json::Extra;
 use crate::protocol::json::encode;
-use crate::protocol::message::Extra;
-use crate::protocol::reply::{ChangeView, RecordView};
 use crate::room::connections::sessions::Sessions;
 use crate::room::table::{Record, Table};
-use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// A participant on record.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,12 @@ impl Record for Participant {
     type Index = ();
     const TABLE: &'static TableSql =
         &table!("participant", ["user_id"], ["name", "is_ready", "joined_at", "last_seen", "version", "profile"]);
+    const CREATION: Creation = Creation {
+        schema: 1,
+        create: "CREATE TABLE participant (user_id TEXT PRIMARY KEY, name TEXT NOT NULL, is_ready INTEGER NOT NULL, \
+            joined_at INTEGER NOT NULL, last_seen INTEGER NOT NULL, version INTEGER NOT NULL, profile TEXT NOT NULL) \
+            WITHOUT ROWID",
+    };
 
     fn row(user: String, participant: &Self) -> Row {
         vec![
@@ -80,7 +87,7 @@ impl Record for Participant {
     fn change<'a>(user: &'a String, participant: &'a Self) -> Option<ChangeView<'a>> {
         let (name, is_ready, joined_at) = (participant.name.as_str(), participant.is_ready, participant.joined_at);
         let record = RecordView { id: user, name, is_ready, joined_at };
-        Some(ChangeView::Participant { version: participant.version, participant: record })
+        Some(ChangeView::Participant(ParticipantChanged { version: participant.version, participant: record }))
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::protocol::Millis;
+use crate::protocol::frames::permission::{GrantChanged, GrantView};
+use crate::protocol::frames::{ChangeView, StateView};
 use crate::protocol::json::Json;
-use crate::protocol::reply::{ChangeView, GrantView};
 use crate::room::table::{Index, Record, Table};
-use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// The key of a permission: whose it is, and what it is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +52,12 @@ impl Record for Grant {
     type Index = GrantIndex;
     const TABLE: &'static TableSql =
         &table!("permission", ["user_id", "action"], ["request_id", "granted_by", "granted_at", "version", "ended_at"]);
+    const CREATION: Creation = Creation {
+        schema: 3,
+        create: "CREATE TABLE permission (user_id TEXT NOT NULL, action TEXT NOT NULL, request_id TEXT NOT NULL, \
+            granted_by TEXT NOT NULL, granted_at INTEGER NOT NULL, version INTEGER NOT NULL, ended_at INTEGER, \
+            PRIMARY KEY (user_id, action)) WITHOUT ROWID",
+    };
 
     fn row(key: GrantKey, grant: &Self) -> Row {
         vec![
@@ -98,7 +105,15 @@ impl Record for Grant {
 
     fn change<'a>(key: &'a GrantKey, grant: &'a Self) -> Option<ChangeView<'a>> {
         let ended = grant.ended_at.map(|_| true);
-        Some(ChangeView::Grant { version: grant.version, grant: Json::of(&Self::view(key, grant)), ended })
+        Some(ChangeView::Grant(GrantChanged {
+            version: grant.version,
+            grant: Json::of(&Self::view(key, grant)),
+            ended,
+        }))
+    }
+
+    fn list<'a>(table: &'a Table<Self>, view: &mut StateView<'a>) {
+        view.permissions = table.standing().map(|(key, grant)| Self::view(key, grant)).collect();
     }
 }
 

@@ -1,10 +1,12 @@
 //! What messages and time do to permission requests and permissions (Q1 to Q5). On an error nothing has changed.
 
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::message::ClientMessage;
-use crate::protocol::permission::{Decision, NewRequest, PermissionMessage, Resolution, Response, Scope};
+use crate::protocol::frames::permission::{
+    Decision, GrantRevoked, NewRequest, PermissionMessage, RequestMade, RequestResolved, RequestUnanswered, Resolution,
+    Response, Scope,
+};
+use crate::protocol::frames::{ClientMessage, ServerMessage};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::protocol::reply::ServerMessage;
 use crate::room::records::Records;
 use crate::room::reply::Rejection;
 use crate::room::state::State;
@@ -75,7 +77,7 @@ fn ask(state: &mut State, from: ConnectionId, user_id: String, request: NewReque
 
     let frame = || {
         let Asked { action, detail, created_at, expires_at } = request.asked();
-        let asked = ServerMessage::PermissionRequest {
+        let asked = ServerMessage::PermissionRequest(RequestMade {
             request_id: &key.request_id,
             user_id: &key.user_id,
             action,
@@ -83,7 +85,7 @@ fn ask(state: &mut State, from: ConnectionId, user_id: String, request: NewReque
             created_at: *created_at,
             expires_at: *expires_at,
             version,
-        };
+        });
         asked.encode()
     };
     let text = state.is_heard_by_plain(Some(from)).then(frame);
@@ -115,7 +117,8 @@ fn resolve(state: &mut State, from: ConnectionId, user: String, response: Respon
 
     let frame = || {
         let (request_id, user_id) = (&key.request_id, &key.user_id);
-        ServerMessage::PermissionResponse { request_id, user_id, resolution: &resolution, version }.encode()
+        ServerMessage::PermissionResponse(RequestResolved { request_id, user_id, resolution: &resolution, version })
+            .encode()
     };
     let text = state.is_heard_by_plain(Some(from)).then(frame);
     state.tell_plain(Some(from), text);
@@ -144,7 +147,9 @@ fn revoke(state: &mut State, from: ConnectionId, key: GrantKey) -> u64 {
     };
     let ended = Grant { version: state.version + 1, ended_at: Some(state.clock), ..grant.clone() };
     let version = state.next_version();
-    let frame = || ServerMessage::PermissionRevoked { action: &key.action, user_id: &key.user_id, version }.encode();
+    let frame = || {
+        ServerMessage::PermissionRevoked(GrantRevoked { action: &key.action, user_id: &key.user_id, version }).encode()
+    };
     let text = state.is_heard_by_plain(Some(from)).then(frame);
     state.tell_plain(Some(from), text);
     state.records.grants.put(key, ended);
@@ -170,7 +175,8 @@ fn settle(state: &mut State, key: &RequestKey, event: RequestEvent) {
 /// Tells plain clients that a request has just ended without a response.
 fn tell_unanswered(state: &mut State, but: Option<ConnectionId>, key: &RequestKey, expired: Option<bool>) {
     let (request_id, user_id, version) = (key.request_id.as_str(), key.user_id.as_str(), state.version);
-    let frame = || ServerMessage::PermissionCancelled { request_id, user_id, expired, version }.encode();
+    let frame =
+        || ServerMessage::PermissionCancelled(RequestUnanswered { request_id, user_id, expired, version }).encode();
     let text = state.is_heard_by_plain(but).then(frame);
     state.tell_plain(but, text);
 }
@@ -182,10 +188,9 @@ fn forget_settled(state: &mut State) {
         if !settled::has_surplus(requests, grants, &state.settings.limits, state.clock) {
             return;
         }
-        // How it ended must be reported while it is known.
-        state.close_segment();
+        let Some(version) = settled::oldest(requests, grants) else { return };
+        state.will_forget(version);
         let Records { requests, grants, .. } = &mut state.records;
-        let Some(version) = settled::forget_oldest(requests, grants) else { return };
-        state.forgotten(version);
+        settled::forget_oldest(requests, grants);
     }
 }

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::protocol::Millis;
+use crate::protocol::frames::permission::{
+    RequestChanged, RequestView, Resolution, ResolutionView, Settlement, Status,
+};
+use crate::protocol::frames::{ChangeView, StateView};
 use crate::protocol::json::{Json, encode};
-use crate::protocol::permission::{Resolution, Settlement, Status};
-use crate::protocol::reply::{ChangeView, RequestView, ResolutionView};
 use crate::room::table::{Index, Record, Table};
-use crate::sql::{Columns, Row, StoreError, TableSql, Value, table};
+use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// The key of a request: its author, and the author's name for it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,6 +131,12 @@ impl Record for PermissionRequest {
         ["user_id", "request_id"],
         ["action", "detail", "created_at", "expires_at", "version", "settled_at", "settlement"]
     );
+    const CREATION: Creation = Creation {
+        schema: 3,
+        create: "CREATE TABLE permission_request (user_id TEXT NOT NULL, request_id TEXT NOT NULL, action TEXT NOT NULL, \
+            detail TEXT, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, version INTEGER NOT NULL, \
+            settled_at INTEGER, settlement TEXT, PRIMARY KEY (user_id, request_id)) WITHOUT ROWID",
+    };
 
     fn row(key: RequestKey, request: &Self) -> Row {
         let (settled_at, settlement) = match request {
@@ -200,7 +208,11 @@ impl Record for PermissionRequest {
 
     fn change<'a>(key: &'a RequestKey, request: &'a Self) -> Option<ChangeView<'a>> {
         let view = Json::of(&Self::view(key, request));
-        Some(ChangeView::Request { version: request.version(), request: view })
+        Some(ChangeView::Request(RequestChanged { version: request.version(), request: view }))
+    }
+
+    fn list<'a>(table: &'a Table<Self>, view: &mut StateView<'a>) {
+        view.requests = table.iter().map(|(key, request)| Self::view(key, request)).collect();
     }
 }
 

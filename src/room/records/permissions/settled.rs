@@ -25,23 +25,20 @@ pub fn has_surplus(requests: &Table<PermissionRequest>, grants: &Table<Grant>, l
         || settled_bytes + ended_bytes > limits.room_bytes / SETTLED_PART
 }
 
-/// Forgets the oldest settled record. Returns its version.
-pub fn forget_oldest(requests: &mut Table<PermissionRequest>, grants: &mut Table<Grant>) -> Option<u64> {
+/// The version of the oldest settled record.
+pub fn oldest(requests: &Table<PermissionRequest>, grants: &Table<Grant>) -> Option<u64> {
+    let request = requests.index().oldest_settled().map(|(version, _, _)| version);
+    request.into_iter().chain(grants.index().oldest_ended().map(|(version, _, _)| version)).min()
+}
+
+/// Forgets the oldest settled record.
+pub fn forget_oldest(requests: &mut Table<PermissionRequest>, grants: &mut Table<Grant>) {
+    let oldest = oldest(requests, grants);
     let request = requests.index().oldest_settled().map(|(version, _, key)| (version, key.clone()));
     let grant = grants.index().oldest_ended().map(|(version, _, key)| (version, key.clone()));
-    match (request, grant) {
-        (Some((version, key)), Some((ended, _))) if version < ended => {
-            requests.remove(&key);
-            Some(version)
-        }
-        (_, Some((version, key))) => {
-            grants.remove(&key);
-            Some(version)
-        }
-        (Some((version, key)), None) => {
-            requests.remove(&key);
-            Some(version)
-        }
-        (None, None) => None,
+    if let Some((_, key)) = request.filter(|(version, _)| Some(*version) == oldest) {
+        requests.remove(&key);
+    } else if let Some((_, key)) = grant {
+        grants.remove(&key);
     }
 }

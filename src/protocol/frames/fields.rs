@@ -3,10 +3,12 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::Millis;
-use super::json::{self, Extra, Json};
-use super::reader::{Reader, bad, size_of_extra, within_value};
-use super::refusal::{Code, Refusal};
+use crate::protocol::Millis;
+use crate::protocol::json::{self, Extra, Json};
+use crate::protocol::reader::{Reader, bad, size_of_extra, within_value};
+use crate::protocol::refusal::{Code, Refusal};
+#[cfg(test)]
+use crate::protocol::tag::MessageId;
 
 /// A field is set or cleared.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +104,7 @@ pub struct WrittenBody<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(ts_rs::TS))]
-pub(super) struct StoredSelection<'a> {
+pub(in crate::protocol) struct StoredSelection<'a> {
     /// The field's name.
     field: &'a str,
     /// Its value.
@@ -132,6 +134,49 @@ pub fn stored_selection(selection: &Selection, version: u64, updated_at: Millis)
         updated_at,
         extra: &selection.extra,
     })
+}
+
+/// The body of the `field_selected` that others get (S8).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct FieldSelected<'a> {
+    /// The stored selection.
+    #[cfg_attr(test, ts(as = "StoredSelection<'a>"))]
+    pub selection: &'a Json,
+    /// The version that this change made.
+    pub version: u64,
+}
+
+/// The body of `field_cleared` (S8).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct FieldCleared<'a> {
+    /// Which.
+    pub field: &'a str,
+    /// By whom.
+    pub user_id: &'a str,
+    /// The version that this change made.
+    pub version: u64,
+}
+
+/// A change of the kind `field` (Y5).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct FieldChanged<'a> {
+    /// The change's version.
+    pub version: u64,
+    /// The field.
+    pub field: &'a str,
+    /// The stored selection, or null when it was cleared.
+    #[cfg_attr(test, ts(as = "Option<StoredSelection<'a>>"))]
+    pub selection: Option<&'a Json>,
+    /// Who made the change.
+    pub user_id: &'a str,
+    /// When.
+    pub updated_at: Millis,
 }
 
 /// Reads `field_selected` or `field_cleared`.
@@ -191,4 +236,87 @@ fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
     within_value(value.text().len() + size_of_extra(&extra), frame.limits)?;
     let base_version = frame.version("baseVersion")?;
     Ok(Selection { field, value, user_id, base_version, timestamp, extra })
+}
+
+/// What is sent about fields, as a type for the SDK.
+#[cfg(test)]
+#[derive(ts_rs::TS)]
+#[ts(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase", optional_fields)]
+pub enum FieldFrame {
+    /// Sets a field (S2).
+    FieldSelected {
+        /// What it is set to.
+        selection: NewSelection,
+        /// The field's version that the writer last saw, 0 for one never set (S4). Left out, the last write wins.
+        base_version: Option<u64>,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
+    /// Clears a field (S5).
+    FieldCleared {
+        /// The field.
+        field: String,
+        /// Who clears it.
+        user_id: String,
+        /// The field's version that the writer last saw (S4). Left out, the last write wins.
+        base_version: Option<u64>,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
+    /// All of these changes or none (S9).
+    Batch {
+        /// Up to 100, all by one user.
+        changes: Vec<BatchChange>,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
+}
+
+/// A change in a `batch`, without a name and a number of its own.
+#[cfg(test)]
+#[derive(ts_rs::TS)]
+#[ts(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase", optional_fields)]
+pub enum BatchChange {
+    /// Sets a field (S2).
+    FieldSelected {
+        /// What it is set to.
+        selection: NewSelection,
+        /// The field's version that the writer last saw before the batch (S4).
+        base_version: Option<u64>,
+    },
+    /// Clears a field (S5).
+    FieldCleared {
+        /// The field.
+        field: String,
+        /// Who clears it.
+        user_id: String,
+        /// The field's version that the writer last saw before the batch (S4).
+        base_version: Option<u64>,
+    },
+}
+
+/// What a field is set to (S2).
+#[cfg(test)]
+#[expect(dead_code, reason = "only its shape is of use")]
+#[derive(ts_rs::TS)]
+#[ts(rename_all = "camelCase")]
+pub struct NewSelection {
+    /// The field.
+    field: String,
+    /// Its new value.
+    value: Json,
+    /// Who chose it.
+    user_id: String,
+    /// The client's own time. It decides nothing.
+    #[ts(optional, type = "number | null")]
+    timestamp: Option<f64>,
+    /// Further members, kept and forwarded.
+    #[ts(flatten)]
+    extra: Extra,
 }

@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
-use super::json::Json;
-use super::reader::Reader;
-use super::refusal::{Code, Refusal};
+use crate::protocol::json::Json;
+use crate::protocol::reader::Reader;
+use crate::protocol::refusal::{Code, Refusal};
+#[cfg(test)]
+use crate::protocol::tag::MessageId;
 
 /// What the person at a connection is looking at (P1).
 #[derive(Debug, Serialize)]
@@ -29,4 +31,22 @@ pub(super) fn read_data(reader: &Reader<'_>) -> Result<Option<Json>, Refusal> {
         return Err(Refusal::new(Code::LimitPresence, message));
     }
     Ok(data)
+}
+
+/// What is sent about presence, as a type for the SDK.
+#[cfg(test)]
+#[derive(ts_rs::TS)]
+#[ts(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase", optional_fields)]
+pub enum PresenceFrame {
+    /// What the person at this connection is looking at (P1).
+    Presence {
+        /// The page's own words, or null for nothing.
+        data: Json,
+        /// The user at this connection.
+        user_id: Option<String>,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
 }

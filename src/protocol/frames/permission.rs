@@ -3,10 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Millis;
-use super::json::Json;
-use super::reader::{Reader, bad};
-use super::refusal::{Code, Refusal};
+use crate::protocol::Millis;
+use crate::protocol::json::Json;
+use crate::protocol::reader::{Reader, bad};
+use crate::protocol::refusal::{Code, Refusal};
+#[cfg(test)]
+use crate::protocol::tag::MessageId;
 
 /// The default time to live of a request, in milliseconds: five minutes (Q3).
 pub const DEFAULT_WAIT: Millis = 300_000;
@@ -254,6 +256,101 @@ pub struct GrantView<'a> {
     pub version: u64,
 }
 
+/// The body of the `permission_request` that others get (S8).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct RequestMade<'a> {
+    /// The author's name for the request.
+    pub request_id: &'a str,
+    /// The author.
+    pub user_id: &'a str,
+    /// What it is for.
+    pub action: &'a str,
+    /// Details, in the page's own form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<&'a Json>,
+    /// When it was made.
+    pub created_at: Millis,
+    /// From when on no response reaches it.
+    pub expires_at: Millis,
+    /// The version that this change made.
+    pub version: u64,
+}
+
+/// The body of the `permission_response` that others get (S8).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RequestResolved<'a> {
+    /// The author's name for the request.
+    pub request_id: &'a str,
+    /// The author.
+    pub user_id: &'a str,
+    /// The decision.
+    #[serde(flatten)]
+    pub resolution: &'a Resolution,
+    /// The version that this change made.
+    pub version: u64,
+}
+
+/// The body of `permission_cancelled` (S8).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct RequestUnanswered<'a> {
+    /// The author's name for the request.
+    pub request_id: &'a str,
+    /// The author.
+    pub user_id: &'a str,
+    /// Present, and true, if nobody responded in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expired: Option<bool>,
+    /// The version that this change made.
+    pub version: u64,
+}
+
+/// The body of `permission_revoked` (S8).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct GrantRevoked<'a> {
+    /// What it was for.
+    pub action: &'a str,
+    /// Whose it was.
+    pub user_id: &'a str,
+    /// The version that this change made.
+    pub version: u64,
+}
+
+/// A change of the kind `request` (Y5).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct RequestChanged {
+    /// The change's version.
+    pub version: u64,
+    /// Its state.
+    #[cfg_attr(test, ts(as = "RequestView<'static>"))]
+    pub request: Json,
+}
+
+/// A change of the kind `grant` (Y5).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct GrantChanged {
+    /// The change's version.
+    pub version: u64,
+    /// Its state, or its last one.
+    #[cfg_attr(test, ts(as = "GrantView<'static>"))]
+    pub grant: Json,
+    /// Present, and true, if it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub ended: Option<bool>,
+}
+
 /// Reads a message of one of the four kinds.
 pub(super) fn read(kind: &str, reader: &Reader<'_>) -> Result<PermissionMessage, Refusal> {
     match kind {
@@ -303,4 +400,63 @@ fn within(key: &str, size: usize, reader: &Reader<'_>) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(Code::LimitDetail, format!("`{key}` is {size} bytes long; the limit is {limit}.")))
+}
+
+/// What is sent about permissions, as a type for the SDK.
+#[cfg(test)]
+#[derive(ts_rs::TS)]
+#[ts(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase", optional_fields)]
+pub enum PermissionFrame {
+    /// Asks for a permission (Q1).
+    PermissionRequest {
+        /// A name of the author's own choice, a new one for each request.
+        request_id: String,
+        /// What it is for.
+        action: String,
+        /// Details, in the page's own form.
+        detail: Option<Json>,
+        /// How long it waits for an answer, in milliseconds: up to a day, and five minutes when left out.
+        ttl_ms: Option<u64>,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
+    /// Answers somebody else's request (Q2).
+    PermissionResponse {
+        /// The author's name for the request.
+        request_id: String,
+        /// The author.
+        user_id: String,
+        /// The decision.
+        decision: Decision,
+        /// How far it goes.
+        scope: Scope,
+        /// Why, for people.
+        reason: Option<String>,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
+    /// Takes the author's own request back (Q3).
+    PermissionCancelled {
+        /// The author's name for the request.
+        request_id: String,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
+    /// Takes a permission back (Q4).
+    PermissionRevoked {
+        /// Whose it is.
+        user_id: String,
+        /// What it is for.
+        action: String,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
 }

@@ -1,0 +1,338 @@
+// Keeps a client connected and its snapshot current: acts on the connection's states, takes what the room sends, and
+// reports what came of each change.
+
+import { addressOf } from "./address.ts";
+import { type ConnectionEvent, type ConnectionState, idle, isLetIn, isOn, isPolled, next } from "./connection.ts";
+import { Emitter } from "./emitter.ts";
+import type { ServerFrame, SyncResponseFrame, WelcomeFrame } from "./generated/protocol.ts";
+import { named } from "./input.ts";
+import { Keeper } from "./keeper.ts";
+import { Link, type LinkOwner } from "./link.ts";
+import * as box from "./outbox.ts";
+import { Poller, type PollerOwner } from "./poller.ts";
+import { Replica } from "./replica.ts";
+import { Sender, type SenderOwner } from "./sender.ts";
+import { canShare, storageOf } from "./storage.ts";
+import { type Notice, Tabs } from "./tabs.ts";
+import type * as api from "./types.ts";
+import { type Shown, View } from "./view.ts";
+
+/** What is shown besides the room, the pending changes and the connection's state. */
+type Facts = Omit<Shown, "status" | "reason" | "connectionId">;
+
+/** What an engine reports. */
+type Heard = api.Events & { change: () => void };
+
+/** After this many milliseconds the user is announced again, if the room could not hear it before. */
+const AGAIN = 1_000;
+/** The least time between two presence frames, in milliseconds, as for the room's own (PROTOCOL.md, P1). */
+const PRESENCE_EVERY = 50;
+
+/** What runs below a client, from its construction on. */
+export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, SenderOwner {
+	user: api.User;
+	/** The state of the connection. */
+	state: ConnectionState = idle;
+	readonly replica = new Replica();
+	readonly keeper: Keeper;
+	readonly sender: Sender;
+	readonly view: View;
+	/** Those who wait for the outcome of an entry, by its key. */
+	readonly waiting = new Map<string, ((outcome: api.Outcome) => void)[]>();
+	readonly #options: api.RoomClientOptions;
+	readonly #link: Link;
+	readonly #poller: Poller;
+	readonly #tabs: Tabs | undefined;
+	/** The name under which this client says hello while another tab leads. */
+	readonly #ownId = box.randomId();
+	#facts = { persistence: "memory", clockSkew: 0 } as Facts;
+	#presence: { data: api.Json } | undefined;
+	#presenceTimer: ReturnType<typeof setTimeout> | undefined;
+	#dueTimer: ReturnType<typeof setTimeout> | undefined;
+	readonly #wake = () => {
+		if (globalThis.document?.visibilityState === "hidden") return;
+		if (isLetIn(this.state)) this.#link.ping();
+		else if (this.state.name === "waiting") void this.#link.connect();
+	};
+
+	/** Only checks the options; nothing starts yet. */
+	constructor(options: api.RoomClientOptions) {
+		super();
+		const { host, party = "collaboration", room, user, initial } = options;
+		for (const text of [host, party, room, user?.id, user?.name]) named(text);
+		this.#options = options;
+		this.user = user;
+		// A response that is not a state, such as a refusal, shows nothing.
+		if ((initial as SyncResponseFrame | undefined)?.selections)
+			this.replica.receive({ ...(initial as SyncResponseFrame), type: "sync_response" });
+		const storage = storageOf(options.storage);
+		const address = addressOf(host, party, room);
+		const key = JSON.stringify([address.http, user.id]);
+		const empty = { address: { host, party, room, user }, clientId: box.randomId(), lastSeq: 0, entries: [] };
+		this.keeper = new Keeper(
+			storage,
+			key,
+			empty,
+			(isChanged) => {
+				if (isChanged) this.#tabs?.tell(null);
+				this.#facts.persistence = this.keeper.storage.isDurable ? "durable" : "memory";
+				this.show();
+				this.#pump();
+			},
+			(error) => {
+				// Then each tab is on its own, and needs a name of its own.
+				if (this.#tabs?.isLeader === false) void this.keeper.do(box.renew(box.randomId()));
+				this.#error("storage_failed", `Pending changes are in memory only: ${error}`);
+			},
+		);
+		this.#tabs = storage.isDurable && canShare() ? new Tabs(key, (notice) => this.#heard(notice)) : undefined;
+		this.view = new View(this.replica, empty, this.#shown, user.id);
+		this.#link = new Link(address.socket, options.WebSocket, this);
+		this.sender = new Sender(this.keeper, this.replica, this);
+		this.#poller = new Poller(address.http, options.fetch, this.replica, this.sender, this);
+	}
+
+	/** Connects, and from then on reconnects by itself. */
+	connect(): void {
+		if (isOn(this.state)) return;
+		this.#listen("addEventListener");
+		void this.#prepare({ type: "connect" });
+	}
+
+	/** Stops everything, permanently or until `connect`. */
+	close(reason: string): void {
+		this.dispatch({ type: "close", reason });
+	}
+
+	/** Sends a frame, if there is a connection. */
+	send(frame: object): boolean {
+		return this.#link.send(frame);
+	}
+
+	/** Tells the room who the user is. */
+	join(): void {
+		const { id, name } = this.user;
+		if (this.#options.join !== false) this.send({ type: "user_joined", userId: id, userName: name, id: "join" });
+	}
+
+	setPresence(data: api.Json): void {
+		this.#presence = { data };
+		// One at a time at the room's own pace, and only the newest.
+		this.#presenceTimer ??= setTimeout(() => {
+			this.#presenceTimer = undefined;
+			this.#sendPresence();
+		}, PRESENCE_EVERY);
+	}
+
+	/** Shows what has changed. */
+	show(): void {
+		if (this.view.update(this.replica, this.keeper.shown, this.#shown, this.user.id)) this.emit("change");
+	}
+
+	get #shown(): Shown {
+		const { status, reason, connectionId } = this.state;
+		return { ...this.#facts, status, reason, connectionId };
+	}
+
+	/** An entry is answered or withdrawn: whoever waits for it in this tab is told first, then the other tabs. */
+	settled(entry: box.Entry, outcome: api.Outcome): void {
+		this.#settle(entry, outcome);
+		// They read what is stored, so it has to be there.
+		void this.keeper.do().then(() => this.#tabs?.tell({ entry, outcome }));
+	}
+
+	/** Tells whoever waits for an entry what came of it, once that is shown. */
+	#settle({ key, message }: box.Entry, outcome: api.Outcome): void {
+		this.show();
+		const isAsked = message.type === "permission_request";
+		const full = isAsked ? { ...outcome, requestId: message.requestId } : outcome;
+		const { conflicts } = this.view.snapshot;
+		for (const resolve of this.waiting.get(key) ?? []) resolve(full);
+		this.waiting.delete(key);
+		if (outcome.outcome !== "conflict") return;
+		const fields = box.fieldMessages(message).map(box.fieldOf);
+		const conflict = conflicts.find(({ field }) => fields.includes(field));
+		if (conflict) this.emit("conflict", conflict);
+	}
+
+	#heard(notice: Notice): void {
+		const read = this.keeper.do();
+		if (!notice) return;
+		const { entry, outcome } = notice;
+		if (outcome.outcome === "applied") this.sender.provide(entry, outcome.version);
+		void read.then(() => this.#settle(entry, outcome));
+	}
+
+	/** Sends what is due, in whichever way is available. */
+	#pump(): void {
+		clearTimeout(this.#dueTimer);
+		if (!isOn(this.state) || !this.#leads) return;
+		if (this.state.status === "polling") void this.#poller.write();
+		else this.sender.pump();
+		// What is already due goes out as soon as anything does.
+		const now = Date.now();
+		const waits = this.keeper.stored.entries.flatMap(({ due = 0, at }) => (due > now && at <= now ? due - now : []));
+		if (waits[0]) this.#dueTimer = setTimeout(() => this.#pump(), Math.min(...waits));
+	}
+
+	get #leads(): boolean {
+		// No other tab can send what is in memory.
+		return !this.#tabs || this.#tabs.isLeader || !this.keeper.storage.isDurable;
+	}
+
+	// What follows from the states.
+
+	/** Takes what happened, and does what follows from the new state. Returns that state. */
+	dispatch(event: ConnectionEvent): ConnectionState {
+		const before = this.state;
+		const now = next(before, event);
+		this.state = now;
+		const isAllHere = event.type === "synced" || event.type === "polled";
+		if (now.name !== "live") this.sender.stop();
+		else if (before.name !== "live") this.sender.start();
+		if (now.name === "closed" && before.name !== "closed") this.#end();
+		if (event.type === "lost") this.replica.presence.clear();
+		if (isAllHere) this.#arrived();
+		this.show();
+		const isNews = now.status !== before.status;
+		if (isNews || now.reason !== before.reason) this.emit("status", now.status, now.reason);
+		// From here on the state may be another: a listener may have closed the client.
+		if (isPolled(this.state)) this.#poller.start();
+		else this.#poller.stop();
+		if (isAllHere && isNews && isOn(this.state)) this.emit("synced", this.view.snapshot);
+		if (isAllHere) this.#pump();
+		return now;
+	}
+
+	/** Everything that the room knows has arrived. */
+	#arrived(): void {
+		const { epoch } = this.replica;
+		if (epoch && epoch !== this.keeper.shown.epoch && this.#leads) void this.keeper.do(box.settleIn(epoch));
+		this.#facts.lastSyncedAt = Date.now();
+	}
+
+	/** Begins, again or for the first time, with the outbox as currently stored. */
+	async #prepare(event: ConnectionEvent, ...steps: box.Step[]): Promise<void> {
+		// Anything still arriving on the abandoned connection would concern the outbox's previous name.
+		this.#link.close();
+		const begun = this.dispatch(event);
+		// It may have been closed and connected again meanwhile.
+		const isStill = () => this.state === begun;
+		await this.keeper.do(...steps);
+		if (event.type === "connect") {
+			// A tab that becomes leader later reconnects under the outbox's name.
+			if (isStill())
+				await this.#tabs?.enter(() => {
+					this.dispatch({ type: "lost", at: Date.now(), reason: "leading" });
+					void this.#prepare({ type: "restart" });
+				});
+			// The previous leader may have given numbers until then.
+			await this.keeper.do();
+		}
+		if (isStill() && isOn(begun)) void this.#link.connect();
+	}
+
+	#end(): void {
+		this.#link.close();
+		this.#tabs?.leave(!this.waiting.size);
+		clearTimeout(this.#dueTimer);
+		clearTimeout(this.#presenceTimer);
+		this.#presenceTimer = undefined;
+		this.replica.presence.clear();
+		this.#listen("removeEventListener");
+	}
+
+	/** Starts or stops listening for the network's return and the page becoming visible. */
+	#listen(how: "addEventListener" | "removeEventListener"): void {
+		globalThis[how]?.("online", this.#wake);
+		globalThis.document?.[how]("visibilitychange", this.#wake);
+	}
+
+	/** Starts over under a name that the room does not know. */
+	renew(): void {
+		void this.#prepare({ type: "restart" }, box.renew(box.randomId()));
+	}
+
+	// What happens to the connection.
+
+	async token(): Promise<string | undefined> {
+		try {
+			return await this.#options.token?.();
+		} catch (error) {
+			this.#error("token", `${error}`);
+			// Anything may have been thrown.
+			throw new Error();
+		}
+	}
+
+	greet(token: string | undefined): void {
+		const clientId = this.#leads ? this.keeper.stored.clientId : this.#ownId;
+		this.send({ type: "hello", protocol: 1, clientId, ...this.#known(), token, id: "hello" });
+		this.join();
+	}
+
+	/** The position from which the room is to report. */
+	#known() {
+		const { epoch, version } = this.replica;
+		return epoch && { since: version, epoch };
+	}
+
+	// What the room sends.
+
+	frame(frame: ServerFrame): void {
+		const { type } = frame;
+		if (type === "welcome") this.#welcomed(frame);
+		else if (type !== "ack" && type !== "conflict" && type !== "error") this.#told(frame);
+		else if (frame.seq !== undefined) this.sender.answered(frame);
+		else if (type === "error") {
+			// Nobody would see the user for as long as the connection lasts.
+			if (frame.id === "join" && frame.retry) setTimeout(() => this.join(), AGAIN);
+			else this.#error(frame.code, frame.message);
+		} else if (frame.id === "hello") {
+			this.dispatch({ type: "synced" });
+			this.#sendPresence();
+		} else {
+			const { id, name } = this.user;
+			const known = this.replica.participants.get(id);
+			if (known) this.replica.participants.set(id, { ...known, name, online: true });
+		}
+		this.show();
+	}
+
+	/** Takes what the room reports about itself. */
+	#told(frame: ServerFrame): void {
+		const receipt = this.replica.receive(frame);
+		if (receipt === "other") this.emit("message", frame);
+		else if (receipt === "gap") this.send({ type: "sync_request", ...this.#known() });
+		else if (receipt === "taken" && this.state.status === "synced") this.#facts.lastSyncedAt = Date.now();
+	}
+
+	#welcomed(welcome: WelcomeFrame): void {
+		const { userId, connectionId, role, time, lastSeq, limits } = welcome;
+		if (userId !== null && userId !== this.user.id) {
+			this.#error("identity_mismatch", `The token is of ${userId}.`);
+			this.close("identity_mismatch");
+			return;
+		}
+		this.#facts.role = role;
+		this.#facts.clockSkew = time - Date.now();
+		this.dispatch({ type: "welcomed", connectionId });
+		this.sender.messageBytes = limits.messageBytes;
+		// If the room knows a number that the outbox does not, stored data was lost after it was given. A number that was
+		// never used may be unknown to the room.
+		const given = this.keeper.stored.lastSeq;
+		if (this.#leads && (lastSeq === null ? given > 0 : lastSeq > given)) this.renew();
+	}
+
+	#sendPresence(): void {
+		const { connectionId } = this.state;
+		if (!this.#presence || !this.send({ type: "presence", ...this.#presence }) || !connectionId) return;
+		// The room does not send it to somebody who is alone.
+		this.#told({ type: "presence", presence: [{ connectionId, userId: this.user.id, ...this.#presence }] });
+		this.show();
+	}
+
+	#error(code: string, message: string): void {
+		this.emit("error", { code, message });
+	}
+}
