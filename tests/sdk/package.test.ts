@@ -116,7 +116,10 @@ test("a page that takes only a part of it has only that part", async () => {
 	);
 	const client = await bundled(`import { RoomClient } from "roomkeep"; console.log(RoomClient);`);
 	assert.ok(client.includes("roomkeep/client.js"), `the client is in ${client}`);
-	assert.ok(!client.some((module) => /^roomkeep.*(react|field)/.test(module)), `neither React nor fields are in ${client}`);
+	assert.ok(
+		!client.some((module) => /^roomkeep.*(react|field)/.test(module)),
+		`neither React nor fields are in ${client}`,
+	);
 	const hooks = await bundled(`import { useSelection } from "roomkeep/react"; console.log(useSelection);`, ["react"]);
 	assert.ok(!hooks.some((module) => /^roomkeep.*field/.test(module)), `nothing of fields is in ${hooks}`);
 });
