@@ -7,7 +7,7 @@ use roomkeep::protocol::frames::ClientMessage;
 use roomkeep::protocol::frames::fields::FieldChange;
 use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::refusal::Code;
-use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb};
+use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb, WriteHeaders};
 
 use crate::json::{self, Node};
 
@@ -28,8 +28,8 @@ pub fn run(data: &[u8]) {
         Verb::Put => BTreeMap::new(),
         Verb::Delete => pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
     };
-    let request =
-        HttpWrite { verb, field, user: None, body, query: &query, key: Some(key).filter(|key| !key.is_empty()) };
+    let headers = WriteHeaders { key: Some(key).filter(|key| !key.is_empty()), ..WriteHeaders::default() };
+    let request = HttpWrite { verb, field, user: None, body, query: &query, headers };
     for limits in [Limits::default(), crate::frame::tiny()] {
         check(&request, &limits);
     }

@@ -103,12 +103,19 @@ fn content_mark(reader: &Reader<'_>, content: fn(&str) -> &'static [&'static str
     let field = json::string(member("field"));
     hash.json(&field.map_or(Cow::Borrowed(member("field")), |field| Cow::Owned(json::encode(&field))));
     for key in ["type", "value", "baseVersion", "isReady", "userName", "changes"] {
-        hash.json(member(key));
+        hash.json(given(key, member(key)));
     }
     let kind = members.get("type").and_then(|raw| json::string(raw.get()));
     let others = kind.map_or(&[] as &[&str], |kind| content(&kind));
-    others.iter().for_each(|key| hash.json(member(key)));
+    others.iter().for_each(|key| hash.json(given(key, member(key))));
     hash.0
+}
+
+/// What a member says: null in place of an optional one says nothing. (For `value` null is a value, and `detail` was
+/// always marked as it came.)
+fn given<'a>(key: &str, raw: &'a str) -> &'a str {
+    let is_optional = matches!(key, "baseVersion" | "scope" | "ttlMs" | "reason");
+    if is_optional && raw == "null" { "" } else { raw }
 }
 
 /// The 32-bit FNV-1a hash (RFC 9923). It is stored, so it must stay the same from one build to the next.

@@ -186,7 +186,7 @@ pub(super) fn read(kind: &str, reader: &Reader<'_>) -> Result<FieldChange, Refus
     }
     Ok(FieldChange::Clear {
         field: reader.id("field")?,
-        user_id: reader.id("userId")?,
+        user_id: reader.user_id("userId")?,
         base_version: reader.version("baseVersion")?,
     })
 }
@@ -204,7 +204,7 @@ pub(super) fn read_batch(reader: &Reader<'_>) -> Result<Vec<FieldChange>, Refusa
         let object = json::object(raw.get());
         let object = object.map_err(|error| bad(format!("A change in the batch is not a JSON object: {error}.")))?;
         let reader = Reader::of("change", object.without_duplicate_keys().map_err(bad)?, reader.limits);
-        if reader.members.contains_key("id") || reader.members.contains_key("seq") {
+        if reader.optional("id").is_some() || reader.optional("seq").is_some() {
             return Err(bad("`id` and `seq` belong on the batch, not on a change in it."));
         }
         match reader.text("type")?.as_ref() {
@@ -222,14 +222,13 @@ fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
     let reader = Reader::of("selection", members, frame.limits);
     let field = reader.id("field")?;
     let value = Json::from(reader.raw("value")?);
-    let user_id = reader.id("userId")?;
+    let user_id = reader.user_id("userId")?;
     if frame.parsed::<String>("userId").is_some_and(|other| other != user_id) {
         let message = "`userId` of the message differs from that of its selection.";
         return Err(Refusal::new(Code::IdentityMismatch, message));
     }
-    let timestamp = match members.get("timestamp") {
+    let timestamp = match reader.optional("timestamp") {
         None => None,
-        Some(raw) if raw.get() == "null" => None,
         Some(raw) if raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) => Some(Json::from(raw)),
         Some(_) => return Err(bad("`timestamp` in the selection must be a number.")),
     };

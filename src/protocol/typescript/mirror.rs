@@ -92,6 +92,8 @@ pub enum OtherCode {
     MethodNotAllowed,
     /// The address takes WebSockets.
     UpgradeRequired,
+    /// The body is compressed (H3).
+    UnsupportedEncoding,
     /// The operator has set neither keys nor that anybody may come in (A6).
     AuthNotConfigured,
     /// A variable of the operator's makes no sense.

@@ -2,6 +2,7 @@
 
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::decode::Frame;
+use roomkeep::protocol::precondition::Precondition;
 use roomkeep::protocol::write::FieldWrite;
 use roomkeep::room::turn::Written;
 use roomkeep::room::views::Since;
@@ -305,7 +306,12 @@ impl Story {
             stage.notice_time(driver, now);
             let reply = stage.witness.oracle.write(message, client.as_ref(), key.as_ref());
             let frame = Frame::decode(&message.text(), &limits);
-            let request = FieldWrite { frame, client_id: client.as_deref().map(str::to_owned), key: key.clone() };
+            let request = FieldWrite {
+                frame,
+                client_id: client.as_deref().map(str::to_owned),
+                key: key.clone(),
+                precondition: Precondition::default(),
+            };
             let written = driver.write(stage, request, now);
             assert_eq!(written.is_err() && !stage.is_dead, stage.witness.event.has_failed, "S7: {written:?}");
             if let (Ok(written), false) = (&written, stage.is_dead) {
@@ -355,7 +361,7 @@ fn answered(verdict: &Verdict) -> Answered {
 fn check_written(reply: &Reply, written: &Written, stage: &super::stage::Stage, message: &Message) {
     let (Content::Set { field, .. } | Content::Clear { field, .. }) = &message.content else { unreachable!() };
     match written {
-        Written::Done(body) => {
+        Written::Done { body, .. } => {
             let body = serde_json::from_str::<Value>(body).unwrap();
             let version = body["version"].as_u64().unwrap();
             assert_eq!(reply.verdict, Verdict::Done(version), "H3: {body}");

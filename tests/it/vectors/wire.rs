@@ -12,7 +12,7 @@ use roomkeep::protocol::frames::people::Join;
 use roomkeep::protocol::frames::permission::{self, PermissionMessage, Response};
 use roomkeep::protocol::frames::sync::Hello;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb};
+use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb, WriteHeaders};
 use roomkeep::room::turn::Written;
 use roomkeep::room::views::Since;
 use serde_json::{Map, Value, json};
@@ -130,8 +130,8 @@ fn look_at_http(sight: &mut Sight) {
     let mut write = |site: &mut Site, verb, field: &str, body: &Value, key: Option<&str>| {
         let written = site.write(verb, field, &body.to_string(), key).unwrap();
         let (place, text) = match written {
-            Written::Done(text) => ("PUT and DELETE /fields/{field}", text),
-            Written::Problem { code: _, detail: _, members } => {
+            Written::Done { body: text, .. } => ("PUT and DELETE /fields/{field}", text),
+            Written::Problem { code: _, detail: _, members, tag: _ } => {
                 ("a problem, beside title, status, code and detail", serde_json::to_string(&members).unwrap())
             }
         };
@@ -289,7 +289,14 @@ fn client() -> Shapes {
     {
         let accepts = |body: &Value| {
             let (body, query) = (body.to_string(), BTreeMap::new());
-            let request = HttpWrite { verb, field: "f", user: None, body: &body, query: &query, key: None };
+            let request = HttpWrite {
+                verb,
+                field: "f",
+                user: None,
+                body: &body,
+                query: &query,
+                headers: WriteHeaders::default(),
+            };
             FieldWrite::read(&request, &limits).is_ok_and(|write| write.frame.message.is_ok())
         };
         probe(place, &body, "", &accepts, &mut shapes);

@@ -867,6 +867,8 @@ export type RefusalCode =
 	| "seq_reused"
 	/** The outcome of the number is no longer recorded (E4). */
 	| "outcome_forgotten"
+	/** The field does not hold what `If-Match` or `If-None-Match` requires (H3). */
+	| "precondition_failed"
 	/** The `Idempotency-Key` was used for a different request (H3). */
 	| "idempotency_key_reused"
 	/** The frame is too long. */
@@ -918,6 +920,8 @@ export type OtherCode =
 	| "method_not_allowed"
 	/** The address takes WebSockets. */
 	| "upgrade_required"
+	/** The body is compressed (H3). */
+	| "unsupported_encoding"
 	/** The operator has set neither keys nor that anybody may come in (A6). */
 	| "auth_not_configured"
 	/** A variable of the operator's makes no sense. */
