@@ -9,6 +9,7 @@ import { named } from "./input.ts";
 import { Keeper, type KeeperOwner } from "./keeper.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import * as box from "./outbox.ts";
+import { within } from "./patience.ts";
 import { Poller, type PollerOwner } from "./poller.ts";
 import { Replica } from "./replica.ts";
 import { Sender, type SenderOwner } from "./sender.ts";
@@ -30,6 +31,8 @@ const AT_FIRST = 200;
 const LATER = 1_000;
 /** After this many milliseconds a client that follows asks whether what is pending is still being sent. */
 const STARVED = 2_000;
+/** How long a page may take to come up with a token, in milliseconds. */
+const TOKEN_PATIENCE = 10_000;
 /** The close code of a connection whose name is used by a newer one. */
 const REPLACED = 4410;
 /** The least time between two presence frames, in milliseconds, as for the room's own (PROTOCOL.md, P1). */
@@ -61,10 +64,14 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	#presence: { data: api.Json } | undefined;
 	#presenceTimer: ReturnType<typeof setTimeout> | undefined;
 	#dueTimer: ReturnType<typeof setTimeout> | undefined;
-	readonly #wake = () => {
-		if (globalThis.document?.visibilityState === "hidden") return;
-		if (isLetIn(this.state)) this.#link.ping();
+	readonly #noticed = ({ type, persisted }: { type: string; persisted?: boolean }) => {
+		if (type === "pagehide") this.#leave(!!persisted);
+		else if (type === "pageshow") {
+			if (persisted) void this.#prepare({ type: "connect" });
+		} else if (type === "offline") this.doubt();
+		else if (globalThis.document?.visibilityState === "hidden") return;
 		else if (this.state.name === "waiting") void this.#link.connect();
+		else this.doubt();
 	};
 
 	/** Only checks the options; nothing starts yet. */
@@ -343,10 +350,27 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		});
 	}
 
-	/** Starts or stops listening for the network's return and the page becoming visible. */
+	/** Starts or stops listening for what becomes of the network and of the page. */
 	#listen(how: "addEventListener" | "removeEventListener"): void {
-		globalThis[how]?.("online", this.#wake);
-		globalThis.document?.[how]("visibilitychange", this.#wake);
+		for (const type of ["online", "offline", "pagehide", "pageshow"])
+			globalThis[how]?.(type, this.#noticed as () => void);
+		globalThis.document?.[how]("visibilitychange", this.#noticed);
+	}
+
+	/** The page is left. If it is kept, it may come back as it is: an open connection would be in the way of that. */
+	#leave(isKept: boolean): void {
+		void this.#release();
+		if (!isKept) return;
+		this.#link.close();
+		this.dispatch({ type: "lost", at: Date.now(), reason: "suspended" });
+		this.dispatch({ type: "restart" });
+		this.#poller.stop();
+		this.#tabs?.close();
+	}
+
+	/** The connection may be dead. */
+	doubt(): void {
+		if (isLetIn(this.state)) this.#link.doubt();
 	}
 
 	/** Starts over under a name that the room does not know. */
@@ -357,13 +381,20 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	// What happens to the connection.
 
 	async token(): Promise<string | undefined> {
+		const ask = this.#options.token;
+		if (!ask) return undefined;
+		let token: string | null;
 		try {
-			return await this.#options.token?.();
+			token = await within(TOKEN_PATIENCE, Promise.resolve(ask()));
 		} catch (error) {
 			this.#error("token", `${error}`);
 			// Anything may have been thrown.
 			throw new Error();
 		}
+		if (token !== null) return token;
+		// There will be none: the user has logged out.
+		this.close("no_token");
+		throw new Error();
 	}
 
 	greet(token: string | undefined): void {
