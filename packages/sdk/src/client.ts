@@ -241,7 +241,7 @@ export class RoomClient {
 		const message = copied(made);
 		const key = box.randomId();
 		const at = Date.now();
-		const entry: box.Entry = { key, at, message, size: new Blob([JSON.stringify(message)]).size };
+		const entry: box.Entry = { key, at, message, size: box.sizeOf(message) };
 		if (debounceMs) entry.due = at + debounceMs;
 		const problem = box.isFull(this.#engine.keeper.shown, entry)
 			? { code: "outbox_full", message: "Too many changes are pending." }

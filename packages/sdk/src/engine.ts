@@ -179,7 +179,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		if (conflict) this.emit("conflict", conflict);
 	}
 
-	#heard(notice: Notice): void {
+	#heard(notice: Exclude<Notice, "me">): void {
 		if (notice === "who") {
 			const canSend = isOn(this.state) && this.state.status !== "offline" && this.keeper.storage.isDurable;
 			if (canSend && this.#leads) this.#tabs?.tell("me");
@@ -189,8 +189,12 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 			void this.#forget().catch((error) => this.#error("storage_failed", `${error}`));
 			return;
 		}
+		if (notice && "gone" in notice) {
+			if (isOn(this.state)) void this.keeper.do(box.lead(this.#ownId, notice.gone));
+			return;
+		}
 		const read = this.keeper.do();
-		if (!notice || notice === "me") return;
+		if (!notice) return;
 		const { entry, outcome } = notice;
 		if (outcome.outcome === "applied") this.sender.provide(entry, outcome.version);
 		void read.then(() => this.#settle(entry, outcome));
@@ -357,9 +361,12 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		globalThis.document?.[how]("visibilitychange", this.#noticed);
 	}
 
-	/** The page is left. If it is kept, it may come back as it is: an open connection would be in the way of that. */
+	/**
+	 * The page is left. If it is kept, it may come back as it is: an open connection would be in the way of that, and so
+	 * would a transaction that it does not end.
+	 */
 	#leave(isKept: boolean): void {
-		void this.#release();
+		if (this.#leads) this.#tabs?.tell({ gone: this.#ownId });
 		if (!isKept) return;
 		this.#link.close();
 		this.dispatch({ type: "lost", at: Date.now(), reason: "suspended" });
