@@ -12,8 +12,9 @@ import * as box from "./outbox.ts";
 import { within } from "./patience.ts";
 import { Poller, type PollerOwner } from "./poller.ts";
 import { Replica } from "./replica.ts";
+import { SavedReplica } from "./saved.ts";
 import { Sender, type SenderOwner } from "./sender.ts";
-import { storageOf } from "./storage.ts";
+import { indexedDbStorage, storageOf } from "./storage.ts";
 import { type Notice, Tabs } from "./tabs.ts";
 import type * as api from "./types.ts";
 import { type Shown, View } from "./view.ts";
@@ -38,6 +39,11 @@ const REPLACED = 4410;
 /** The least time between two presence frames, in milliseconds, as for the room's own (PROTOCOL.md, P1). */
 const PRESENCE_EVERY = 50;
 
+/** The name of the database for what rooms have told. */
+const REPLICAS = "roomkeep-replicas";
+/** Close codes and reasons after which what the room has told is no longer this user's to see. */
+const GONE = /^(4403|4409|forbidden|revoked|identity_mismatch)$/;
+
 /** What runs below a client, from its construction on. */
 export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, SenderOwner, KeeperOwner {
 	user: api.User;
@@ -47,6 +53,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	readonly keeper: Keeper;
 	readonly sender: Sender;
 	readonly view: View;
+	readonly #saved: SavedReplica | undefined;
 	/** Those who wait for the outcome of an entry, by its key. */
 	readonly waiting = new Map<string, ((outcome: api.Outcome) => void)[]>();
 	readonly #options: api.RoomClientOptions;
@@ -93,6 +100,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		const empty = this.#empty();
 		this.keeper = new Keeper(storage, key, empty, this);
 		this.#tabs = storage.isDurable ? new Tabs(key, (notice) => this.#heard(notice)) : undefined;
+		const kept = options.replica === "indexeddb" ? indexedDbStorage(REPLICAS) : options.replica;
+		this.#saved = kept && new SavedReplica(kept, address.http, user.id, this.replica);
 		this.view = new View(this.replica, empty, this.#shown, user.id);
 		this.#link = new Link(address.socket, options.WebSocket, this);
 		this.sender = new Sender(this.keeper, this.replica, this.#ownId, this);
@@ -141,11 +150,15 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	async #forget(): Promise<void> {
 		this.close("forgotten");
 		const { id } = this.user;
-		await this.keeper.forget(this.#empty(), (record) => (record as box.Outbox).address?.user.id === id);
-		this.replica.clear();
-		this.show();
-		for (const resolve of [...this.waiting.values()].flat()) resolve({ outcome: "withdrawn" });
-		this.waiting.clear();
+		const isTheirs = (record: unknown) => (record as Partial<box.Outbox>).address?.user.id === id;
+		try {
+			await Promise.all([this.#saved?.forget(), this.keeper.forget(this.#empty(), isTheirs)]);
+		} finally {
+			this.replica.clear();
+			this.show();
+			for (const resolve of [...this.waiting.values()].flat()) resolve({ outcome: "withdrawn" });
+			this.waiting.clear();
+		}
 	}
 
 	/** Shows what has changed. */
@@ -294,7 +307,10 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		const isAllHere = event.type === "synced" || event.type === "polled";
 		if (now.name !== "live") this.sender.stop();
 		else if (before.name !== "live") this.sender.start();
-		if (now.name === "closed" && before.name !== "closed") this.#end();
+		if (now.name === "closed" && before.name !== "closed") {
+			this.#end();
+			if (GONE.test(`${event.type === "lost" ? event.code : now.reason}`)) this.#saved?.drop();
+		}
 		if (event.type === "lost") {
 			this.replica.presence.clear();
 			this.#said = undefined;
@@ -328,9 +344,20 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		const begun = this.dispatch(event);
 		// It may have been closed and connected again meanwhile.
 		const isStill = () => this.state === begun;
+		const recalled = this.#recall();
 		await this.keeper.do(...steps);
 		if (isStill() && event.type === "connect") await this.#claim(AT_FIRST);
+		await recalled;
 		if (isStill() && isOn(begun)) void this.#link.connect();
+	}
+
+	/** Shows what the last page knew, until the room says what has become of it. */
+	async #recall(): Promise<void> {
+		if (!this.#saved || this.replica.epoch) return;
+		const at = await this.#saved.load();
+		if (!this.replica.epoch) return;
+		this.#facts.lastSyncedAt ??= at;
+		this.show();
 	}
 
 	/** Connects anew under the name that it has by now. */
@@ -442,6 +469,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	/** Takes what the room reports about itself. */
 	#told(frame: ServerFrame): void {
 		const receipt = this.replica.receive(frame);
+		// The other tabs know the same.
+		if (receipt === "taken" && frame.type !== "presence" && this.#leads) this.#saved?.save(Date.now());
 		if (receipt === "other") this.emit("message", frame);
 		else if (receipt === "gap") this.send({ type: "sync_request", ...this.#known() });
 		else if (receipt === "taken" && this.state.status === "synced") this.#facts.lastSyncedAt = Date.now();

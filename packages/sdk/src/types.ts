@@ -232,6 +232,11 @@ export interface RoomClientOptions {
 	 * available (browsers on HTTPS or localhost), else memory.
 	 */
 	storage?: OutboxStorage | "memory" | "indexeddb";
+	/**
+	 * Where to keep what the room has told, so that the user's next page shows it at once, also offline. Default: nowhere.
+	 * It is removed when the user may no longer see it, when another user comes, and by `forget()`.
+	 */
+	replica?: OutboxStorage | "indexeddb";
 	/** The body of `GET …/state`, fetched on a server: shown at once, and only newer changes are requested. */
 	initial?: unknown;
 	/** Whether others are told that the user is here. Default: true. */
