@@ -40,6 +40,10 @@ export class RoomClient {
 	constructor(options: api.RoomClientOptions) {
 		this.#engine = new Engine(options);
 		this.user = options.user;
+		// A method can be passed around on its own, and called on a proxy such as Vue makes of what it is given.
+		for (const name of Object.getOwnPropertyNames(RoomClient.prototype) as "close"[]) {
+			if (typeof this[name] === "function") this[name] = this[name].bind(this);
+		}
 	}
 
 	/** Connects, and from then on reconnects by itself. */
@@ -50,6 +54,14 @@ export class RoomClient {
 	/** Ends the connection. What is pending is kept, and sent once there is a connection again. */
 	close(): void {
 		this.#engine.close("closed");
+	}
+
+	/**
+	 * Ends the connection, and removes all that is stored on this device for this user, in all rooms: for when the user
+	 * logs out. What is pending is not sent any more. Rejects if storage fails.
+	 */
+	forget(): Promise<void> {
+		return this.#engine.forget();
 	}
 
 	/** The current snapshot. It is the same object until something changes. */

@@ -6,13 +6,13 @@ import { type ConnectionEvent, type ConnectionState, idle, isLetIn, isOn, isPoll
 import { Emitter } from "./emitter.ts";
 import type { ServerFrame, SyncResponseFrame, WelcomeFrame } from "./generated/protocol.ts";
 import { named } from "./input.ts";
-import { Keeper } from "./keeper.ts";
+import { Keeper, type KeeperOwner } from "./keeper.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import * as box from "./outbox.ts";
 import { Poller, type PollerOwner } from "./poller.ts";
 import { Replica } from "./replica.ts";
 import { Sender, type SenderOwner } from "./sender.ts";
-import { canShare, storageOf } from "./storage.ts";
+import { storageOf } from "./storage.ts";
 import { type Notice, Tabs } from "./tabs.ts";
 import type * as api from "./types.ts";
 import { type Shown, View } from "./view.ts";
@@ -25,11 +25,18 @@ type Heard = api.Events & { change: () => void };
 
 /** After this many milliseconds the user is announced again, if the room could not hear it before. */
 const AGAIN = 1_000;
+/** How long to wait for whoever leads to say so, in milliseconds: when a client connects, and when it sends nothing. */
+const AT_FIRST = 200;
+const LATER = 1_000;
+/** After this many milliseconds a client that follows asks whether what is pending is still being sent. */
+const STARVED = 2_000;
+/** The close code of a connection whose name is used by a newer one. */
+const REPLACED = 4410;
 /** The least time between two presence frames, in milliseconds, as for the room's own (PROTOCOL.md, P1). */
 const PRESENCE_EVERY = 50;
 
 /** What runs below a client, from its construction on. */
-export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, SenderOwner {
+export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, SenderOwner, KeeperOwner {
 	user: api.User;
 	/** The state of the connection. */
 	state: ConnectionState = idle;
@@ -40,11 +47,16 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	/** Those who wait for the outcome of an entry, by its key. */
 	readonly waiting = new Map<string, ((outcome: api.Outcome) => void)[]>();
 	readonly #options: api.RoomClientOptions;
+	readonly #empty: () => box.Outbox;
 	readonly #link: Link;
 	readonly #poller: Poller;
 	readonly #tabs: Tabs | undefined;
-	/** The name under which this client says hello while another tab leads. */
+	/** This client's own name: under it, it leads, and says hello while another one leads. */
 	readonly #ownId = box.randomId();
+	/** The name under which it said hello. */
+	#said: string | undefined;
+	#claiming: Promise<void> | undefined;
+	#starving: ReturnType<typeof setTimeout> | undefined;
 	#facts = { persistence: "memory", clockSkew: 0, refused: {} } as Facts;
 	#presence: { data: api.Json } | undefined;
 	#presenceTimer: ReturnType<typeof setTimeout> | undefined;
@@ -68,27 +80,15 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		const storage = storageOf(options.storage);
 		const address = addressOf(host, party, room);
 		const key = JSON.stringify([address.http, user.id]);
-		const empty = { address: { host, party, room, user }, clientId: box.randomId(), lastSeq: 0, entries: [] };
-		this.keeper = new Keeper(
-			storage,
-			key,
-			empty,
-			(isChanged) => {
-				if (isChanged) this.#tabs?.tell(null);
-				this.#facts.persistence = this.keeper.storage.isDurable ? "durable" : "memory";
-				this.show();
-				this.#pump();
-			},
-			(error) => {
-				// Then each tab is on its own, and needs a name of its own.
-				if (this.#tabs?.isLeader === false) void this.keeper.do(box.renew(box.randomId()));
-				this.#error("storage_failed", `Pending changes are in memory only: ${error}`);
-			},
-		);
-		this.#tabs = storage.isDurable && canShare() ? new Tabs(key, (notice) => this.#heard(notice)) : undefined;
+		this.#empty = () => {
+			return { address: { host, party, room, user }, clientId: box.randomId(), lastSeq: 0, entries: [] };
+		};
+		const empty = this.#empty();
+		this.keeper = new Keeper(storage, key, empty, this);
+		this.#tabs = storage.isDurable ? new Tabs(key, (notice) => this.#heard(notice)) : undefined;
 		this.view = new View(this.replica, empty, this.#shown, user.id);
 		this.#link = new Link(address.socket, options.WebSocket, this);
-		this.sender = new Sender(this.keeper, this.replica, this);
+		this.sender = new Sender(this.keeper, this.replica, this.#ownId, this);
 		this.#poller = new Poller(address.http, options.fetch, this.replica, this.sender, this);
 	}
 
@@ -96,6 +96,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	connect(): void {
 		if (isOn(this.state)) return;
 		this.#listen("addEventListener");
+		this.#tabs?.open();
 		void this.#prepare({ type: "connect" });
 	}
 
@@ -122,6 +123,22 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 			this.#presenceTimer = undefined;
 			this.#sendPresence();
 		}, PRESENCE_EVERY);
+	}
+
+	/** Forgets all that is known and pending, here, in storage and in other tabs. */
+	forget(): Promise<void> {
+		this.#tabs?.tell("forget");
+		return this.#forget();
+	}
+
+	async #forget(): Promise<void> {
+		this.close("forgotten");
+		const { id } = this.user;
+		await this.keeper.forget(this.#empty(), (record) => (record as box.Outbox).address?.user.id === id);
+		this.replica.clear();
+		this.show();
+		for (const resolve of [...this.waiting.values()].flat()) resolve({ outcome: "withdrawn" });
+		this.waiting.clear();
 	}
 
 	/** Shows what has changed. */
@@ -176,8 +193,17 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	}
 
 	#heard(notice: Notice): void {
+		if (notice === "who") {
+			const canSend = isOn(this.state) && this.state.status !== "offline" && this.keeper.storage.isDurable;
+			if (canSend && this.#leads) this.#tabs?.tell("me");
+			return;
+		}
+		if (notice === "forget") {
+			void this.#forget().catch((error) => this.#error("storage_failed", `${error}`));
+			return;
+		}
 		const read = this.keeper.do();
-		if (!notice) return;
+		if (!notice || notice === "me") return;
 		const { entry, outcome } = notice;
 		if (outcome.outcome === "applied") this.sender.provide(entry, outcome.version);
 		void read.then(() => this.#settle(entry, outcome));
@@ -186,8 +212,13 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	/** Sends what is due, in whichever way is available. */
 	#pump(): void {
 		clearTimeout(this.#dueTimer);
-		if (!isOn(this.state) || !this.#leads) return;
-		if (this.state.status === "polling") void this.#poller.write();
+		const { status } = this.state;
+		if (!isOn(this.state)) return;
+		if (!this.#leads) {
+			if (status === "synced" || status === "polling") this.#watch();
+			return;
+		}
+		if (status === "polling") void this.#poller.write();
 		else this.sender.pump();
 		// What is already due goes out as soon as anything does.
 		const now = Date.now();
@@ -195,9 +226,71 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		if (waits[0]) this.#dueTimer = setTimeout(() => this.#pump(), Math.min(...waits));
 	}
 
+	// Who sends: one of a user's tabs leads, and storage says which.
+
 	get #leads(): boolean {
-		// No other tab can send what is in memory.
-		return !this.#tabs || this.#tabs.isLeader || !this.keeper.storage.isDurable;
+		return this.keeper.stored.leader === this.#ownId;
+	}
+
+	/** The name under which it is to say hello. */
+	get #name(): string {
+		return this.#leads ? this.keeper.stored.clientId : this.#ownId;
+	}
+
+	/** Leads, unless another tab says that it does and can send. */
+	#claim(patience: number): Promise<void> {
+		const claim = async () => {
+			const { leader } = this.keeper.stored;
+			if (leader === this.#ownId || (leader && (await this.#tabs?.ask(patience)))) return;
+			if (isOn(this.state)) await this.keeper.do(box.lead(this.#ownId, leader));
+		};
+		this.#claiming ??= claim().finally(() => {
+			this.#claiming = undefined;
+		});
+		return this.#claiming;
+	}
+
+	/** Sees to it that what is pending is sent: a tab that leads may have been stopped. */
+	#watch(): void {
+		const isPending = () => this.keeper.shown.entries.some(({ conflict }) => !conflict);
+		if (!isPending()) return;
+		this.#starving ??= setTimeout(async () => {
+			this.#starving = undefined;
+			if (!isOn(this.state) || !isPending()) return;
+			await this.#claim(LATER);
+			this.#pump();
+		}, STARVED);
+	}
+
+	/** Lets another tab lead. */
+	#release(): Promise<void> {
+		return this.#leads ? this.keeper.do(box.lead(undefined, this.#ownId)) : Promise.resolve();
+	}
+
+	/** Another connection uses the name. */
+	async #replaced(): Promise<void> {
+		await this.keeper.do();
+		// If it is not a tab that has taken over, it is somebody who has a copy of the outbox.
+		if (this.#leads) this.renew();
+	}
+
+	stored(isChanged: boolean): void {
+		if (isChanged) this.#tabs?.tell(null);
+		this.#facts.persistence = this.keeper.storage.isDurable ? "durable" : "memory";
+		this.show();
+		if (isOn(this.state) && this.state.name !== "preparing") {
+			// Another tab has taken over, or let go, or the outbox has another name.
+			if (this.#said && this.#said !== this.#name) this.#restart("leading");
+			else if (!this.keeper.stored.leader) void this.#claim(0);
+		}
+		this.#pump();
+	}
+
+	failed(error: unknown): void {
+		const { leader } = this.keeper.stored;
+		// Then each tab is on its own, and needs a name of its own.
+		if (!this.#leads) void this.keeper.do(box.renew(box.randomId()), box.lead(this.#ownId, leader));
+		this.#error("storage_failed", `Pending changes are in memory only: ${error}`);
 	}
 
 	// What follows from the states.
@@ -211,7 +304,11 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		if (now.name !== "live") this.sender.stop();
 		else if (before.name !== "live") this.sender.start();
 		if (now.name === "closed" && before.name !== "closed") this.#end();
-		if (event.type === "lost") this.replica.presence.clear();
+		if (event.type === "lost") {
+			this.replica.presence.clear();
+			this.#said = undefined;
+			if (event.code === REPLACED) void this.#replaced();
+		}
 		if (isAllHere) this.#arrived();
 		this.show();
 		const isNews = now.status !== before.status;
@@ -227,7 +324,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	/** Everything that the room knows has arrived. */
 	#arrived(): void {
 		const { epoch } = this.replica;
-		if (epoch && epoch !== this.keeper.shown.epoch && this.#leads) void this.keeper.do(box.settleIn(epoch));
+		if (epoch && epoch !== this.keeper.shown.epoch)
+			void this.keeper.do(box.ifLeading(this.#ownId, box.settleIn(epoch)));
 		this.#facts.lastSyncedAt = Date.now();
 	}
 
@@ -235,31 +333,34 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	async #prepare(event: ConnectionEvent, ...steps: box.Step[]): Promise<void> {
 		// Anything still arriving on the abandoned connection would concern the outbox's previous name.
 		this.#link.close();
+		this.#said = undefined;
 		const begun = this.dispatch(event);
 		// It may have been closed and connected again meanwhile.
 		const isStill = () => this.state === begun;
 		await this.keeper.do(...steps);
-		if (event.type === "connect") {
-			// A tab that becomes leader later reconnects under the outbox's name.
-			if (isStill())
-				await this.#tabs?.enter(() => {
-					this.dispatch({ type: "lost", at: Date.now(), reason: "leading" });
-					void this.#prepare({ type: "restart" });
-				});
-			// The previous leader may have given numbers until then.
-			await this.keeper.do();
-		}
+		if (isStill() && event.type === "connect") await this.#claim(AT_FIRST);
 		if (isStill() && isOn(begun)) void this.#link.connect();
+	}
+
+	/** Connects anew under the name that it has by now. */
+	#restart(reason: string, ...steps: box.Step[]): void {
+		this.dispatch({ type: "lost", at: Date.now(), reason });
+		void this.#prepare({ type: "restart" }, ...steps);
 	}
 
 	#end(): void {
 		this.#link.close();
-		this.#tabs?.leave(!this.waiting.size);
+		this.#said = undefined;
 		clearTimeout(this.#dueTimer);
+		clearTimeout(this.#starving);
 		clearTimeout(this.#presenceTimer);
-		this.#presenceTimer = undefined;
+		this.#starving = this.#presenceTimer = undefined;
 		this.replica.presence.clear();
 		this.#listen("removeEventListener");
+		void this.#release().then(() => {
+			// Whoever waits for an outcome hears it from another tab.
+			if (!isOn(this.state) && !this.waiting.size) this.#tabs?.close();
+		});
 	}
 
 	/** Starts or stops listening for the network's return and the page becoming visible. */
@@ -270,7 +371,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 
 	/** Starts over under a name that the room does not know. */
 	renew(): void {
-		void this.#prepare({ type: "restart" }, box.renew(box.randomId()));
+		void this.#prepare({ type: "restart" }, box.ifLeading(this.#ownId, box.renew(box.randomId())));
 	}
 
 	// What happens to the connection.
@@ -286,7 +387,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	}
 
 	greet(token: string | undefined): void {
-		const clientId = this.#leads ? this.keeper.stored.clientId : this.#ownId;
+		const clientId = this.#name;
+		this.#said = clientId;
 		this.send({ type: "hello", protocol: 1, clientId, ...this.#known(), token, id: "hello" });
 		this.join();
 	}

@@ -84,6 +84,8 @@ export interface Outbox {
 	epoch?: string | undefined;
 	/** The last number given. */
 	lastSeq: number;
+	/** The tab that sends, under a name of its own. Only its steps about numbers count. */
+	leader?: string | undefined;
 	/** In the order in which they were made. */
 	entries: Entry[];
 	/** What can be undone, the newest last. */
@@ -182,6 +184,8 @@ export const withField = (message: Message, field: string, change: BatchChange):
 export const add =
 	(entry: Entry, over?: string): Step =>
 	(outbox) => {
+		// A storage that failed may have stored it all the same.
+		if (outbox.entries.some(({ key }) => key === entry.key)) return outbox;
 		const others = outbox.entries.filter(({ key, seq }) => key !== over || seq !== undefined);
 		return { ...outbox, entries: [...others, entry] };
 	};
@@ -259,6 +263,30 @@ export const unnumber =
 export const renew =
 	(clientId: string): Step =>
 	(outbox) => ({ ...unnumber(1)(outbox), clientId, lastSeq: 0 });
+
+/** Makes `tab` lead, if `before` still does. */
+export const lead =
+	(tab: string | undefined, before: string | undefined): Step =>
+	(outbox) =>
+		outbox.leader === before ? { ...outbox, leader: tab } : outbox;
+
+/** A step that counts only while `tab` leads. One that was stopped may go on long after another has taken over. */
+export const ifLeading =
+	(tab: string, step: Step): Step =>
+	(outbox) =>
+		outbox.leader === tab ? step(outbox) : outbox;
+
+/**
+ * What is stored, with what became of it in memory while it could not be: `left` are the keys that both had at first.
+ */
+export function merge(stored: Outbox, memory: Outbox, left: string[]): Outbox {
+	const has = ({ entries }: Outbox, key: string) => entries.some((entry) => entry.key === key);
+	const { epoch, entries } = memory.epoch === undefined ? stored : settleIn(memory.epoch)(stored);
+	const rest = entries.filter(({ key }) => has(memory, key) || !left.includes(key));
+	const more = memory.entries.filter(({ key }) => !has(stored, key));
+	const lastSeq = stored.clientId === memory.clientId ? Math.max(stored.lastSeq, memory.lastSeq) : stored.lastSeq;
+	return { ...stored, epoch, lastSeq, entries: [...rest, ...more] };
+}
 
 /** Rebases what is pending onto this life of the room, in which nothing from before is known. */
 export const settleIn =

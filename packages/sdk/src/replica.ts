@@ -91,6 +91,13 @@ export class Replica {
 		if (!version || version >= this.fieldVersion(field)) this.fields.set(field, { version, selection });
 	}
 
+	/** Knows nothing any more. */
+	clear(): void {
+		this.epoch = undefined;
+		this.version = 0;
+		for (const known of [this.fields, this.participants, this.presence, this.requests, this.permissions]) known.clear();
+	}
+
 	#takeAll(state: SyncResponseFrame): Receipt {
 		// Outdated by what has arrived since.
 		if (state.epoch === this.epoch && state.version < this.version && !state.reset) return "known";

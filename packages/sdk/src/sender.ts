@@ -26,6 +26,7 @@ export interface SenderOwner {
 export class Sender {
 	readonly #keeper: Keeper;
 	readonly #replica: Replica;
+	readonly #tab: string;
 	readonly #owner: SenderOwner;
 	/** By field and the version that its changes were based on: the version on top of which they are sent again. */
 	readonly #moved = new Map<string, number>();
@@ -37,9 +38,11 @@ export class Sender {
 	#pause: ReturnType<typeof setTimeout> | undefined;
 	#answer: ReturnType<typeof setTimeout> | undefined;
 
-	constructor(keeper: Keeper, replica: Replica, owner: SenderOwner) {
+	/** @param tab Who leads while this sends. */
+	constructor(keeper: Keeper, replica: Replica, tab: string, owner: SenderOwner) {
 		this.#keeper = keeper;
 		this.#replica = replica;
+		this.#tab = tab;
 		this.#owner = owner;
 	}
 
@@ -77,14 +80,14 @@ export class Sender {
 		// Numbers follow the order that is shown: storage may still have some that were taken back.
 		const next = box.ready(this.#keeper.shown, Date.now(), () => true);
 		// It is sent once its number is stored: a number may stand for one message only, whatever crashes.
-		if (next[0]) void this.#keeper.do(box.number(next.map(({ key }) => key)));
+		if (next[0]) void this.#keeper.do(this.#fenced(box.number(next.map(({ key }) => key))));
 	}
 
 	/** What to send next when changes go one at a time and only fields can be changed. */
 	async next(): Promise<(box.Entry & { message: box.FieldMessage; clientId: string }) | undefined> {
 		if (!this.#underWay()[0]) {
 			const [next] = box.ready(this.#keeper.shown, Date.now(), box.isOfField);
-			await this.#keeper.do(...(next ? [box.number([next.key])] : []));
+			await this.#keeper.do(...(next ? [this.#fenced(box.number([next.key]))] : []));
 		}
 		// What was sent in another way and has no reply comes first, or its number would be missing.
 		const [first] = this.#underWay() as (box.Entry & { message: box.FieldMessage })[];
@@ -120,6 +123,10 @@ export class Sender {
 			const selection = isSet ? { timestamp: null, ...one.selection, version: own, updatedAt: at } : null;
 			this.#replica.takeField(field, own, selection as StoredSelection | null);
 		});
+	}
+
+	#fenced(step: box.Step): box.Step {
+		return box.ifLeading(this.#tab, step);
 	}
 
 	/** What may have been sent, is stored, and has no reply. */
@@ -168,7 +175,7 @@ export class Sender {
 			if (!entry) return;
 			// The room does not count it, so the next one gets its number, and so on.
 			this.#sent = seq - 1;
-			void this.#keeper.do(box.unnumber(seq));
+			void this.#keeper.do(this.#fenced(box.unnumber(seq)));
 			this.#done(entry, { outcome: "rejected", code, message });
 			return;
 		}

@@ -253,9 +253,11 @@ export interface OutboxStorage {
 	readonly isDurable: boolean;
 	/**
 	 * Replaces what is stored under `key`, undefined if nothing is, with what `change` makes of it, in one transaction
-	 * that no other tab can interrupt.
+	 * that no other tab can interrupt. If it makes undefined of it, nothing is stored there any more.
 	 */
 	update(key: string, change: (record: unknown) => unknown): Promise<unknown>;
+	/** Removes all such records, whatever their keys, for `forget()`. Left out, it removes only that of its own room. */
+	remove?(isUnwanted: (record: unknown) => boolean): Promise<unknown>;
 }
 
 /** The options of a client. */
