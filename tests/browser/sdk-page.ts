@@ -5,7 +5,14 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { build } from "esbuild";
-import { type Browser, type BrowserContext, chromium, type LaunchOptions, type Page } from "playwright-core";
+import {
+	type Browser,
+	type BrowserContext,
+	chromium,
+	type Frame,
+	type LaunchOptions,
+	type Page,
+} from "playwright-core";
 import type { RoomClient } from "../../packages/sdk/src/index.ts";
 import { type Served, serve } from "../worker/harness.ts";
 
@@ -64,7 +71,7 @@ export async function open(site: Site, context: BrowserContext, room: string, op
 
 /** Waits until a page's client shows something. */
 export async function shows<T>(
-	page: Page,
+	page: Page | Frame,
 	check: (client: RoomClient, what: T) => unknown,
 	what: T,
 	timeout = 10_000,

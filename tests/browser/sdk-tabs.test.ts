@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Page } from "playwright-core";
 import { told, witness } from "../sdk/worker-client.ts";
-import { newRoom } from "../worker/harness.ts";
+import { newRoom, sleep } from "../worker/harness.ts";
 import { type Globals, hasPrice, isStatus, open, type Site, shows, site } from "./sdk-page.ts";
 
 declare const window: Globals;
@@ -31,7 +31,7 @@ async function tabs(room: string) {
 	for (const page of [first, second]) await shows(page, hasPrice, "0");
 	await shows(second, isApplied, "0");
 	assert.ok(!sent.some((frame) => frame.includes('"seq"')), "the first one leads");
-	return { context, first, second };
+	return { context, first, second, sent };
 }
 
 test("E1, E5: while the tab that leads shows an alert the other one sends, and afterwards both do", async () => {
@@ -87,6 +87,22 @@ test("E1, E5: a tab whose process is stopped is taken over, and when it goes on 
 		[1, 1],
 	);
 	log.leave();
+	await context.close();
+});
+
+test("when the tab that leads is left, the next one leads at once, also with nothing to send", async () => {
+	const room = newRoom();
+	const { context, first, second, sent } = await tabs(room);
+	const greetings = () => sent.filter((frame) => frame.includes('"hello"')).length;
+	assert.equal(greetings(), 1);
+	await first.goto("about:blank");
+	const deadline = Date.now() + 10_000;
+	while (greetings() < 2) {
+		assert.ok(Date.now() < deadline, "it goes on under the outbox's name");
+		await sleep(20);
+	}
+	await set(second, "1");
+	await shows(second, isApplied, "1");
 	await context.close();
 });
 

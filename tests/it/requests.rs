@@ -89,9 +89,7 @@ fn h3_a_field_is_set_and_cleared_and_everyone_hears_of_it() {
 #[test]
 fn h3_and_v6_an_exact_base_version_over_http() {
     let mut site = site();
-    let numbered = |seq: u64, exact: bool| {
-        json!({"value": seq, "userId": "ann", "clientId": "a", "seq": seq, "baseVersion": 0, "exact": exact})
-    };
+    let numbered = |seq: u64, exact: bool| json!({"value": seq, "userId": "ann", "clientId": "a", "seq": seq, "baseVersion": 0, "exact": exact});
     assert_eq!(put(&mut site, "f", numbered(1, true)).0, "done");
     let (first, second) = (stored("ann", "f", 1, 1, site.now), stored("ann", "f", 3, 2, site.now));
     let (outcome, told) = put(&mut site, "f", numbered(2, true));

@@ -171,13 +171,16 @@ test("it goes back to a WebSocket as soon as one gets through, with what is pend
 	stage.heard();
 	await stage.letIn();
 	await pass();
+	const sent = stage.said();
 	assert.deepEqual(
-		stage.said().map(({ type, seq }) => [type, seq]),
+		sent.map(({ type, seq }) => [type, seq]),
 		[["user_ready", 1]],
 	);
 	assert.deepEqual(stage.heard(), [["status", "synced", undefined], ["synced"]]);
+	await stage.network.last.say({ type: "ack", seq: 1, id: sent[0].id, version: 1 });
 	const { length } = stage.asked;
 	await pass(20_000);
+
 	assert.equal(stage.asked.length, length, "nobody polls any more");
 	stage.client.close();
 });

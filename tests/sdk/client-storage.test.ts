@@ -123,7 +123,7 @@ test("E5 what is in flight in memory is settled there before it is stored", asyn
 	const [sent] = stage.said();
 	assert.equal(sent.seq, 1);
 	disk.heal();
-	await pass(5_000);
+	await pass(1_400);
 	assert.equal(persistence(stage), "memory");
 	await stage.apply(sent);
 	await pass();

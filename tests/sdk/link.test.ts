@@ -286,14 +286,19 @@ test("a WebSocket that cannot even be made is as one that does not open", async 
 	link.close();
 });
 
-test("ping() looks whether a connection lives", async () => {
+test("a connection that there is reason to doubt has 4 s for a sign of life, whatever it was given before", async () => {
 	const { link, network, enter, heard } = linked();
 	await enter();
 	await pass(1_000);
-	link.ping();
-	link.ping();
-	assert.deepEqual(network.last.said(), ["ping", "ping"]);
-	await pass(9_999);
+	link.doubt();
+	await network.last.say("pong");
+	await pass(23_000);
+	assert.deepEqual([network.last.said(), heard()], [["ping"], []]);
+	await pass(1_000);
+	link.doubt();
+	link.doubt();
+	assert.deepEqual(network.last.said(), ["ping", "ping", "ping"], "it was time for one anyway");
+	await pass(3_999);
 	assert.deepEqual(heard(), []);
 	await pass(1);
 	assert.deepEqual(heard(), [["lost", "silent", false]]);

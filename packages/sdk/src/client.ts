@@ -463,6 +463,10 @@ export class RoomClient {
 
 /** Makes the service worker send what is pending if the page is closed first. */
 function askForSync(): void {
-	const ready: Promise<any> | undefined = globalThis.navigator?.serviceWorker?.ready;
-	ready?.then(({ sync }) => sync?.register("roomkeep")).catch(() => {});
+	try {
+		const ready: Promise<any> | undefined = globalThis.navigator?.serviceWorker?.ready;
+		ready?.then(({ sync }) => sync?.register("roomkeep")).catch(() => {});
+	} catch {
+		// A page in a sandbox may not even look.
+	}
 }

@@ -9,10 +9,12 @@ import { named } from "./input.ts";
 import { Keeper, type KeeperOwner } from "./keeper.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import * as box from "./outbox.ts";
+import { within } from "./patience.ts";
 import { Poller, type PollerOwner } from "./poller.ts";
 import { Replica } from "./replica.ts";
+import { SavedReplica } from "./saved.ts";
 import { Sender, type SenderOwner } from "./sender.ts";
-import { storageOf } from "./storage.ts";
+import { indexedDbStorage, storageOf } from "./storage.ts";
 import { type Notice, Tabs } from "./tabs.ts";
 import type * as api from "./types.ts";
 import { type Shown, View } from "./view.ts";
@@ -30,10 +32,17 @@ const AT_FIRST = 200;
 const LATER = 1_000;
 /** After this many milliseconds a client that follows asks whether what is pending is still being sent. */
 const STARVED = 2_000;
+/** How long a page may take to come up with a token, in milliseconds. */
+const TOKEN_PATIENCE = 10_000;
 /** The close code of a connection whose name is used by a newer one. */
 const REPLACED = 4410;
 /** The least time between two presence frames, in milliseconds, as for the room's own (PROTOCOL.md, P1). */
 const PRESENCE_EVERY = 50;
+
+/** The name of the database for what rooms have told. */
+const REPLICAS = "roomkeep-replicas";
+/** Close codes and reasons after which what the room has told is no longer this user's to see. */
+const GONE = /^(4403|4409|forbidden|revoked|identity_mismatch)$/;
 
 /** What runs below a client, from its construction on. */
 export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, SenderOwner, KeeperOwner {
@@ -44,6 +53,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	readonly keeper: Keeper;
 	readonly sender: Sender;
 	readonly view: View;
+	readonly #saved: SavedReplica | undefined;
 	/** Those who wait for the outcome of an entry, by its key. */
 	readonly waiting = new Map<string, ((outcome: api.Outcome) => void)[]>();
 	readonly #options: api.RoomClientOptions;
@@ -61,10 +71,14 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	#presence: { data: api.Json } | undefined;
 	#presenceTimer: ReturnType<typeof setTimeout> | undefined;
 	#dueTimer: ReturnType<typeof setTimeout> | undefined;
-	readonly #wake = () => {
-		if (globalThis.document?.visibilityState === "hidden") return;
-		if (isLetIn(this.state)) this.#link.ping();
+	readonly #noticed = ({ type, persisted }: { type: string; persisted?: boolean }) => {
+		if (type === "pagehide") this.#leave(!!persisted);
+		else if (type === "pageshow") {
+			if (persisted) void this.#prepare({ type: "connect" });
+		} else if (type === "offline") this.doubt();
+		else if (globalThis.document?.visibilityState === "hidden") return;
 		else if (this.state.name === "waiting") void this.#link.connect();
+		else this.doubt();
 	};
 
 	/** Only checks the options; nothing starts yet. */
@@ -86,6 +100,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		const empty = this.#empty();
 		this.keeper = new Keeper(storage, key, empty, this);
 		this.#tabs = storage.isDurable ? new Tabs(key, (notice) => this.#heard(notice)) : undefined;
+		const kept = options.replica === "indexeddb" ? indexedDbStorage(REPLICAS) : options.replica;
+		this.#saved = kept && new SavedReplica(kept, address.http, user.id, this.replica);
 		this.view = new View(this.replica, empty, this.#shown, user.id);
 		this.#link = new Link(address.socket, options.WebSocket, this);
 		this.sender = new Sender(this.keeper, this.replica, this.#ownId, this);
@@ -134,11 +150,15 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	async #forget(): Promise<void> {
 		this.close("forgotten");
 		const { id } = this.user;
-		await this.keeper.forget(this.#empty(), (record) => (record as box.Outbox).address?.user.id === id);
-		this.replica.clear();
-		this.show();
-		for (const resolve of [...this.waiting.values()].flat()) resolve({ outcome: "withdrawn" });
-		this.waiting.clear();
+		const isTheirs = (record: unknown) => (record as Partial<box.Outbox>).address?.user.id === id;
+		try {
+			await Promise.all([this.#saved?.forget(), this.keeper.forget(this.#empty(), isTheirs)]);
+		} finally {
+			this.replica.clear();
+			this.show();
+			for (const resolve of [...this.waiting.values()].flat()) resolve({ outcome: "withdrawn" });
+			this.waiting.clear();
+		}
 	}
 
 	/** Shows what has changed. */
@@ -192,7 +212,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		if (conflict) this.emit("conflict", conflict);
 	}
 
-	#heard(notice: Notice): void {
+	#heard(notice: Exclude<Notice, "me">): void {
 		if (notice === "who") {
 			const canSend = isOn(this.state) && this.state.status !== "offline" && this.keeper.storage.isDurable;
 			if (canSend && this.#leads) this.#tabs?.tell("me");
@@ -202,8 +222,12 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 			void this.#forget().catch((error) => this.#error("storage_failed", `${error}`));
 			return;
 		}
+		if (notice && "gone" in notice) {
+			if (isOn(this.state)) void this.keeper.do(box.lead(this.#ownId, notice.gone));
+			return;
+		}
 		const read = this.keeper.do();
-		if (!notice || notice === "me") return;
+		if (!notice) return;
 		const { entry, outcome } = notice;
 		if (outcome.outcome === "applied") this.sender.provide(entry, outcome.version);
 		void read.then(() => this.#settle(entry, outcome));
@@ -303,7 +327,10 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		const isAllHere = event.type === "synced" || event.type === "polled";
 		if (now.name !== "live") this.sender.stop();
 		else if (before.name !== "live") this.sender.start();
-		if (now.name === "closed" && before.name !== "closed") this.#end();
+		if (now.name === "closed" && before.name !== "closed") {
+			this.#end();
+			if (GONE.test(`${event.type === "lost" ? event.code : now.reason}`)) this.#saved?.drop();
+		}
 		if (event.type === "lost") {
 			this.replica.presence.clear();
 			this.#said = undefined;
@@ -337,9 +364,20 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		const begun = this.dispatch(event);
 		// It may have been closed and connected again meanwhile.
 		const isStill = () => this.state === begun;
+		const recalled = this.#recall();
 		await this.keeper.do(...steps);
 		if (isStill() && event.type === "connect") await this.#claim(AT_FIRST);
+		await recalled;
 		if (isStill() && isOn(begun)) void this.#link.connect();
+	}
+
+	/** Shows what the last page knew, until the room says what has become of it. */
+	async #recall(): Promise<void> {
+		if (!this.#saved || this.replica.epoch) return;
+		const at = await this.#saved.load();
+		if (!this.replica.epoch) return;
+		this.#facts.lastSyncedAt ??= at;
+		this.show();
 	}
 
 	/** Connects anew under the name that it has by now. */
@@ -363,10 +401,30 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		});
 	}
 
-	/** Starts or stops listening for the network's return and the page becoming visible. */
+	/** Starts or stops listening for what becomes of the network and of the page. */
 	#listen(how: "addEventListener" | "removeEventListener"): void {
-		globalThis[how]?.("online", this.#wake);
-		globalThis.document?.[how]("visibilitychange", this.#wake);
+		for (const type of ["online", "offline", "pagehide", "pageshow"])
+			globalThis[how]?.(type, this.#noticed as () => void);
+		globalThis.document?.[how]("visibilitychange", this.#noticed);
+	}
+
+	/**
+	 * The page is left. If it is kept, it may come back as it is: an open connection would be in the way of that, and so
+	 * would a transaction that it does not end.
+	 */
+	#leave(isKept: boolean): void {
+		if (this.#leads) this.#tabs?.tell({ gone: this.#ownId });
+		if (!isKept) return;
+		this.#link.close();
+		this.dispatch({ type: "lost", at: Date.now(), reason: "suspended" });
+		this.dispatch({ type: "restart" });
+		this.#poller.stop();
+		this.#tabs?.close();
+	}
+
+	/** The connection may be dead. */
+	doubt(): void {
+		if (isLetIn(this.state)) this.#link.doubt();
 	}
 
 	/** Starts over under a name that the room does not know. */
@@ -377,13 +435,20 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	// What happens to the connection.
 
 	async token(): Promise<string | undefined> {
+		const ask = this.#options.token;
+		if (!ask) return undefined;
+		let token: string | null;
 		try {
-			return await this.#options.token?.();
+			token = await within(TOKEN_PATIENCE, Promise.resolve(ask()));
 		} catch (error) {
 			this.#error("token", `${error}`);
 			// Anything may have been thrown.
 			throw new Error();
 		}
+		if (token !== null) return token;
+		// There will be none: the user has logged out.
+		this.close("no_token");
+		throw new Error();
 	}
 
 	greet(token: string | undefined): void {
@@ -424,6 +489,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	/** Takes what the room reports about itself. */
 	#told(frame: ServerFrame): void {
 		const receipt = this.replica.receive(frame);
+		// The other tabs know the same.
+		if (receipt === "taken" && frame.type !== "presence" && this.#leads) this.#saved?.save(Date.now());
 		if (receipt === "other") this.emit("message", frame);
 		else if (receipt === "gap") this.send({ type: "sync_request", ...this.#known() });
 		else if (receipt === "taken" && this.state.status === "synced") this.#facts.lastSyncedAt = Date.now();

@@ -108,12 +108,14 @@ const WINDOW = 32;
 
 /** A unique name. Not for secrets. */
 export function randomId(): string {
-	// `crypto.randomUUID` is missing on pages without TLS.
-	return crypto.getRandomValues(new Uint32Array(4)).join("-");
+	// `crypto.randomUUID` is missing on pages without TLS, and some places have no `crypto` at all.
+	const { crypto } = globalThis;
+	const words = new Uint32Array(4);
+	return (crypto?.getRandomValues(words) ?? words.map(() => Math.random() * 2 ** 32)).join("-");
 }
 
 /** The size of a message's text, in bytes. */
-export const sizeOf = (message: Message) => new Blob([JSON.stringify(message)]).size;
+export const sizeOf = (message: Message) => encodeURIComponent(JSON.stringify(message)).replace(/%../g, "_").length;
 
 /** Whether an outbox cannot take another entry in place of `over`. */
 export function isFull({ entries }: Outbox, more: Entry, over?: Entry): boolean {

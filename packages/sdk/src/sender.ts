@@ -7,6 +7,8 @@ import type { Replica } from "./replica.ts";
 import type { Outcome } from "./types.ts";
 import { applied } from "./undo.ts";
 
+/** How long to wait for a reply before the connection is checked, in milliseconds. */
+const LATE = 3_000;
 /** How long to wait for a reply before sending again, in milliseconds: doing so is never wrong (PROTOCOL.md, E5). */
 const ANSWER = 10_000;
 /** How long to leave the room alone when it cannot take a change, in milliseconds. */
@@ -17,6 +19,8 @@ const TAG = 80;
 /** For whom changes are sent. */
 export interface SenderOwner {
 	send(frame: object): boolean;
+	/** A reply is late. */
+	doubt(): void;
 	/** An entry is answered, and no longer pending. */
 	settled(entry: box.Entry, outcome: Outcome): void;
 	/** The room no longer knows this outbox, or knows it differently. */
@@ -202,6 +206,10 @@ export class Sender {
 	/** Waits for a reply to what is in flight. */
 	#expect(): void {
 		clearTimeout(this.#answer);
-		if (this.#isOn && box.underWay(this.#keeper.shown)[0]) this.#answer = setTimeout(() => this.#again(0), ANSWER);
+		if (!this.#isOn || !box.underWay(this.#keeper.shown)[0]) return;
+		this.#answer = setTimeout(() => {
+			this.#owner.doubt();
+			this.#answer = setTimeout(() => this.#again(0), ANSWER - LATE);
+		}, LATE);
 	}
 }

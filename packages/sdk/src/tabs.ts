@@ -5,18 +5,19 @@ import type { Outcome } from "./types.ts";
 
 /**
  * What one tab tells the others: what came of an entry; only that storage has changed; the question whether somebody
- * leads and can send, and the reply that it does; that everything is to be forgotten.
+ * leads and can send, and the reply that it does; that one which leads is gone; that everything is to be forgotten.
  */
-export type Notice = { entry: Entry; outcome: Outcome } | null | "who" | "me" | "forget";
+export type Notice = { entry: Entry; outcome: Outcome } | { gone: string } | null | "who" | "me" | "forget";
 
 /** All clients of a user in a room that share an outbox. */
 export class Tabs {
 	readonly #name: string;
-	readonly #heard: (notice: Notice) => void;
+	readonly #heard: (notice: Exclude<Notice, "me">) => void;
 	#channel: BroadcastChannel | undefined;
 	#replied = () => {};
 
-	constructor(name: string, heard: (notice: Notice) => void) {
+	/** @param heard Takes what others tell, other than that they lead. */
+	constructor(name: string, heard: (notice: Exclude<Notice, "me">) => void) {
 		this.#name = `roomkeep ${name}`;
 		this.#heard = heard;
 	}

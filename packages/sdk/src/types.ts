@@ -271,13 +271,21 @@ export interface RoomClientOptions {
 	/** The room's name, as people write it; the client percent-encodes it. */
 	room: string;
 	user: User;
-	/** Returns a token; called for each connection, and again when one is refused. If omitted, none is sent. */
-	token?: () => string | Promise<string>;
+	/**
+	 * Returns a token; called for each connection, and again when one is refused. If omitted, none is sent. It has ten
+	 * seconds, and is called again if it fails; null says that there will be none, and ends the connection.
+	 */
+	token?: () => string | null | Promise<string | null>;
 	/**
 	 * Where pending changes are kept. Default: IndexedDB, shared by the user's tabs, where IndexedDB and Web Locks are
 	 * available (browsers on HTTPS or localhost), else memory.
 	 */
 	storage?: OutboxStorage | "memory" | "indexeddb";
+	/**
+	 * Where to keep what the room has told, so that the user's next page shows it at once, also offline. Default: nowhere.
+	 * It is removed when the user may no longer see it, when another user comes, and by `forget()`.
+	 */
+	replica?: OutboxStorage | "indexeddb";
 	/** The body of `GET …/state`, fetched on a server: shown at once, and only newer changes are requested. */
 	initial?: unknown;
 	/** Whether others are told that the user is here. Default: true. */

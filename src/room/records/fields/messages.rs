@@ -54,7 +54,8 @@ pub fn change(state: &mut State, from: &Writer, changes: &[FieldChange]) -> Resu
 fn check_base(state: &State, from: &Writer, change: &FieldChange) -> Result<(), Rejection> {
     let (name, field) = (change.field(), state.records.fields.get(change.field()));
     let Some(client_version) = change.base_version() else { return Ok(()) };
-    let is_own = !change.is_exact() && from.client.is_some() && field.is_some_and(|field| field.client_id == from.client);
+    let is_own =
+        !change.is_exact() && from.client.is_some() && field.is_some_and(|field| field.client_id == from.client);
     if is_own || field.map_or(0, |field| field.version) == client_version {
         return Ok(());
     }
