@@ -3,6 +3,7 @@
 //! Knows the wire, but no rooms. Every rule about who may do something is in [`roles`] and nowhere
 //! else, and what it costs in [`prices`].
 
+pub mod claim_rules;
 pub mod claims;
 pub mod pass;
 pub mod prices;

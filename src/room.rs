@@ -132,7 +132,9 @@ impl Room {
                 self.begin(now);
                 close_all(&mut self.state, CloseCode::Revoked, |session| {
                     let pass = session.pass().filter(|_| session.identity.user() == Some(user));
-                    pass.is_some_and(|pass| revocations.iter().any(|revocation| revocation.is_of(&pass.token_id, now)))
+                    pass.is_some_and(|pass| {
+                        revocations.iter().any(|revocation| revocation.is_of(pass.token_id.as_deref(), now))
+                    })
                 });
                 self.state.outbox.flush_now = true;
             }

@@ -5,6 +5,7 @@
 
 mod contract;
 mod model;
+mod nulls;
 mod prices;
 mod requests;
 mod room;

@@ -12,7 +12,7 @@ use roomkeep::protocol::frames::ClientMessage;
 use roomkeep::protocol::frames::fields::FieldChange;
 use roomkeep::protocol::frames::permission::PermissionMessage;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb};
+use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb, WriteHeaders};
 use roomkeep::room::settings::Settings;
 use roomkeep::room::turn::Write;
 use serde_json::{Value, json};
@@ -260,7 +260,14 @@ fn x1_every_request_has_a_price_that_covers_what_it_makes_the_room_do() {
             let mut site = site(limits.clone(), false);
             let body = json!({"userId": "ann", "value": 5}).to_string();
             let query = std::collections::BTreeMap::new();
-            let request = HttpWrite { verb, field, user: None, body: &body, query: &query, key };
+            let request = HttpWrite {
+                verb,
+                field,
+                user: None,
+                body: &body,
+                query: &query,
+                headers: WriteHeaders { key, ..WriteHeaders::default() },
+            };
             let write = FieldWrite::read(&request, &limits).unwrap();
             let charged = site.driver.room().unwrap().cost_of_write(&write);
             let counted = count(&mut site, |site| drop(site.write(verb, field, &body, key).unwrap()));
@@ -271,7 +278,14 @@ fn x1_every_request_has_a_price_that_covers_what_it_makes_the_room_do() {
     let mut site = Site::with(Settings { limits: limits.clone(), ..settings() });
     let body = json!({"userId": "ann", "value": 5}).to_string();
     let query = std::collections::BTreeMap::new();
-    let request = HttpWrite { verb: Verb::Put, field: "f", user: None, body: &body, query: &query, key: None };
+    let request = HttpWrite {
+        verb: Verb::Put,
+        field: "f",
+        user: None,
+        body: &body,
+        query: &query,
+        headers: WriteHeaders::default(),
+    };
     let write = FieldWrite::read(&request, &limits).unwrap();
     let now = site.now;
     let charged = site.driver.read(&mut site.world, now).unwrap().cost_of_write(&write);
