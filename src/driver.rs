@@ -105,18 +105,18 @@ impl Driver {
     /// The room is full or cannot be read, the rate limit is exceeded, or the token has just been revoked.
     pub fn admit(&mut self, platform: &mut impl Platform, entry: &Admission, now: Millis) -> Result<(), Refusal> {
         if let Admission::Pass { user, .. } = entry {
-            self.check_rate(user, 0, now)?;
+            self.check_rate(&RateKey::User(user.clone()), 0, now)?;
         }
         self.wake(platform, now)?.admit(entry, now)
     }
 
-    /// Counts a user's HTTP request (X1), with a body of this many bytes.
+    /// Counts an HTTP request (X1, X4), with a body of this many bytes.
     ///
     /// # Errors
     /// The rate limit is exceeded.
-    pub fn check_rate(&mut self, user: &str, bytes: usize, now: Millis) -> Result<(), Refusal> {
-        let (sender, limits) = (RateKey::User(user.to_owned()), self.settings.limits.clone());
-        match self.gate().rates.decide(&sender, bytes, &limits, now) {
+    pub fn check_rate(&mut self, sender: &RateKey, bytes: usize, now: Millis) -> Result<(), Refusal> {
+        let limits = self.settings.limits.clone();
+        match self.gate().rates.decide(sender, bytes, &limits, now) {
             RateDecision::Allow => Ok(()),
             RateDecision::Reject | RateDecision::Disconnect => Err(rate_limit_exceeded(&limits)),
         }

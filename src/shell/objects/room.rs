@@ -14,6 +14,7 @@ use worker::{
 
 use crate::access::claims::Claims;
 use crate::access::pass::Admission;
+use crate::access::rates::RateKey;
 use crate::access::revocations::Revocation;
 use crate::driver::Driver;
 use crate::protocol::Millis;
@@ -131,17 +132,24 @@ impl DurableObject for RoomObject {
         let Some(entry) = query.get("entry").and_then(|entry| serde_json::from_str::<Admission>(&entry).ok()) else {
             return problem(500, "internal", "The server failed while handling this.");
         };
-        if path == "/connect" {
-            return self.enter(&request, entry).await;
-        }
-        let user = match entry {
-            Admission::Pass { user, .. } => Some(user),
+        let user = match &entry {
+            Admission::Pass { user, .. } => Some(user.clone()),
             Admission::Anonymous | Admission::Unauthenticated => None,
         };
+        let network = || RateKey::Network(query.get("network").unwrap_or_default());
+        let sender = user.clone().map_or_else(network, RateKey::User);
+        if path == "/connect" {
+            // Admission counts those with a token, and their messages the others. A stream sends none.
+            if user.is_none()
+                && query.get("stream").is_some()
+                && let Err(refusal) = self.room().driver.check_rate(&sender, 0, now())
+            {
+                return refused(&refusal);
+            }
+            return self.enter(&request, entry).await;
+        }
         let body = request.text().await?;
-        if let Some(user) = &user
-            && let Err(refusal) = self.room().driver.check_rate(user, body.len(), now())
-        {
+        if let Err(refusal) = self.room().driver.check_rate(&sender, body.len(), now()) {
             return refused(&refusal);
         }
         match path.as_str() {
