@@ -12,7 +12,7 @@ use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames;
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
-use crate::protocol::write::FieldWrite;
+use crate::protocol::write::RoomWrite;
 use crate::room::Room;
 use crate::room::audience::Audience;
 use crate::room::connections::session::Attachment;
@@ -266,12 +266,7 @@ impl Driver {
     ///
     /// # Errors
     /// The room cannot be read, or the change could not be stored.
-    pub fn write(
-        &mut self,
-        platform: &mut impl Platform,
-        request: FieldWrite,
-        now: Millis,
-    ) -> Result<Written, Refusal> {
+    pub fn write(&mut self, platform: &mut impl Platform, request: RoomWrite, now: Millis) -> Result<Written, Refusal> {
         let written = self.event(platform, Event::Written(request), now);
         self.rest();
         written?.ok_or_else(storage_refusal)
