@@ -5,6 +5,7 @@
 
 pub mod claim_rules;
 pub mod claims;
+pub mod network;
 pub mod pass;
 pub mod prices;
 pub mod rates;

@@ -9,14 +9,12 @@ use crate::access::pass::Admission;
 use crate::access::prices::{self, Around, Cost, Price, Request};
 use crate::access::rates::{Account, RateKey};
 use crate::access::revocations::Revocation;
-use crate::access::roles;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames;
-use crate::protocol::frames::ClientMessage;
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::role::Role;
-use crate::protocol::write::FieldWrite;
+use crate::protocol::write::RoomWrite;
 use crate::room::Room;
 use crate::room::audience::Audience;
 use crate::room::connections::session::Attachment;
@@ -111,23 +109,24 @@ impl Driver {
     /// The room is full or cannot be read, the rate limit is exceeded, or the token has just been revoked.
     pub fn admit(&mut self, platform: &mut impl Platform, entry: &Admission, now: Millis) -> Result<(), Refusal> {
         let Admission::Pass { user, pass } = entry else { return self.wake(platform, now)?.admit(entry, now) };
-        self.check_rate(user, pass.role, Request::Connect, 0, now)?;
+        let sender = RateKey::User(user.clone());
+        self.check_rate(&sender, pass.role, Request::Connect, 0, now)?;
         let room = self.wake(platform, now)?;
         room.admit(entry, now)?;
         let whole = prices::of_request(Request::Connect, &room.around_request()).price(pass.role);
         let charged = prices::of_request(Request::Connect, &Around::default()).price(pass.role);
-        self.charge(user, whole.beyond(charged), now);
-        self.charge_waking(user, pass.role, now);
+        self.charge(&sender, whole.beyond(charged), now);
+        self.charge_waking(&sender, pass.role, now);
         Ok(())
     }
 
-    /// Charges a user for an HTTP request (X1), with a body of this many bytes.
+    /// Charges an HTTP request (X1, X4), with a body of this many bytes.
     ///
     /// # Errors
     /// The rate limit is exceeded.
     pub fn check_rate(
         &mut self,
-        user: &str,
+        sender: &RateKey,
         role: Role,
         request: Request,
         bytes: usize,
@@ -136,33 +135,33 @@ impl Driver {
         // A write is charged for the rest when it is known what it says.
         let request = if request == Request::Write { Request::Read } else { request };
         let price = prices::of_request(request, &Around { bytes, ..Around::default() }).price(role);
-        self.account(user, now).decide(price, bytes).check(&self.settings.limits)
+        self.account(sender, now).decide(price, bytes).check(&self.settings.limits)
     }
 
-    /// Charges a user for the length of a response, and for waking the room if that was necessary.
-    pub fn charge_answer(&mut self, user: &str, role: Role, bytes: usize, now: Millis) {
+    /// Charges somebody for the length of a response, and for waking the room if that was necessary.
+    pub fn charge_answer(&mut self, sender: &RateKey, role: Role, bytes: usize, now: Millis) {
         // The request has been charged for.
-        self.charge(user, Cost::of_answer(bytes).price(role).beyond(Price { messages: 1, writes: 0 }), now);
-        self.charge_waking(user, role, now);
+        self.charge(sender, Cost::of_answer(bytes).price(role).beyond(Price { messages: 1, writes: 0 }), now);
+        self.charge_waking(sender, role, now);
     }
 
-    /// Charges a user for the rows that were read if the room was just woken.
-    fn charge_waking(&mut self, user: &str, role: Role, now: Millis) {
+    /// Charges somebody for the rows that were read if the room was just woken.
+    fn charge_waking(&mut self, sender: &RateKey, role: Role, now: Millis) {
         let woken = std::mem::take(&mut self.woken);
         if woken > 0 {
-            self.charge(user, Cost::of_waking(woken).price(role), now);
+            self.charge(sender, Cost::of_waking(woken).price(role), now);
         }
     }
 
-    fn charge(&mut self, user: &str, price: Price, now: Millis) {
+    fn charge(&mut self, sender: &RateKey, price: Price, now: Millis) {
         if !price.is_nothing() {
-            self.account(user, now).charge(price);
+            self.account(sender, now).charge(price);
         }
     }
 
-    fn account(&mut self, user: &str, now: Millis) -> Account<'_> {
+    fn account(&mut self, sender: &RateKey, now: Millis) -> Account<'_> {
         let gate = self.room.as_mut().map_or(&mut self.gate, Room::gate_mut);
-        gate.rates.account(RateKey::User(user.to_owned()), &self.settings.limits, now)
+        gate.rates.account(sender.clone(), &self.settings.limits, now)
     }
 
     /// A connection opened. `alarm`: when the alarm rings, if one is set.
@@ -309,21 +308,16 @@ impl Driver {
     ///
     /// # Errors
     /// The room cannot be read, the rate limit is exceeded, or the change could not be stored.
-    pub fn write(
-        &mut self,
-        platform: &mut impl Platform,
-        request: FieldWrite,
-        now: Millis,
-    ) -> Result<Written, Refusal> {
-        let user = request.frame.message.as_ref().ok().and_then(ClientMessage::author).map(str::to_owned);
+    pub fn write(&mut self, platform: &mut impl Platform, request: RoomWrite, now: Millis) -> Result<Written, Refusal> {
+        let (author, role) = (request.author.clone().map(RateKey::User), request.role);
         let charged = self.wake(platform, now)?.charge_write(&request, now);
         if charged.is_err() {
             self.rest();
         }
         charged?;
         let written = self.event(platform, Event::Written(request), now);
-        if let Some(user) = user {
-            self.charge_waking(&user, roles::TO_WRITE, now);
+        if let Some(author) = author {
+            self.charge_waking(&author, role, now);
         }
         self.rest();
         written?.ok_or_else(storage_refusal)

@@ -24,6 +24,7 @@ pub mod life;
 pub mod outbox;
 pub mod pacing;
 pub mod records;
+pub mod relay;
 pub mod replies;
 pub mod reply;
 pub mod settings;
@@ -37,7 +38,6 @@ mod waking;
 use crate::access::pass::Admission;
 use crate::access::prices::{Around, Cost, Price, SENT_PART};
 use crate::access::rates::{RateDecision, RateKey, rate_limit_exceeded};
-use crate::access::roles;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::decode::Frame;
@@ -45,7 +45,7 @@ use crate::protocol::frames;
 use crate::protocol::frames::ClientMessage;
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::tag::Tag;
-use crate::protocol::write::FieldWrite;
+use crate::protocol::write::RoomWrite;
 
 use connections::hello::hello;
 use connections::leaving::{close, close_all, leave};
@@ -180,11 +180,14 @@ impl Room {
     ///
     /// # Errors
     /// The rate limit is exceeded.
-    pub fn charge_write(&mut self, write: &FieldWrite, now: Millis) -> Result<(), Refusal> {
-        let Some(user) = write.frame.message.as_ref().ok().and_then(ClientMessage::author) else { return Ok(()) };
+    pub fn charge_write(&mut self, write: &RoomWrite, now: Millis) -> Result<(), Refusal> {
+        let Some(user) = &write.author else { return Ok(()) };
         let limits = &self.state.settings.limits;
-        let price = charging::cost_of_write(&self.state, write).price(roles::TO_WRITE);
-        self.gate.rates.account(RateKey::User(user.to_owned()), limits, now).decide(price, 0).check(limits)
+        let price = charging::cost_of_write(&self.state, write).price(write.role);
+        // The body has been charged for.
+        let charged = Cost::of_reading(write.text.len()).price(write.role);
+        let mut account = self.gate.rates.account(RateKey::User(user.clone()), limits, now);
+        account.decide_rest(price, charged, 0).check(limits)
     }
 
     /// What is around a request, as far as it decides what the request costs.
@@ -244,6 +247,14 @@ impl Room {
         views::state(&self.state, reset, now)
     }
 
+    /// The body of `GET /fields/{field}` and the tag of the field (H8).
+    ///
+    /// # Errors
+    /// It is not set: the version that cleared it, or 0.
+    pub fn field(&self, name: &str) -> Result<(String, String), u64> {
+        views::field(&self.state, name)
+    }
+
     /// The body of `GET /changes` (H2).
     pub fn changes_page(&self, since: &Since, now: Millis) -> String {
         views::changes_page(&self.state, since, now)
@@ -280,7 +291,7 @@ impl Room {
     }
 
     /// What a write over HTTP would cost now, beside being asked.
-    pub fn cost_of_write(&self, write: &FieldWrite) -> Cost {
+    pub fn cost_of_write(&self, write: &RoomWrite) -> Cost {
         charging::cost_of_write(&self.state, write)
     }
 
@@ -470,7 +481,7 @@ impl Room {
         self.charge_answer(connection, now);
     }
 
-    fn written(&mut self, request: FieldWrite, now: Millis) {
+    fn written(&mut self, request: RoomWrite, now: Millis) {
         self.begin(now);
         let state = &mut self.state;
         let is_new = !state.life.is_stored();

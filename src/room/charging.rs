@@ -7,7 +7,7 @@ use crate::protocol::decode::Frame;
 use crate::protocol::frames::ClientMessage;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::role::Role;
-use crate::protocol::write::FieldWrite;
+use crate::protocol::write::RoomWrite;
 
 use super::connections::session::Session;
 use super::records::fields::messages::tombstones_left;
@@ -27,6 +27,7 @@ pub fn cost_of_frame(state: &State, from: ConnectionId, frame: &Frame, bytes: us
     let message = frame.message.as_ref();
     let around = Around {
         bytes,
+        addressed: addressed(state, message).filter(|_| session.is_some_and(|session| session.client().is_some())),
         plain: state.sessions.plain_but(Some(from)),
         is_joined: session.is_some_and(|session| session.identity.joined().is_some()),
         is_staged: message.is_ok_and(flushes) && !state.changes_nothing(),
@@ -36,9 +37,11 @@ pub fn cost_of_frame(state: &State, from: ConnectionId, frame: &Frame, bytes: us
 }
 
 /// What a write over HTTP costs, beside being asked.
-pub fn cost_of_write(state: &State, write: &FieldWrite) -> Cost {
+pub fn cost_of_write(state: &State, write: &RoomWrite) -> Cost {
     let (message, client) = (write.frame.message.as_ref(), write.client_id.as_deref());
     let around = Around {
+        bytes: write.text.len(),
+        addressed: addressed(state, message),
         plain: state.sessions.plain_but(None),
         is_recorded: write.frame.tag.number.is_some(),
         ..of_writer(state, client, message)
@@ -90,6 +93,17 @@ fn flushes(message: &ClientMessage) -> bool {
         | ClientMessage::OtherProtocol
         | ClientMessage::Presence { .. }
         | ClientMessage::Auth { .. }
+        | ClientMessage::Remove { .. }
         | ClientMessage::Permission(_) => false,
+    }
+}
+
+/// How many connections a message is for, if it is for one user (P3).
+fn addressed(state: &State, message: Result<&ClientMessage, &Refusal>) -> Option<usize> {
+    match message {
+        Ok(ClientMessage::Relay { to: Some(to), .. }) => {
+            Some(state.sessions.iter().filter(|(_, session)| session.identity.user() == Some(to)).count())
+        }
+        Ok(_) | Err(_) => None,
     }
 }

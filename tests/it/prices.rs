@@ -12,7 +12,8 @@ use roomkeep::protocol::frames::ClientMessage;
 use roomkeep::protocol::frames::fields::FieldChange;
 use roomkeep::protocol::frames::permission::PermissionMessage;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb, WriteHeaders};
+use roomkeep::protocol::role::Role;
+use roomkeep::protocol::write::{HttpWrite, RoomWrite, Verb, WriteHeaders};
 use roomkeep::room::settings::Settings;
 use roomkeep::room::turn::Write;
 use serde_json::{Value, json};
@@ -34,6 +35,7 @@ fn name_of(message: &ClientMessage) -> &'static str {
         ClientMessage::Sync { .. } => "sync_request",
         ClientMessage::Auth { .. } => "auth",
         ClientMessage::Kick { .. } => "kick",
+        ClientMessage::Remove { .. } => "participant_removed",
         ClientMessage::Permission(PermissionMessage::Request(_)) => "permission_request",
         ClientMessage::Permission(PermissionMessage::Response(_)) => "permission_response",
         ClientMessage::Permission(PermissionMessage::Cancel { .. }) => "permission_cancelled",
@@ -43,7 +45,7 @@ fn name_of(message: &ClientMessage) -> &'static str {
 }
 
 /// All of them.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "user_joined",
     "user_ready",
     "field_selected",
@@ -55,6 +57,7 @@ const NAMES: [&str; 16] = [
     "sync_request",
     "auth",
     "kick",
+    "participant_removed",
     "permission_request",
     "permission_response",
     "permission_cancelled",
@@ -84,6 +87,7 @@ fn examples() -> Vec<String> {
         say::sync(),
         r#"{"type":"auth","token":"t"}"#.to_owned(),
         r#"{"type":"kick","userId":"plain0"}"#.to_owned(),
+        r#"{"type":"participant_removed","userId":"gone"}"#.to_owned(),
         say::ask("new", "act", r#","ttlMs":1"#),
         say::allow("old", "plain0", "session"),
         say::cancel("mine"),
@@ -101,7 +105,7 @@ const TOMBSTONES: usize = 50;
 /// Limits at which every message pushes something else out.
 fn tight() -> Limits {
     let few =
-        Limits { tombstones: TOMBSTONES, settled: 1, clients: 1, participants: 2 * OTHERS + 1, ..Limits::default() };
+        Limits { tombstones: TOMBSTONES, settled: 1, clients: 1, participants: 2 * OTHERS + 2, ..Limits::default() };
     let Settings { limits: fast, .. } = settings();
     let (messages_per_second, messages_burst) = (fast.messages_per_second, fast.messages_burst);
     let (writes_per_second, writes_burst) = (fast.writes_per_second, fast.writes_burst);
@@ -121,6 +125,9 @@ fn site(limits: Limits, is_greeted: bool) -> Site {
         site.say(&greeted, &format!(r#"{{"type":"hello","protocol":1,"clientId":"{greeted}"}}"#));
         site.say(&greeted, &say::with_seq(1, &say::join_as(&greeted, &greeted)));
     }
+    site.connect("gone");
+    site.say("gone", &say::join("gone"));
+    site.leave("gone");
     site.connect("ann");
     if is_greeted {
         site.say("ann", r#"{"type":"hello","protocol":1,"clientId":"ann"}"#);
@@ -262,13 +269,14 @@ fn x1_every_request_has_a_price_that_covers_what_it_makes_the_room_do() {
             let query = std::collections::BTreeMap::new();
             let request = HttpWrite {
                 verb,
-                field,
+                target: field,
+                role: Role::Editor,
                 user: None,
                 body: &body,
                 query: &query,
                 headers: WriteHeaders { key, ..WriteHeaders::default() },
             };
-            let write = FieldWrite::read(&request, &limits).unwrap();
+            let write = RoomWrite::read(&request, &limits).unwrap();
             let charged = site.driver.room().unwrap().cost_of_write(&write);
             let counted = count(&mut site, |site| drop(site.write(verb, field, &body, key).unwrap()));
             assert_covers(&charged, &counted, field);
@@ -280,13 +288,14 @@ fn x1_every_request_has_a_price_that_covers_what_it_makes_the_room_do() {
     let query = std::collections::BTreeMap::new();
     let request = HttpWrite {
         verb: Verb::Put,
-        field: "f",
+        target: "f",
+        role: Role::Editor,
         user: None,
         body: &body,
         query: &query,
         headers: WriteHeaders::default(),
     };
-    let write = FieldWrite::read(&request, &limits).unwrap();
+    let write = RoomWrite::read(&request, &limits).unwrap();
     let now = site.now;
     let charged = site.driver.read(&mut site.world, now).unwrap().cost_of_write(&write);
     let counted = count(&mut site, |site| drop(site.write(Verb::Put, "f", &body, None).unwrap()));
