@@ -11,7 +11,7 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { emptyFolder, pack, root, run } from "./packed.ts";
 
-const ENTRIES = ["roomkeep", "roomkeep/react", "roomkeep/service-worker"];
+const ENTRIES = ["roomkeep", "roomkeep/field", "roomkeep/react", "roomkeep/service-worker"];
 
 let folder: string;
 let archive: string;
@@ -27,7 +27,7 @@ before(async () => {
 	symlinkSync(join(folder, "package"), join(app, "node_modules/roomkeep"));
 	// The package finds its dependencies beside itself, as it would if npm had put it there.
 	const { dependencies } = JSON.parse(readFileSync(join(root, "packages/sdk/package.json"), "utf8"));
-	for (const name of [...Object.keys(dependencies), "react", "@types/react"]) {
+	for (const name of [...Object.keys(dependencies ?? {}), "react", "@types/react"]) {
 		const path = join(folder, "node_modules", name);
 		mkdirSync(dirname(path), { recursive: true });
 		symlinkSync(join(root, "node_modules", name), path);
@@ -43,7 +43,10 @@ test("the archive has a module and its types for each source, and nothing else",
 		"LICENSE",
 		"README.md",
 		"package.json",
-		...modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`]),
+		"dist/cjs/package.json",
+		...["dist", "dist/cjs"].flatMap((folder) =>
+			modules.flatMap((name) => [`${folder}/${name}.d.ts`, `${folder}/${name}.js`]),
+		),
 	];
 	const listed = (await run("tar", ["-tzf", archive], folder)).trim().split("\n");
 	assert.deepEqual(listed.map((path) => path.replace(/^package\//, "")).sort(), expected.sort());
@@ -63,12 +66,12 @@ test("publint finds nothing", async () => {
 	);
 });
 
-test("the types are right for whoever imports modules", async () => {
+test("the types are right for whoever imports it or requires it", async () => {
 	const analysis = await checkPackage(createPackageFromTarballData(readFileSync(archive)));
 	assert.ok(analysis.types, "the package has types");
 	assert.equal(Object.keys(analysis.entrypoints).length, ENTRIES.length);
-	// The package is for `import` alone, so what finds CommonJS and what came before `exports` does not count.
-	for (const kind of ["node16-esm", "bundler"] as const) {
+	// What came before `exports` does not count.
+	for (const kind of ["node16-cjs", "node16-esm", "bundler"] as const) {
 		assert.deepEqual(filterProblems(analysis, { resolutionKind: kind }), [], kind);
 		const found: unknown[] = Object.values(analysis.entrypoints).map(
 			({ resolutions }) => resolutions[kind].resolution?.isTypeScript,
@@ -107,6 +110,31 @@ test("Node imports it without a DOM, and asks for React only where the page does
 	assert.deepEqual(printed.trim().split("\n"), ["undefined function offline false", "function true"]);
 });
 
+test("a CommonJS program requires it where Node cannot require modules, and bundlers do the same", async () => {
+	const script = `
+		const { RoomClient, memoryStorage } = require("roomkeep");
+		const user = { id: "alice", name: "Alice" };
+		const client = new RoomClient({ host: "rooms.example", room: "one", user, storage: memoryStorage() });
+		client.select("price", 1);
+		const { status, selections } = client.getSnapshot();
+		const { useSelection } = require("roomkeep/react");
+		const { sendOnSync } = require("roomkeep/service-worker");
+		console.log(status, selections.price.value, typeof useSelection, typeof sendOnSync);`;
+	// As in Node 20 before 20.19 and in test runners with a `require` of their own.
+	const flags = ["--no-experimental-require-module", "--input-type=commonjs", "--eval"];
+	assert.equal((await run(process.execPath, [...flags, script], app)).trim(), "offline 1 function function");
+	const options = {
+		stdin: { contents: script, resolveDir: app },
+		bundle: true,
+		platform: "node",
+		write: false,
+	} as const;
+	const { outputFiles } = await build({ ...options, format: "cjs", absWorkingDir: folder });
+	const path = join(app, "bundled.cjs");
+	writeFileSync(path, outputFiles[0]?.text ?? "");
+	assert.equal((await run(process.execPath, [path], app)).trim(), "offline 1 function function");
+});
+
 test("a page that takes only a part of it has only that part", async () => {
 	const part = await bundled(`import { memoryStorage } from "roomkeep"; console.log(memoryStorage());`);
 	assert.ok(part.includes("roomkeep/storage.js"), `the storage is in ${part}`);
@@ -116,15 +144,21 @@ test("a page that takes only a part of it has only that part", async () => {
 	);
 	const client = await bundled(`import { RoomClient } from "roomkeep"; console.log(RoomClient);`);
 	assert.ok(client.includes("roomkeep/client.js"), `the client is in ${client}`);
-	assert.ok(!client.some((module) => module.includes("react")), `React is not in ${client}`);
+	assert.ok(
+		!client.some((module) => /^roomkeep.*(react|field)/.test(module)),
+		`neither React nor fields are in ${client}`,
+	);
+	const hooks = await bundled(`import { useSelection } from "roomkeep/react"; console.log(useSelection);`, ["react"]);
+	assert.ok(!hooks.some((module) => /^roomkeep.*field/.test(module)), `nothing of fields is in ${hooks}`);
 });
 
 /** The modules of which something is left in the bundle of a page. */
-async function bundled(contents: string): Promise<string[]> {
+async function bundled(contents: string, external: string[] = []): Promise<string[]> {
 	const { metafile } = await build({
 		stdin: { contents, resolveDir: app },
 		absWorkingDir: folder,
 		bundle: true,
+		external,
 		format: "esm",
 		minify: true,
 		metafile: true,

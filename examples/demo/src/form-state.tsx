@@ -1,4 +1,4 @@
-// What the form and the dialog about conflicts both know: what is being typed, and which conflict somebody looks at.
+// What the form and the dialog about conflicts both know: what is being typed.
 
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from "react";
 
@@ -13,23 +13,16 @@ interface State {
 	drafts: Readonly<Record<string, Draft>>;
 	/** Undefined: nothing is being typed. */
 	setDraft: (field: string, draft: Draft | undefined) => void;
-	/** The conflict that somebody wants to decide on now. Another object each time. */
-	asked: { field: string } | undefined;
-	ask: (field: string) => void;
 }
 
 const Context = createContext<State | undefined>(undefined);
 
 export function FormState({ children }: { children: ReactNode }) {
 	const [drafts, setDrafts] = useState<Record<string, Draft>>({});
-	const [asked, setAsked] = useState<{ field: string }>();
 	const setDraft = useCallback((field: string, draft: Draft | undefined) => {
 		setDrafts(({ [field]: _, ...others }) => (draft === undefined ? others : { ...others, [field]: draft }));
 	}, []);
-	const state = useMemo(
-		() => ({ drafts, setDraft, asked, ask: (field: string) => setAsked({ field }) }),
-		[drafts, setDraft, asked],
-	);
+	const state = useMemo(() => ({ drafts, setDraft }), [drafts, setDraft]);
 	return <Context value={state}>{children}</Context>;
 }
 

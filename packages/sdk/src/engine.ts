@@ -67,7 +67,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	#said: string | undefined;
 	#claiming: Promise<void> | undefined;
 	#starving: ReturnType<typeof setTimeout> | undefined;
-	#facts = { persistence: "memory", clockSkew: 0 } as Facts;
+	#facts = { persistence: "memory", clockSkew: 0, refused: {} } as Facts;
 	#presence: { data: api.Json } | undefined;
 	#presenceTimer: ReturnType<typeof setTimeout> | undefined;
 	#dueTimer: ReturnType<typeof setTimeout> | undefined;
@@ -178,8 +178,28 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		void this.keeper.do().then(() => this.#tabs?.tell({ entry, outcome }));
 	}
 
+	/** Keeps why a change was refused, and what it was, until the field is changed again. */
+	refuse({ message, at }: box.Entry, { code = "", message: reason = "" }: api.Outcome): void {
+		for (const change of box.fieldMessages(message)) {
+			const field = box.fieldOf(change);
+			const refusal = { field, value: box.chosenIn(change), code, message: reason, at };
+			this.#facts.refused = { ...this.#facts.refused, [field]: refusal };
+			this.emit("refused", refusal);
+		}
+	}
+
+	/** Forgets that changes of fields were refused. */
+	accept(fields: string[]): void {
+		if (!fields.some((field) => Object.hasOwn(this.#facts.refused, field))) return;
+		const others = Object.entries(this.#facts.refused).filter(([field]) => !fields.includes(field));
+		this.#facts.refused = Object.fromEntries(others);
+		this.show();
+	}
+
 	/** Tells whoever waits for an entry what came of it, once that is shown. */
-	#settle({ key, message }: box.Entry, outcome: api.Outcome): void {
+	#settle(entry: box.Entry, outcome: api.Outcome): void {
+		const { key, message } = entry;
+		if (outcome.outcome === "rejected") this.refuse(entry, outcome);
 		this.show();
 		const isAsked = message.type === "permission_request";
 		const full = isAsked ? { ...outcome, requestId: message.requestId } : outcome;
@@ -188,7 +208,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		this.waiting.delete(key);
 		if (outcome.outcome !== "conflict") return;
 		const fields = box.fieldMessages(message).map(box.fieldOf);
-		const conflict = conflicts.find(({ field }) => fields.includes(field));
+		const conflict = conflicts.findLast(({ field }) => fields.includes(field));
 		if (conflict) this.emit("conflict", conflict);
 	}
 

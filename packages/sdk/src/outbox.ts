@@ -41,6 +41,10 @@ export interface Entry {
 	seq?: number;
 	/** Not sent before this time, in milliseconds by this device's clock: another one for the same field may follow. */
 	due?: number;
+	/** Since when it waits for that, counting the unsent changes whose place it has taken. */
+	since?: number;
+	/** The held change that it decides on: what is held again if this one is withdrawn. */
+	held?: Entry;
 	/** Set if it came too late and waits for its user: what the room had then. */
 	conflict?: { field: string; version: number; current: StoredSelection | null };
 }
@@ -84,8 +88,11 @@ export function randomId(): string {
 /** The size of a message's text, in bytes. */
 export const sizeOf = (message: Message) => encodeURIComponent(JSON.stringify(message)).replace(/%../g, "_").length;
 
-export const isFull = ({ entries }: Outbox, more: Entry) =>
-	entries.length >= ENTRIES || entries.reduce((sum, entry) => sum + entry.size, more.size) > BYTES;
+/** Whether an outbox cannot take another entry in place of `over`. */
+export function isFull({ entries }: Outbox, more: Entry, over?: Entry): boolean {
+	const others = entries.filter(({ key }) => key !== over?.key);
+	return others.length >= ENTRIES || others.reduce((sum, entry) => sum + entry.size, more.size) > BYTES;
+}
 
 /** A modified entry. */
 export const changed = (entry: Entry, parts: { [P in keyof Entry]?: Entry[P] | undefined }) =>
@@ -107,6 +114,29 @@ export const fieldOf = (message: BatchChange): string =>
 /** The new value, or undefined if it clears the field. */
 export const chosenIn = (message: BatchChange): Json | undefined =>
 	message.type === "field_selected" ? message.selection.value : undefined;
+
+/** What a message does to a field. */
+export const changeOf = (message: Message, field: string): FieldMessage | undefined =>
+	fieldMessages(message).find((one) => fieldOf(one) === field);
+
+/** Whether nothing of what one change set is lost in another: it is the same, or a text that has grown. */
+export function holds(change: BatchChange, earlier: BatchChange | undefined): boolean {
+	if (!earlier) return true;
+	const [now, before] = [chosenIn(change), chosenIn(earlier)];
+	if (typeof now === "string" && typeof before === "string") return now.includes(before);
+	return JSON.stringify(now) === JSON.stringify(before);
+}
+
+/**
+ * The unsent change of a field whose place another one can take: the newest, if it changes nothing else, and nothing came
+ * after it whose order counts. One of another tab is not this one's to remove: somebody there waits for its outcome.
+ */
+export function unsent(entries: Entry[], field: string, isOwn: (key: string) => boolean): Entry | undefined {
+	const last = entries.findLast(
+		({ message, conflict }) => !conflict && !(isOfField(message) && fieldOf(message) !== field),
+	);
+	return last && isRival(last, field) && isOwn(last.key) ? last : undefined;
+}
 
 /** A message with its field messages replaced. */
 function withFields(message: Message, change: (message: FieldMessage) => FieldMessage): Message {
@@ -132,6 +162,7 @@ export const add =
 		return { ...outbox, entries: [...others, entry] };
 	};
 
+/** Removes an entry for good. */
 export const remove =
 	(keys: string[]): Step =>
 	(outbox) => ({ ...outbox, entries: outbox.entries.filter(({ key }) => !keys.includes(key)) });
@@ -139,6 +170,17 @@ export const remove =
 export const replace =
 	(key: string, change: (entry: Entry) => Entry): Step =>
 	(outbox) => ({ ...outbox, entries: outbox.entries.map((entry) => (entry.key === key ? change(entry) : entry)) });
+
+/** Removes an entry that has not been sent. What it decided on is undecided again. */
+export const withdraw =
+	(key: string): Step =>
+	(outbox) => ({
+		...outbox,
+		entries: outbox.entries.flatMap((entry) => {
+			if (entry.key !== key || entry.seq !== undefined) return [entry];
+			return entry.held ? [entry.held] : [];
+		}),
+	});
 
 /** What is in flight, oldest first. */
 export const underWay = ({ entries }: Outbox) =>
@@ -169,7 +211,7 @@ export const number =
 		const entries = outbox.entries.map((entry) => {
 			if (!keys.includes(entry.key) || entry.seq !== undefined || entry.conflict) return entry;
 			lastSeq += 1;
-			return changed(entry, { seq: lastSeq, due: undefined });
+			return changed(entry, { seq: lastSeq, due: undefined, since: undefined, held: undefined });
 		});
 		return { ...outbox, entries, lastSeq };
 	};
@@ -252,12 +294,19 @@ export function judge(entry: Entry, field: string, current: StoredSelection | nu
 	return isSame || (current === null && mine.baseVersion === 0) ? "again" : "conflict";
 }
 
-/** Holds an entry until its user has decided, replacing whatever else was chosen for the field and not sent. */
+/**
+ * Holds an entry until its user has decided, replacing whatever else was chosen for the field and not sent. What was held
+ * before and has nothing to do with it stays: its user saw what the room had, and went on from there.
+ */
 export const hold =
 	(key: string, conflict: NonNullable<Entry["conflict"]>): Step =>
 	(outbox) => {
 		const { field } = conflict;
-		const rivals = outbox.entries.filter((entry) => entry.key !== key && isRival(entry, field));
+		const own = outbox.entries.find((entry) => entry.key === key);
+		const change = own && changeOf(own.message, field);
+		const isApart = ({ conflict: earlier, message }: Entry) =>
+			earlier && change && earlier.version <= change.baseVersion && !holds(change, changeOf(message, field));
+		const rivals = outbox.entries.filter((entry) => entry.key !== key && isRival(entry, field) && !isApart(entry));
 		const held = (entry: Entry) => {
 			const chosen = rivals.filter(({ conflict }) => !conflict).flatMap((rival) => fieldMessages(rival.message));
 			const message = chosen.reduce<Message>((message, one) => withField(message, field, one), entry.message);

@@ -61,6 +61,8 @@ const SDK: &[Floor] = &[
     ),
     ("engine", &["packages/sdk/src/engine.ts"]),
     ("client", &["packages/sdk/src/client.ts"]),
+    // What a page may do with a client, without a framework.
+    ("uses of a client", &["packages/sdk/src/field.ts"]),
     (
         "entries",
         &[
