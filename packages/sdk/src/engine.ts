@@ -150,7 +150,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	async #forget(): Promise<void> {
 		this.close("forgotten");
 		const { id } = this.user;
-		const isTheirs = (record: unknown) => (record as Partial<box.Outbox>).address?.user.id === id;
+		const isTheirs = (record: unknown) => (record as Partial<box.Outbox> | null | undefined)?.address?.user?.id === id;
 		try {
 			await Promise.all([this.#saved?.forget(), this.keeper.forget(this.#empty(), isTheirs)]);
 		} finally {
