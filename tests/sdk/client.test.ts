@@ -670,9 +670,112 @@ test("input that makes no sense is a TypeError that says what is wrong", () => {
 		() => client.setPresence(undefined),
 	])
 		assert.throws(call, /^TypeError: A value must be JSON/);
-	assert.throws(() => client.select("x", 1n), TypeError);
+	const circle: any = { a: 1 };
+	circle.circle = circle;
+	for (const [value, what] of [
+		[Number.NaN, "has NaN."],
+		[-Infinity, "has -Infinity."],
+		[1n, "has 1."],
+		[Symbol("s"), "has Symbol(s)."],
+		[{ price: { amount: Number.NaN } }, "has NaN as member amount."],
+		[[1, undefined], "has undefined as item 1."],
+		[{ f: Math.max }, "has function max() { [native code] } as member f."],
+		[new Map([[1, 2]]), "has [object Map]."],
+		[{ all: new Set([1]) }, "has [object Set] as member all."],
+		[new Uint8Array(2), "has 0,0."],
+		[Promise.resolve(1), "has [object Promise]."],
+	] as const) {
+		assert.throws(() => client.select("x", value), { name: "TypeError", message: `A value must be JSON, and ${what}` });
+		assert.throws(() => client.setPresence(value), TypeError);
+		assert.throws(() => client.request("finish", value), TypeError);
+		assert.throws(() => client.transaction((all: any) => all.select("x", value)), TypeError);
+	}
+	assert.throws(() => client.select("x", circle), TypeError);
 	assert.throws(() => client.transaction(async () => {}), /^TypeError: A transaction must not be async/);
 	assert.equal(client.getSnapshot().pendingCount, 0, "nothing came of it");
+});
+
+test("what JSON writes in another way is what is shown at once, and what it leaves out is not there", () => {
+	class Point {
+		x = 1;
+		y = undefined;
+	}
+	const { client } = new Stage();
+	const given: any = { day: new Date(0), point: new Point(), zero: -0, none: null, nothing: undefined };
+	void client.select("x", given);
+	const { value } = client.getSnapshot().selections.x ?? {};
+	assert.deepEqual(value, { day: "1970-01-01T00:00:00.000Z", point: { x: 1 }, zero: 0, none: null });
+});
+
+test("nothing of a snapshot can be changed by the page that has it, wherever it comes from", async () => {
+	const isFrozen = (value: unknown): boolean =>
+		typeof value !== "object" || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozen));
+	const initial = { version: 1, epoch: "e", selections: { z: { field: "z", value: { a: [1] }, version: 1 } } };
+	const stage = new Stage({ initial });
+	assert.ok(isFrozen(stage.client.getSnapshot()));
+	assert.equal(Object.isFrozen(initial.selections.z.value), false, "it is the page's own");
+	void stage.client.select("x", { deep: [{ er: 1 }] });
+	stage.client.setPresence({ at: [1] });
+	await stage.enter();
+	await pass();
+	const sent = stage.said().find(({ seq }) => seq === 1);
+	assert.ok(isFrozen(stage.client.getSnapshot()));
+	const current = { field: "x", value: { theirs: [1] }, userId: "bob", timestamp: null, version: 5, updatedAt: 1 };
+	await stage.network.last.say({ type: "user_joined", userId: "bob", userName: "Bob", joinedAt: 1, more: { a: [1] } });
+	await stage.network.last.say({
+		type: "presence",
+		presence: [{ connectionId: "b", userId: "bob", data: { a: [1] } }],
+	});
+	const conflict = { type: "conflict", code: "E_CONFLICT", field: "x", clientVersion: 0, serverVersion: 5, current };
+	await stage.network.last.say({ ...conflict, seq: sent.seq, id: sent.id });
+	void stage.client.request("finish", { why: ["late"] });
+	await stage.refuse({ seq: 9, id: "none" }, "limit_fields");
+	const snapshot = stage.client.getSnapshot();
+	const { conflicts, presence, participants, requests } = snapshot;
+	assert.deepEqual([conflicts.length, presence.length > 0, participants.length, requests.length], [1, true, 1, 1]);
+	assert.ok(isFrozen(snapshot), JSON.stringify(snapshot));
+	assert.throws(() => ((snapshot.selections.z as any).value.a[0] = 2), TypeError);
+	stage.client.close();
+});
+
+test("the presence of several owners is told as one, and what one of them had goes with it", async () => {
+	const stage = new Stage();
+	const { client } = stage;
+	await stage.enter();
+	const told = async () => {
+		await pass(60);
+		return stage.said().map(({ data }) => data);
+	};
+	client.setPresence({ field: "x" }, "form");
+	client.setPresence({ cursor: [1, 2] }, "canvas");
+	assert.deepEqual(await told(), [{ field: "x", cursor: [1, 2] }]);
+	client.setPresence({ field: "y" }, "form");
+	assert.deepEqual(await told(), [{ cursor: [1, 2], field: "y" }]);
+	client.setPresence(null, "canvas");
+	client.setPresence(null, "nobody");
+	client.setFocus("z");
+	assert.deepEqual(await told(), [{ field: "z" }]);
+	client.setPresence([1]);
+	assert.deepEqual(await told(), [[1]], "what is no object stands alone");
+	client.setPresence(null);
+	client.setFocus(undefined);
+	client.setPresence(null, "form");
+	assert.deepEqual(await told(), [null]);
+	client.close();
+});
+
+test("a client behind a proxy, and methods on their own, work", () => {
+	const { client } = new Stage();
+	const proxy = new Proxy(client, {});
+	void proxy.select("x", 1);
+	proxy.setFocus("x");
+	assert.deepEqual([proxy.getSnapshot().pendingCount, proxy.focus, proxy.user.id], [1, "x", "ann"]);
+	const { select, getSnapshot, clear } = client;
+	void select("y", 1);
+	void clear("x");
+	assert.deepEqual(Object.keys(getSnapshot().selections), ["y"]);
+	// What Vue looks for before it makes a proxy of its own.
+	assert.equal(client.__v_skip, true);
 });
 
 test("what a page gives is taken as it is then", async () => {

@@ -5,7 +5,7 @@ import { addressOf } from "./address.ts";
 import { type ConnectionEvent, type ConnectionState, idle, isLetIn, isOn, isPolled, next } from "./connection.ts";
 import { Emitter } from "./emitter.ts";
 import type { ServerFrame, SyncResponseFrame, WelcomeFrame } from "./generated/protocol.ts";
-import { named } from "./input.ts";
+import { copied, named } from "./input.ts";
 import { Keeper, type KeeperOwner } from "./keeper.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import * as box from "./outbox.ts";
@@ -90,7 +90,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		this.user = user;
 		// A response that is not a state, such as a refusal, shows nothing.
 		if ((initial as SyncResponseFrame | undefined)?.selections)
-			this.replica.receive({ ...(initial as SyncResponseFrame), type: "sync_response" });
+			this.replica.receive({ ...copied(initial as SyncResponseFrame), type: "sync_response" });
 		const storage = storageOf(options.storage);
 		const address = addressOf(host, party, room);
 		const key = JSON.stringify([address.http, user.id]);
