@@ -27,6 +27,27 @@ export type Message =
 	| PermissionCancelledMessage
 	| PermissionRevokedMessage;
 
+/** A field before a change of this user's, and after. */
+export interface Trace {
+	field: string;
+	/** What it was set to before. Undefined if it was not set. */
+	before: Json | undefined;
+	/** Its version before. */
+	from: number;
+	/** The version that the change made of it. */
+	version: number;
+}
+
+/** Undoing takes what was done from one stack to the other, and redoing takes it back. */
+export type Way = "undo" | "redo";
+
+/** A change that undoes or redoes another. */
+export interface Turn {
+	way: Way;
+	/** What it takes from the stack. */
+	step: Trace[];
+}
+
 /** A change in the outbox. It is never modified in place. */
 export interface Entry {
 	/** The same in all tabs, for as long as the change is pending. */
@@ -43,6 +64,10 @@ export interface Entry {
 	due?: number;
 	/** Since when it waits for that, counting the unsent changes whose place it has taken. */
 	since?: number;
+	/** What each field that it changes was set to before, as its user saw it. */
+	before?: { value: Json | undefined }[];
+	/** Set if it undoes or redoes another change. */
+	turn?: Turn;
 	/** The held change that it decides on: what is held again if this one is withdrawn. */
 	held?: Entry;
 	/** Set if it came too late and waits for its user: what the room had then. */
@@ -63,6 +88,10 @@ export interface Outbox {
 	leader?: string | undefined;
 	/** In the order in which they were made. */
 	entries: Entry[];
+	/** What can be undone, the newest last. */
+	undo?: Trace[][] | undefined;
+	/** What can be redone, the newest last. */
+	redo?: Trace[][] | undefined;
 }
 
 /**
@@ -135,7 +164,7 @@ export function unsent(entries: Entry[], field: string, isOwn: (key: string) => 
 	const last = entries.findLast(
 		({ message, conflict }) => !conflict && !(isOfField(message) && fieldOf(message) !== field),
 	);
-	return last && isRival(last, field) && isOwn(last.key) ? last : undefined;
+	return last && !last.turn && isRival(last, field) && isOwn(last.key) ? last : undefined;
 }
 
 /** A message with its field messages replaced. */
@@ -146,7 +175,8 @@ function withFields(message: Message, change: (message: FieldMessage) => FieldMe
 
 /** A message with another base version for a field, or for all of them. */
 export const rebased = (message: Message, base: (field: string, before: number) => number): Message =>
-	withFields(message, (one) => ({ ...one, baseVersion: base(fieldOf(one), one.baseVersion) }));
+	// What undoes a change is one like any other, once it is made on top of something else.
+	withFields(message, ({ exact: _, ...one }) => ({ ...one, baseVersion: base(fieldOf(one), one.baseVersion) }));
 
 /** A message with another change of a field. */
 export const withField = (message: Message, field: string, change: BatchChange): Message =>
@@ -270,7 +300,9 @@ export const settleIn =
 			const isNothing = conflict && { ...conflict, version: 0, current: null };
 			return changed(entry, { message: rebased(message, () => 0), conflict: isNothing });
 		};
-		return { ...outbox, epoch, entries: outbox.epoch === undefined ? outbox.entries : outbox.entries.map(moved) };
+		if (outbox.epoch === undefined) return { ...outbox, epoch };
+		// Nothing from before can be undone either.
+		return { ...outbox, epoch, entries: outbox.entries.map(moved), undo: [], redo: [] };
 	};
 
 /** What an entry's conflict amounts to. */

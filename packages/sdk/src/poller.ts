@@ -108,8 +108,8 @@ export class Poller {
 		const { clientId, key: id, message, seq } = next;
 		const field = fieldOf(message);
 		const isSet = message.type === "field_selected";
-		const { baseVersion } = message;
-		const body = { ...(isSet ? message.selection : message), baseVersion, clientId, seq };
+		const { baseVersion, exact } = message;
+		const body = { ...(isSet ? message.selection : message), baseVersion, exact, clientId, seq };
 		const method = isSet ? "PUT" : "DELETE";
 		const answer = await this.#ask(`/fields/${encodeURIComponent(field)}`, { method, body: JSON.stringify(body) });
 		if (run !== this.#run) return false;

@@ -5,6 +5,7 @@ import type { Keeper } from "./keeper.ts";
 import * as box from "./outbox.ts";
 import type { Replica } from "./replica.ts";
 import type { Outcome } from "./types.ts";
+import { applied } from "./undo.ts";
 
 /** How long to wait for a reply before the connection is checked, in milliseconds. */
 const LATE = 3_000;
@@ -141,7 +142,7 @@ export class Sender {
 	#acked(entry: box.Entry, { version, duplicate, status, decision, scope, reason, resolvedBy }: AckFrame): void {
 		if (!duplicate) this.provide(entry, version);
 		const settled = status && { settled: { status, decision, scope, reason, resolvedBy } };
-		this.#done(entry, { outcome: "applied", version, ...settled });
+		this.#done(entry, { outcome: "applied", version, ...settled }, applied(entry.key, version));
 	}
 
 	#conflict(entry: box.Entry, { field, clientVersion: from, serverVersion: version, current }: ConflictFrame): void {
@@ -197,8 +198,8 @@ export class Sender {
 		}, wait);
 	}
 
-	#done(entry: box.Entry, outcome: Outcome): void {
-		void this.#keeper.do(box.remove([entry.key]));
+	#done(entry: box.Entry, outcome: Outcome, step = box.remove([entry.key])): void {
+		void this.#keeper.do(step);
 		this.#owner.settled(entry, outcome);
 	}
 

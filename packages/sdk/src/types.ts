@@ -140,6 +140,10 @@ export interface Snapshot {
 	refused: Readonly<Record<string, Refusal>>;
 	/** How many changes are pending. */
 	pendingCount: number;
+	/** Whether there is a change of this user's that `undo` takes back. */
+	canUndo: boolean;
+	/** Whether there is one that `redo` makes again. */
+	canRedo: boolean;
 	/** When this was last known to be current, in milliseconds by this device's clock. */
 	lastSyncedAt: number | undefined;
 	/** What this user may do: `viewer`, `editor`, `moderator` or `admin`. Undefined until the room has said so. */
@@ -163,7 +167,7 @@ export interface Outcome {
 	version?: number;
 	/** With `conflict`: what the room has; null if the field is not set. */
 	current?: Omit<Selection, "pending"> | null;
-	/** With `rejected`: a code of PROTOCOL.md, or `outbox_full`. */
+	/** With `rejected`: a code of PROTOCOL.md, or `outbox_full`, `no_conflict`, `nothing_to_undo`. */
 	code?: string;
 	/** With `rejected`: the same for people. */
 	message?: string;
