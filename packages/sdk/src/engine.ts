@@ -366,7 +366,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		const isStill = () => this.state === begun;
 		const recalled = this.#recall();
 		await this.keeper.do(...steps);
-		if (isStill() && event.type === "connect") await this.#claim(AT_FIRST);
+		// The connection is made meanwhile.
+		if (isStill() && event.type === "connect") void this.#claim(AT_FIRST);
 		await recalled;
 		if (isStill() && isOn(begun)) void this.#link.connect();
 	}
@@ -451,7 +452,10 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		throw new Error();
 	}
 
-	greet(token: string | undefined): void {
+	async greet(token: string | undefined): Promise<void> {
+		const { attempt } = this.#link;
+		await this.#claiming;
+		if (attempt !== this.#link.attempt) return;
 		const clientId = this.#name;
 		this.#said = clientId;
 		this.send({ type: "hello", protocol: 1, clientId, ...this.#known(), token, id: "hello" });
