@@ -152,6 +152,23 @@ test("another's value is offered to somebody who types, and put in when it is ta
 	assert.deepEqual([page.state.text, page.state.offer], ["theirs, and mine", undefined]);
 });
 
+test("an offer stays when its user leaves the input, as whoever presses a button for it does", async () => {
+	const page = await open();
+	page.field.entered(page.element);
+	page.type("mine");
+	await pass(300);
+	await page.apply(page.said().find(({ type }) => type === "field_selected"));
+	await page.bob("theirs");
+	page.field.leave();
+	assert.deepEqual([page.element.value, page.state.offer?.value], ["mine", "theirs"]);
+	page.field.keep();
+	await pass();
+	const kept = page.said().find(({ type }) => type === "field_selected");
+	assert.deepEqual([kept.selection.value, kept.baseVersion], ["mine", 2]);
+	await page.apply(kept);
+	assert.deepEqual([page.element.value, page.state.offer], ["mine", undefined]);
+});
+
 test("what is typed after another's value came is a conflict, whatever the snapshot shows", async () => {
 	const page = await open();
 	page.type("mine");

@@ -161,8 +161,8 @@ export class FieldBinding<T extends Json = Json> {
 		if (this.client.focus === this.field) this.client.setFocus(undefined);
 		if (!this.#draft) return;
 		this.flush();
-		// What waits for a decision, or has to be mended, stays.
-		if (!this.#state.conflict && !this.#state.refused) this.#draft = undefined;
+		// What waits for a decision, or has to be mended, stays: pressing a button that decides leaves the input first.
+		if (!this.#state.conflict && !this.#state.refused && !this.#state.offer) this.#draft = undefined;
 		this.#update();
 	}
 
