@@ -33,6 +33,7 @@ import type {
 	Status,
 } from "./types.ts";
 
+export type { FieldOptions } from "./field.ts";
 export { type BoundField, type CheckProps, type FieldHandlers, type InputProps, useField } from "./react/field.ts";
 export {
 	type SharedConflictResolution,
