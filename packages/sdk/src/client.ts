@@ -324,8 +324,11 @@ export class RoomClient {
 		const { entries } = this.#engine.keeper.shown;
 		const helds = entries.filter(({ conflict }) => conflict?.field === field);
 		// Its user has not seen what the room has, so there is nothing decided: this is what waits for the decision now.
-		const unseen = helds.find(({ conflict }) => (conflict?.version ?? 0) > base);
-		if (unseen && baseVersion !== undefined) return this.#amend(unseen, field, message);
+		const line = box.lineOf(entries, [field]);
+		const isUnseen = ({ conflict, line: own }: box.Entry) =>
+			(conflict?.version ?? 0) > base && (baseVersion !== undefined || own === line);
+		const unseen = helds.find(isUnseen);
+		if (unseen) return this.#amend(unseen, field, message);
 		const [held] = helds;
 		// A user who chooses again has seen what is there. One who types on, or whose value was made of the room's, has not
 		// thereby given up what is held.
@@ -402,6 +405,7 @@ export class RoomClient {
 		}
 		const fields = box.fieldMessages(message).map(box.fieldOf);
 		if (fields.length) entry.before = (!over?.conflict && over?.before) || this.#before(message);
+		if (fields.length) entry.line = over?.line ?? box.lineOf(this.#engine.keeper.shown.entries, fields) ?? key;
 		if (turn) entry.turn = turn;
 		const problem = box.isFull(this.#engine.keeper.shown, entry, over)
 			? { code: "outbox_full", message: "Too many changes are pending." }
