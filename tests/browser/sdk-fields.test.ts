@@ -99,7 +99,8 @@ const priceOf = (client: RoomClient) => values(client).price;
 /** All that the page shows, in inputs too. */
 const shown = (page: Page) =>
 	page.evaluate(
-		() => `${document.querySelector("main")?.textContent} ${[...document.querySelectorAll("input")].map(({ value }) => value)}`,
+		() =>
+			`${document.querySelector("main")?.textContent} ${[...document.querySelectorAll("input")].map(({ value }) => value)}`,
 	);
 
 for (const kind of ["readme", "bare"] as const) {

@@ -326,7 +326,7 @@ export class RoomClient {
 		// Its user has not seen what the room has, so there is nothing decided: this is what waits for the decision now.
 		const line = box.lineOf(entries, [field]);
 		const isUnseen = ({ conflict, line: own }: box.Entry) =>
-			(conflict?.version ?? 0) > base && (baseVersion !== undefined || own === line);
+			(conflict?.version ?? 0) > base && (line === undefined ? baseVersion !== undefined : own === line);
 		const unseen = helds.find(isUnseen);
 		if (unseen) return this.#amend(unseen, field, message);
 		const [held] = helds;
@@ -340,18 +340,18 @@ export class RoomClient {
 		return this.#change({ ...message, baseVersion: base }, options, over);
 	}
 
-	/** The version of a field that the user sees: with a pending change, the one that it is based on. */
+	/** The version of a field that the user sees: with pending changes, the one that the first of them is based on. */
 	#base(field: string): number {
 		return this.#unanswered(field)?.baseVersion ?? this.#engine.replica.fieldVersion(field);
 	}
 
-	/** The first pending change of a field. */
+	/** The pending change of a field below what the user sees: the first of its line. */
 	#unanswered(field: string): box.FieldMessage | undefined {
-		for (const { conflict, message } of this.#engine.keeper.shown.entries) {
-			const change = conflict ? undefined : box.changeOf(message, field);
-			if (change) return change;
-		}
-		return undefined;
+		const { entries } = this.#engine.keeper.shown;
+		const line = box.lineOf(entries, [field]);
+		const changes = (one: box.Entry) => !one.conflict && one.line === line && box.changeOf(one.message, field);
+		const first = entries.find(changes);
+		return first && box.changeOf(first.message, field);
 	}
 
 	/** The value of a field that the user sees, or will see once a transaction is made. */
