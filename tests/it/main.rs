@@ -6,6 +6,8 @@
 mod contract;
 mod model;
 mod nulls;
+mod over_http;
+mod prices;
 mod requests;
 mod room;
 mod say;
