@@ -335,8 +335,11 @@ export class RoomClient {
 		const isChoice = !debounceMs && !isDerived;
 		if (held && (isChoice || box.holds(message, box.changeOf(held.message, field))))
 			return this.#again(held, field, message, options);
-		// Of two changes with signals of their own, each can be withdrawn by itself.
-		const over = !signal || debounceMs ? box.unsent(entries, field, (key) => this.#engine.waiting.has(key)) : undefined;
+		const last = box.unsent(entries, field, (key) => this.#engine.waiting.has(key));
+		// With a connection it is on its way. Of two changes with signals of their own, each can be withdrawn by itself.
+		const { status } = this.getSnapshot();
+		const isUnderWay = status === "synced" || status === "polling";
+		const over = last?.due || !(isUnderWay || signal) ? last : undefined;
 		return this.#change({ ...message, baseVersion: base }, options, over);
 	}
 
