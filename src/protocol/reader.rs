@@ -68,6 +68,11 @@ impl<'a> Reader<'a> {
         version.map(Some).ok_or_else(|| bad(format!("`{key}` must be a version: an integer of 0 or more.")))
     }
 
+    /// A member that is false when it is omitted.
+    pub fn flag(&self, key: &str) -> Result<bool, Refusal> {
+        self.optional(key).map_or(Ok(false), |_| self.boolean(key))
+    }
+
     pub fn boolean(&self, key: &str) -> Result<bool, Refusal> {
         match self.raw(key)?.get() {
             "true" => Ok(true),

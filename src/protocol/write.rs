@@ -35,7 +35,7 @@ pub enum Verb {
 }
 
 /// What a `DELETE` may carry in its query.
-pub const QUERY_MEMBERS: [&str; 4] = ["userId", "baseVersion", "clientId", "seq"];
+pub const QUERY_MEMBERS: [&str; 5] = ["userId", "baseVersion", "exact", "clientId", "seq"];
 
 /// A request as it came.
 #[derive(Debug, Clone, Copy)]
@@ -114,9 +114,10 @@ impl FieldWrite {
 fn members(request: &HttpWrite<'_>) -> Result<Extra, Refusal> {
     let mut members = Extra::new();
     for (key, text) in request.query {
-        // A number where the protocol has a number; everything else is text.
+        // A number or a flag where the protocol has one; everything else is text.
         let is_number = matches!(key.as_str(), "baseVersion" | "seq") && text.parse::<u64>().is_ok();
-        let value = if is_number { Json::parse(text.clone()).ok() } else { None };
+        let is_flag = key == "exact" && matches!(text.as_str(), "true" | "false");
+        let value = if is_number || is_flag { Json::parse(text.clone()).ok() } else { None };
         members.insert(key.clone(), value.unwrap_or_else(|| Json::of(text)));
     }
     if !request.body.trim().is_empty() || request.verb == Verb::Put {
@@ -143,7 +144,7 @@ fn client_id(raw: &Json, limits: &Limits) -> Result<String, Refusal> {
 }
 
 fn frame_text(request: &HttpWrite<'_>, members: &Extra, is_keyed: bool) -> String {
-    let of_frame = ["baseVersion", "seq"];
+    let of_frame = ["baseVersion", "exact", "seq"];
     let mut rest = BTreeMap::new();
     let mut own = BTreeMap::from([("field", Json::of(&request.field))]);
     for (key, value) in members.iter().filter(|(key, _)| !matches!(key.as_str(), "clientId" | "field" | "type" | "id"))

@@ -26,7 +26,7 @@ before(async () => {
 	await run("tar", ["-xzf", archive, "-C", folder], folder);
 	symlinkSync(join(folder, "package"), join(app, "node_modules/roomkeep"));
 	// The package finds its dependencies beside itself, as it would if npm had put it there.
-	const { dependencies } = JSON.parse(readFileSync(join(root, "packages/sdk/package.json"), "utf8"));
+	const { dependencies = {} } = JSON.parse(readFileSync(join(root, "packages/sdk/package.json"), "utf8"));
 	for (const name of [...Object.keys(dependencies), "react", "@types/react"]) {
 		const path = join(folder, "node_modules", name);
 		mkdirSync(dirname(path), { recursive: true });

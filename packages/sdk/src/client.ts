@@ -6,10 +6,14 @@ import type { BatchChange } from "./generated/protocol.ts";
 import { copied, named } from "./input.ts";
 import * as box from "./outbox.ts";
 import type * as api from "./types.ts";
+import { begun, newest, restored, reversal, taken, unmade } from "./undo.ts";
 import { kept } from "./view.ts";
 
 /** The longest wait for a pause in a field's changes, in milliseconds, unless the pause itself is longer. */
 const MAX_WAIT = 1_500;
+
+/** How long to wait for the outcome of another tab's change before looking again, in milliseconds. */
+const AGAIN = 200;
 
 const isLeft: api.Outcome = { outcome: "withdrawn" };
 
@@ -30,11 +34,16 @@ export class RoomClient {
 	#gathered: box.FieldMessage[] | undefined;
 	#presence: api.Json = null;
 	#focus: string | undefined;
+	#turning: Promise<api.Outcome> | undefined;
 
 	/** Only checks the options; nothing starts yet. */
 	constructor(options: api.RoomClientOptions) {
 		this.#engine = new Engine(options);
 		this.user = options.user;
+		// A method can be passed around on its own, and called on a proxy such as Vue makes of what it is given.
+		for (const name of Object.getOwnPropertyNames(RoomClient.prototype) as "close"[]) {
+			if (typeof this[name] === "function") this[name] = this[name].bind(this);
+		}
 	}
 
 	/** Connects, and from then on reconnects by itself. */
@@ -45,6 +54,14 @@ export class RoomClient {
 	/** Ends the connection. What is pending is kept, and sent once there is a connection again. */
 	close(): void {
 		this.#engine.close("closed");
+	}
+
+	/**
+	 * Ends the connection, and removes all that is stored on this device for this user, in all rooms: for when the user
+	 * logs out. What is pending is not sent any more. Rejects if storage fails.
+	 */
+	forget(): Promise<void> {
+		return this.#engine.forget();
 	}
 
 	/** The current snapshot. It is the same object until something changes. */
@@ -221,6 +238,20 @@ export class RoomClient {
 		this.#engine.accept([field]);
 	}
 
+	/**
+	 * Takes back this user's last change, a transaction as one. If somebody has changed the same since, that is a conflict,
+	 * with what was there before as `mine`. One that has not been sent is withdrawn. It knows a hundred changes, also after a
+	 * reload.
+	 */
+	undo(): Promise<api.Outcome> {
+		return this.#turn("undo");
+	}
+
+	/** Makes the change again that `undo` has taken back last, until there is another one. */
+	redo(): Promise<api.Outcome> {
+		return this.#turn("redo");
+	}
+
 	/** Gives the user another name, which others are told. */
 	rename(name: string): void {
 		(this as { user: api.User }).user = this.#engine.user = { ...this.user, name: named(name) };
@@ -250,6 +281,36 @@ export class RoomClient {
 	}
 
 	// What the user does.
+
+	/** One after the other: what the next one takes back depends on the version that this one makes. */
+	#turn(way: box.Way): Promise<api.Outcome> {
+		const turn = this.#turning?.then(() => this.#turnNow(way)) ?? this.#turnNow(way);
+		this.#turning = turn;
+		void turn.then(() => {
+			if (this.#turning === turn) this.#turning = undefined;
+		});
+		return turn;
+	}
+
+	async #turnNow(way: box.Way): Promise<api.Outcome> {
+		const { keeper, waiting } = this.#engine;
+		for (;;) {
+			const last = way === "undo" ? newest(keeper.shown) : undefined;
+			if (!last) break;
+			if (await this.drop(last.key)) {
+				void keeper.do(unmade(last));
+				this.#engine.show();
+				return isLeft;
+			}
+			// The room may have it, so what comes of it is known first.
+			const told = waiting.get(last.key);
+			if (told) await new Promise((resolve) => told.push(resolve));
+			else await new Promise((resolve) => setTimeout(resolve, AGAIN));
+		}
+		const step = keeper.shown[way]?.at(-1);
+		if (!step) return { outcome: "rejected", code: "nothing_to_undo", message: `There is nothing to ${way}.` };
+		return this.#change(reversal(step, this.user.id, Date.now()), {}, undefined, { way, step });
+	}
 
 	#field(message: BatchChange, options: api.SelectOptions, isDerived = false): Promise<api.Outcome> {
 		const field = box.fieldOf(message);
@@ -321,8 +382,11 @@ export class RoomClient {
 		return this.#change(box.rebased(message, base), options, held);
 	}
 
-	/** @param over The entry that it replaces, if that has not been sent: one that is held, or waits itself. */
-	#change(made: box.Message, options: api.SelectOptions, over?: box.Entry): Promise<api.Outcome> {
+	/**
+	 * @param over The entry that it replaces, if that has not been sent: one that is held, or waits itself.
+	 * @param turn Set if it undoes or redoes another change.
+	 */
+	#change(made: box.Message, options: api.SelectOptions, over?: box.Entry, turn?: box.Turn): Promise<api.Outcome> {
 		const { debounceMs, maxWaitMs = Math.max(debounceMs ?? 0, MAX_WAIT), signal } = options;
 		const message = copied(made);
 		const key = box.randomId();
@@ -336,6 +400,8 @@ export class RoomClient {
 			entry.due = Math.min(at + debounceMs, entry.since + maxWaitMs);
 		}
 		const fields = box.fieldMessages(message).map(box.fieldOf);
+		if (fields.length) entry.before = (!over?.conflict && over?.before) || this.#before(message);
+		if (turn) entry.turn = turn;
 		const problem = box.isFull(this.#engine.keeper.shown, entry, over)
 			? { code: "outbox_full", message: "Too many changes are pending." }
 			: this.#engine.sender.problem(entry);
@@ -353,7 +419,8 @@ export class RoomClient {
 			waiting.set(key, [...(waiting.get(joined) ?? []), resolve]);
 		});
 		waiting.delete(joined);
-		void this.#engine.keeper.do(...(debounceMs ? [] : [box.hurry]), box.add(entry, over?.key));
+		const undoing = turn ? [taken(turn)] : fields.length ? [begun] : [];
+		void this.#engine.keeper.do(...(debounceMs ? [] : [box.hurry]), ...undoing, box.add(entry, over?.key));
 		this.#engine.show();
 		const withdraw = () => void this.drop(key);
 		if (signal?.aborted) withdraw();
@@ -364,12 +431,28 @@ export class RoomClient {
 		return promise;
 	}
 
+	/** What each field of a message is set to before it, as the user sees it. */
+	#before(message: box.Message): { value: api.Json | undefined }[] {
+		const made = new Map<string, api.Json | undefined>();
+		return box.fieldMessages(message).map((change) => {
+			const field = box.fieldOf(change);
+			const value = made.has(field) ? made.get(field) : this.field(field).selection?.value;
+			made.set(field, box.chosenIn(change));
+			return { value };
+		});
+	}
+
 	/** Removes an entry that has not been sent. Returns false if it has, or is gone. */
 	async #take(key: string): Promise<boolean> {
 		let isTaken = false;
 		const step: box.Step = (outbox) => {
-			isTaken = outbox.entries.some((entry) => entry.key === key && entry.seq === undefined);
-			return isTaken ? box.withdraw(key)(outbox) : outbox;
+			const entry = outbox.entries.find((one) => one.key === key && one.seq === undefined);
+			isTaken = entry !== undefined;
+			// What a withdrawn change was to undo can be undone again.
+			return [...(entry?.turn && !entry.conflict ? [restored(entry.turn)] : []), box.withdraw(key)].reduce(
+				(box, step) => step(box),
+				outbox,
+			);
 		};
 		const stored = this.#engine.keeper.do(step);
 		this.#engine.show();
@@ -380,6 +463,10 @@ export class RoomClient {
 
 /** Makes the service worker send what is pending if the page is closed first. */
 function askForSync(): void {
-	const ready: Promise<any> | undefined = globalThis.navigator?.serviceWorker?.ready;
-	ready?.then(({ sync }) => sync?.register("roomkeep")).catch(() => {});
+	try {
+		const ready: Promise<any> | undefined = globalThis.navigator?.serviceWorker?.ready;
+		ready?.then(({ sync }) => sync?.register("roomkeep")).catch(() => {});
+	} catch {
+		// A page in a sandbox may not even look.
+	}
 }

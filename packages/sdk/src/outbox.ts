@@ -27,6 +27,27 @@ export type Message =
 	| PermissionCancelledMessage
 	| PermissionRevokedMessage;
 
+/** A field before a change of this user's, and after. */
+export interface Trace {
+	field: string;
+	/** What it was set to before. Undefined if it was not set. */
+	before: Json | undefined;
+	/** Its version before. */
+	from: number;
+	/** The version that the change made of it. */
+	version: number;
+}
+
+/** Undoing takes what was done from one stack to the other, and redoing takes it back. */
+export type Way = "undo" | "redo";
+
+/** A change that undoes or redoes another. */
+export interface Turn {
+	way: Way;
+	/** What it takes from the stack. */
+	step: Trace[];
+}
+
 /** A change in the outbox. It is never modified in place. */
 export interface Entry {
 	/** The same in all tabs, for as long as the change is pending. */
@@ -43,6 +64,10 @@ export interface Entry {
 	due?: number;
 	/** Since when it waits for that, counting the unsent changes whose place it has taken. */
 	since?: number;
+	/** What each field that it changes was set to before, as its user saw it. */
+	before?: { value: Json | undefined }[];
+	/** Set if it undoes or redoes another change. */
+	turn?: Turn;
 	/** The held change that it decides on: what is held again if this one is withdrawn. */
 	held?: Entry;
 	/** Set if it came too late and waits for its user: what the room had then. */
@@ -59,8 +84,14 @@ export interface Outbox {
 	epoch?: string | undefined;
 	/** The last number given. */
 	lastSeq: number;
+	/** The tab that sends, under a name of its own. Only its steps about numbers count. */
+	leader?: string | undefined;
 	/** In the order in which they were made. */
 	entries: Entry[];
+	/** What can be undone, the newest last. */
+	undo?: Trace[][] | undefined;
+	/** What can be redone, the newest last. */
+	redo?: Trace[][] | undefined;
 }
 
 /**
@@ -77,12 +108,14 @@ const WINDOW = 32;
 
 /** A unique name. Not for secrets. */
 export function randomId(): string {
-	// `crypto.randomUUID` is missing on pages without TLS.
-	return crypto.getRandomValues(new Uint32Array(4)).join("-");
+	// `crypto.randomUUID` is missing on pages without TLS, and some places have no `crypto` at all.
+	const { crypto } = globalThis;
+	const words = new Uint32Array(4);
+	return (crypto?.getRandomValues(words) ?? words.map(() => Math.random() * 2 ** 32)).join("-");
 }
 
 /** The size of a message's text, in bytes. */
-export const sizeOf = (message: Message) => new Blob([JSON.stringify(message)]).size;
+export const sizeOf = (message: Message) => encodeURIComponent(JSON.stringify(message)).replace(/%../g, "_").length;
 
 /** Whether an outbox cannot take another entry in place of `over`. */
 export function isFull({ entries }: Outbox, more: Entry, over?: Entry): boolean {
@@ -131,7 +164,7 @@ export function unsent(entries: Entry[], field: string, isOwn: (key: string) => 
 	const last = entries.findLast(
 		({ message, conflict }) => !conflict && !(isOfField(message) && fieldOf(message) !== field),
 	);
-	return last && isRival(last, field) && isOwn(last.key) ? last : undefined;
+	return last && !last.turn && isRival(last, field) && isOwn(last.key) ? last : undefined;
 }
 
 /** A message with its field messages replaced. */
@@ -142,7 +175,8 @@ function withFields(message: Message, change: (message: FieldMessage) => FieldMe
 
 /** A message with another base version for a field, or for all of them. */
 export const rebased = (message: Message, base: (field: string, before: number) => number): Message =>
-	withFields(message, (one) => ({ ...one, baseVersion: base(fieldOf(one), one.baseVersion) }));
+	// What undoes a change is one like any other, once it is made on top of something else.
+	withFields(message, ({ exact: _, ...one }) => ({ ...one, baseVersion: base(fieldOf(one), one.baseVersion) }));
 
 /** A message with another change of a field. */
 export const withField = (message: Message, field: string, change: BatchChange): Message =>
@@ -152,6 +186,8 @@ export const withField = (message: Message, field: string, change: BatchChange):
 export const add =
 	(entry: Entry, over?: string): Step =>
 	(outbox) => {
+		// A storage that failed may have stored it all the same.
+		if (outbox.entries.some(({ key }) => key === entry.key)) return outbox;
 		const others = outbox.entries.filter(({ key, seq }) => key !== over || seq !== undefined);
 		return { ...outbox, entries: [...others, entry] };
 	};
@@ -230,6 +266,30 @@ export const renew =
 	(clientId: string): Step =>
 	(outbox) => ({ ...unnumber(1)(outbox), clientId, lastSeq: 0 });
 
+/** Makes `tab` lead, if `before` still does. */
+export const lead =
+	(tab: string | undefined, before: string | undefined): Step =>
+	(outbox) =>
+		outbox.leader === before ? { ...outbox, leader: tab } : outbox;
+
+/** A step that counts only while `tab` leads. One that was stopped may go on long after another has taken over. */
+export const ifLeading =
+	(tab: string, step: Step): Step =>
+	(outbox) =>
+		outbox.leader === tab ? step(outbox) : outbox;
+
+/**
+ * What is stored, with what became of it in memory while it could not be: `left` are the keys that both had at first.
+ */
+export function merge(stored: Outbox, memory: Outbox, left: string[]): Outbox {
+	const has = ({ entries }: Outbox, key: string) => entries.some((entry) => entry.key === key);
+	const { epoch, entries } = memory.epoch === undefined ? stored : settleIn(memory.epoch)(stored);
+	const rest = entries.filter(({ key }) => has(memory, key) || !left.includes(key));
+	const more = memory.entries.filter(({ key }) => !has(stored, key));
+	const lastSeq = stored.clientId === memory.clientId ? Math.max(stored.lastSeq, memory.lastSeq) : stored.lastSeq;
+	return { ...stored, epoch, lastSeq, entries: [...rest, ...more] };
+}
+
 /** Rebases what is pending onto this life of the room, in which nothing from before is known. */
 export const settleIn =
 	(epoch: string): Step =>
@@ -240,7 +300,9 @@ export const settleIn =
 			const isNothing = conflict && { ...conflict, version: 0, current: null };
 			return changed(entry, { message: rebased(message, () => 0), conflict: isNothing });
 		};
-		return { ...outbox, epoch, entries: outbox.epoch === undefined ? outbox.entries : outbox.entries.map(moved) };
+		if (outbox.epoch === undefined) return { ...outbox, epoch };
+		// Nothing from before can be undone either.
+		return { ...outbox, epoch, entries: outbox.entries.map(moved), undo: [], redo: [] };
 	};
 
 /** What an entry's conflict amounts to. */

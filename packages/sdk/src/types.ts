@@ -140,6 +140,10 @@ export interface Snapshot {
 	refused: Readonly<Record<string, Refusal>>;
 	/** How many changes are pending. */
 	pendingCount: number;
+	/** Whether there is a change of this user's that `undo` takes back. */
+	canUndo: boolean;
+	/** Whether there is one that `redo` makes again. */
+	canRedo: boolean;
 	/** When this was last known to be current, in milliseconds by this device's clock. */
 	lastSyncedAt: number | undefined;
 	/** What this user may do: `viewer`, `editor`, `moderator` or `admin`. Undefined until the room has said so. */
@@ -163,7 +167,7 @@ export interface Outcome {
 	version?: number;
 	/** With `conflict`: what the room has; null if the field is not set. */
 	current?: Omit<Selection, "pending"> | null;
-	/** With `rejected`: a code of PROTOCOL.md, or `outbox_full`. */
+	/** With `rejected`: a code of PROTOCOL.md, or `outbox_full`, `no_conflict`, `nothing_to_undo`. */
 	code?: string;
 	/** With `rejected`: the same for people. */
 	message?: string;
@@ -249,9 +253,11 @@ export interface OutboxStorage {
 	readonly isDurable: boolean;
 	/**
 	 * Replaces what is stored under `key`, undefined if nothing is, with what `change` makes of it, in one transaction
-	 * that no other tab can interrupt.
+	 * that no other tab can interrupt. If it makes undefined of it, nothing is stored there any more.
 	 */
 	update(key: string, change: (record: unknown) => unknown): Promise<unknown>;
+	/** Removes all such records, whatever their keys, for `forget()`. Left out, it removes only that of its own room. */
+	remove?(isUnwanted: (record: unknown) => boolean): Promise<unknown>;
 }
 
 /** The options of a client. */
@@ -265,13 +271,21 @@ export interface RoomClientOptions {
 	/** The room's name, as people write it; the client percent-encodes it. */
 	room: string;
 	user: User;
-	/** Returns a token; called for each connection, and again when one is refused. If omitted, none is sent. */
-	token?: () => string | Promise<string>;
+	/**
+	 * Returns a token; called for each connection, and again when one is refused. If omitted, none is sent. It has ten
+	 * seconds, and is called again if it fails; null says that there will be none, and ends the connection.
+	 */
+	token?: () => string | null | Promise<string | null>;
 	/**
 	 * Where pending changes are kept. Default: IndexedDB, shared by the user's tabs, where IndexedDB and Web Locks are
 	 * available (browsers on HTTPS or localhost), else memory.
 	 */
 	storage?: OutboxStorage | "memory" | "indexeddb";
+	/**
+	 * Where to keep what the room has told, so that the user's next page shows it at once, also offline. Default: nowhere.
+	 * It is removed when the user may no longer see it, when another user comes, and by `forget()`.
+	 */
+	replica?: OutboxStorage | "indexeddb";
 	/** The body of `GET …/state`, fetched on a server: shown at once, and only newer changes are requested. */
 	initial?: unknown;
 	/** Whether others are told that the user is here. Default: true. */

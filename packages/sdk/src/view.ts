@@ -4,6 +4,7 @@ import type { FieldSelectedInBatch, PermissionRequestMessage } from "./generated
 import { chosenIn, type Entry, fieldMessages, fieldOf, type Outbox } from "./outbox.ts";
 import { type Known, type Replica, requestName } from "./replica.ts";
 import type { Conflict, Participant, PermissionRequest, Presence, Selection, Side, Snapshot } from "./types.ts";
+import { newest } from "./undo.ts";
 
 /** The parts of a snapshot that are neither the room's state nor pending. */
 export type Shown = Pick<
@@ -43,6 +44,8 @@ export class View {
 			requests: kept(before.requests, requests),
 			permissions: kept(before.permissions, [...replica.permissions.values()]),
 			pendingCount: waiting.length,
+			canUndo: !!outbox.undo?.length || !!newest(outbox),
+			canRedo: !!outbox.redo?.length,
 		};
 		this.snapshot = kept(before, next);
 		return this.snapshot !== before;

@@ -44,6 +44,7 @@ const SDK: &[Floor] = &[
             "packages/sdk/src/input.ts",
             "packages/sdk/src/outbox.ts",
             "packages/sdk/src/replica.ts",
+            "packages/sdk/src/undo.ts",
             "packages/sdk/src/view.ts",
         ],
     ),

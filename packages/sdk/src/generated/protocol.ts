@@ -534,6 +534,8 @@ export type FieldSelectedInBatch = {
 	selection: NewSelection;
 	/** The field's version that the writer last saw before the batch (S4). */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 };
 
 /** Clears a field (S5). */
@@ -545,6 +547,8 @@ export type FieldClearedInBatch = {
 	userId: string;
 	/** The field's version that the writer last saw before the batch (S4). */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 };
 
 /** A change in a `batch`, without a name and a number of its own. */
@@ -610,6 +614,8 @@ export type FieldSelectedMessage = {
 	selection: NewSelection;
 	/** The field's version that the writer last saw, 0 for one never set (S4). Left out, the last write wins. */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 	/** A name for the answer (F3). */
 	id?: MessageId;
 	/** The message's place in the client's outbox (E1). */
@@ -625,6 +631,8 @@ export type FieldClearedMessage = {
 	userId: string;
 	/** The field's version that the writer last saw (S4). Left out, the last write wins. */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 	/** A name for the answer (F3). */
 	id?: MessageId;
 	/** The message's place in the client's outbox (E1). */
@@ -796,6 +804,8 @@ export type FieldPut = {
 	timestamp?: number | null;
 	/** The field's version that the writer last saw (S4). Left out, the last write wins. */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 	/** Whose outbox this is from (E1). */
 	clientId?: string;
 	/** The place in it. Not without `clientId`. */
@@ -809,6 +819,8 @@ export type FieldDelete = {
 	userId: string;
 	/** The field's version that the writer last saw (S4). Left out, the last write wins. */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 	/** Whose outbox this is from (E1). */
 	clientId?: string;
 	/** The place in it. Not without `clientId`. */
