@@ -4,6 +4,7 @@
 
 pub mod claim_rules;
 pub mod claims;
+pub mod network;
 pub mod pass;
 pub mod rates;
 pub mod revocations;

@@ -12,7 +12,7 @@ use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames;
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
-use crate::protocol::write::FieldWrite;
+use crate::protocol::write::RoomWrite;
 use crate::room::Room;
 use crate::room::audience::Audience;
 use crate::room::connections::session::Attachment;
@@ -105,18 +105,18 @@ impl Driver {
     /// The room is full or cannot be read, the rate limit is exceeded, or the token has just been revoked.
     pub fn admit(&mut self, platform: &mut impl Platform, entry: &Admission, now: Millis) -> Result<(), Refusal> {
         if let Admission::Pass { user, .. } = entry {
-            self.check_rate(user, 0, now)?;
+            self.check_rate(&RateKey::User(user.clone()), 0, now)?;
         }
         self.wake(platform, now)?.admit(entry, now)
     }
 
-    /// Counts a user's HTTP request (X1), with a body of this many bytes.
+    /// Counts an HTTP request (X1, X4), with a body of this many bytes.
     ///
     /// # Errors
     /// The rate limit is exceeded.
-    pub fn check_rate(&mut self, user: &str, bytes: usize, now: Millis) -> Result<(), Refusal> {
-        let (sender, limits) = (RateKey::User(user.to_owned()), self.settings.limits.clone());
-        match self.gate().rates.decide(&sender, bytes, &limits, now) {
+    pub fn check_rate(&mut self, sender: &RateKey, bytes: usize, now: Millis) -> Result<(), Refusal> {
+        let limits = self.settings.limits.clone();
+        match self.gate().rates.decide(sender, bytes, &limits, now) {
             RateDecision::Allow => Ok(()),
             RateDecision::Reject | RateDecision::Disconnect => Err(rate_limit_exceeded(&limits)),
         }
@@ -266,12 +266,7 @@ impl Driver {
     ///
     /// # Errors
     /// The room cannot be read, or the change could not be stored.
-    pub fn write(
-        &mut self,
-        platform: &mut impl Platform,
-        request: FieldWrite,
-        now: Millis,
-    ) -> Result<Written, Refusal> {
+    pub fn write(&mut self, platform: &mut impl Platform, request: RoomWrite, now: Millis) -> Result<Written, Refusal> {
         let written = self.event(platform, Event::Written(request), now);
         self.rest();
         written?.ok_or_else(storage_refusal)

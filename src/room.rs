@@ -22,6 +22,7 @@ pub mod life;
 pub mod outbox;
 pub mod pacing;
 pub mod records;
+pub mod relay;
 pub mod replies;
 pub mod reply;
 pub mod settings;
@@ -40,7 +41,7 @@ use crate::protocol::frames;
 use crate::protocol::frames::ClientMessage;
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::tag::Tag;
-use crate::protocol::write::FieldWrite;
+use crate::protocol::write::RoomWrite;
 
 use connections::hello::hello;
 use connections::leaving::{close, close_all, leave};
@@ -215,6 +216,14 @@ impl Room {
     /// The body of `GET /state` (H1).
     pub fn state(&self, reset: bool, now: Millis) -> String {
         views::state(&self.state, reset, now)
+    }
+
+    /// The body of `GET /fields/{field}` and the tag of the field (H8).
+    ///
+    /// # Errors
+    /// It is not set: the version that cleared it, or 0.
+    pub fn field(&self, name: &str) -> Result<(String, String), u64> {
+        views::field(&self.state, name)
     }
 
     /// The body of `GET /changes` (H2).
@@ -405,7 +414,7 @@ impl Room {
         self.deadlines.arm_if_earlier();
     }
 
-    fn written(&mut self, request: FieldWrite, now: Millis) {
+    fn written(&mut self, request: RoomWrite, now: Millis) {
         self.begin(now);
         let state = &mut self.state;
         let is_new = !state.life.is_stored();

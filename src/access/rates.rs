@@ -31,6 +31,8 @@ const SWEEP: usize = 16;
 pub enum RateKey {
     /// A user, on however many connections.
     User(String),
+    /// A network from which requests over HTTP come without a token (X4).
+    Network(String),
     /// A connection whose user is not known.
     Connection(ConnectionId),
 }

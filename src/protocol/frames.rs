@@ -19,7 +19,7 @@ use super::tag::{MessageId, Tag};
 #[cfg(test)]
 use fields::StoredSelection;
 use fields::{ConflictView, FieldChange, FieldChanged, FieldCleared, FieldSelected};
-use people::{Join, ParticipantChanged, ParticipantView, UserJoined, UserLeft, UserReady};
+use people::{Join, ParticipantChanged, ParticipantRemoved, ParticipantView, UserJoined, UserLeft, UserReady};
 use permission::{
     GrantChanged, GrantRevoked, GrantView, PermissionMessage, RequestChanged, RequestMade, RequestResolved,
     RequestUnanswered, RequestView, ResolutionView, Settlement, Status,
@@ -73,10 +73,17 @@ pub enum ClientMessage {
         /// The user.
         user_id: String,
     },
+    /// `participant_removed`: takes a participant who left off the record (J10).
+    Remove {
+        /// The participant.
+        user_id: String,
+    },
     /// A permission is requested, granted or denied, withdrawn or revoked (Q1 to Q4).
     Permission(PermissionMessage),
     /// Any other type: relayed to the others unchanged (P2).
     Relay {
+        /// The user that the message is for, if it says so. A plain client's is the page's own business (P3).
+        to: Option<String>,
         /// The user that the message names as its author, if any.
         user_id: Option<String>,
     },
@@ -86,7 +93,12 @@ impl ClientMessage {
     /// Whether the message may change the room, and so may be gathered with other changes.
     pub fn is_change(&self) -> bool {
         match self {
-            Self::Join(_) | Self::Ready { .. } | Self::Change(_) | Self::Batch(_) | Self::Permission(_) => true,
+            Self::Join(_)
+            | Self::Ready { .. }
+            | Self::Change(_)
+            | Self::Batch(_)
+            | Self::Remove { .. }
+            | Self::Permission(_) => true,
             Self::Sync { .. }
             | Self::Relay { .. }
             | Self::Hello(_)
@@ -109,9 +121,11 @@ impl ClientMessage {
             Self::Ready { user_id, .. } => Some(user_id),
             Self::Change(change) => Some(change.user_id()),
             Self::Batch(changes) => changes.first().map(FieldChange::user_id),
-            Self::Sync { user_id, .. } | Self::Relay { user_id } | Self::Presence { user_id, .. } => user_id.as_deref(),
+            Self::Sync { user_id, .. } | Self::Relay { user_id, .. } | Self::Presence { user_id, .. } => {
+                user_id.as_deref()
+            }
             // In these, `userId` names the other party.
-            Self::Permission(_) | Self::Kick { .. } => None,
+            Self::Permission(_) | Self::Kick { .. } | Self::Remove { .. } => None,
             Self::Hello(_) | Self::OtherProtocol | Self::Auth { .. } => None,
         }
     }
@@ -126,6 +140,7 @@ impl ClientMessage {
     pub(super) fn content(kind: &str) -> &'static [&'static str] {
         match kind {
             _ if kind.starts_with("permission_") => &permission::CONTENT,
+            "participant_removed" => &["userId"],
             _ => &[],
         }
     }
@@ -154,6 +169,7 @@ impl ClientMessage {
             }
             "auth" if reader.parsed::<String>("token").is_some() => Self::Auth { token: reader.token()? },
             "kick" => Self::Kick { user_id: reader.user_id("userId")? },
+            "participant_removed" => Self::Remove { user_id: reader.user_id("userId")? },
             "permission_request" | "permission_response" | "permission_cancelled" | "permission_revoked" => {
                 Self::Permission(permission::read(&kind, reader)?)
             }
@@ -161,7 +177,7 @@ impl ClientMessage {
             "presence" if members.contains_key("presence") => {
                 return Err(Refusal::new(Code::ReservedType, "Only the server may send `presence` with a list."));
             }
-            _ => Self::Relay { user_id: reader.author()? },
+            _ => Self::Relay { to: reader.parsed("to"), user_id: reader.author()? },
         };
         Ok(message)
     }
@@ -179,6 +195,8 @@ pub enum ServerMessage<'a> {
     UserLeft(UserLeft<'a>),
     /// A participant is ready, or no longer is (J7).
     UserReady(UserReady<'a>),
+    /// A participant who left was taken off the record (J10).
+    ParticipantRemoved(ParticipantRemoved<'a>),
     /// A field was set (S8).
     FieldSelected(FieldSelected<'a>),
     /// A field was cleared (S8).
@@ -387,6 +405,8 @@ pub enum ChangeView<'a> {
     Field(FieldChanged<'a>),
     /// A participant was recorded, renamed, or changed its ready flag.
     Participant(ParticipantChanged<'a>),
+    /// A participant was taken off the record (J10).
+    ParticipantRemoved(ParticipantRemoved<'a>),
     /// A permission request was made or settled.
     Request(RequestChanged),
     /// A permission was granted or ended.
@@ -399,6 +419,7 @@ impl ChangeView<'_> {
         match self {
             Self::Field(change) => change.version,
             Self::Participant(change) => change.version,
+            Self::ParticipantRemoved(change) => change.version,
             Self::Request(change) => change.version,
             Self::Grant(change) => change.version,
         }

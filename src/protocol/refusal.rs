@@ -19,6 +19,8 @@ pub enum Code {
     IdentityMismatch,
     /// The user has never joined this room (J3).
     NotJoined,
+    /// The participant is online, and stays on record (J10).
+    ParticipantOnline,
     /// The token was revoked (A8).
     Revoked,
     /// There is no such permission request (Q2, Q3).
@@ -31,7 +33,7 @@ pub enum Code {
     SeqReused,
     /// The outcome of the number is no longer recorded (E4).
     OutcomeForgotten,
-    /// The field does not hold what `If-Match` or `If-None-Match` requires (H3).
+    /// The field or the room is not as `If-Match` or `If-None-Match` requires (H3, H7).
     PreconditionFailed,
     /// The `Idempotency-Key` was used for a different request (H3).
     IdempotencyKeyReused,
@@ -79,6 +81,7 @@ impl Code {
             Self::Unauthorized => "unauthorized",
             Self::IdentityMismatch => "identity_mismatch",
             Self::NotJoined => "not_joined",
+            Self::ParticipantOnline => "participant_online",
             Self::Revoked => "revoked",
             Self::RequestNotFound => "request_not_found",
             Self::RequestIdReused => "request_id_reused",
@@ -112,6 +115,7 @@ impl Code {
             Self::Storage
             | Self::Unavailable
             | Self::Forbidden
+            | Self::ParticipantOnline
             | Self::LimitConnections
             | Self::LimitKeys
             | Self::LimitRate

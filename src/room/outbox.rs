@@ -20,6 +20,9 @@ pub struct Outbox {
     pub replies: Vec<StagedReply>,
     /// For each such client, the last number that was done and gets no ack of its own: its `seq` and version (E3).
     pub acks: BTreeMap<ConnectionId, (u64, u64)>,
+    /// Participants who were removed since greeted clients were last told, each with the version of that (J10). No
+    /// record says so any more.
+    pub removed: Vec<(String, u64)>,
     /// Who must be told if the commit fails.
     pub writers: Vec<PendingWriter>,
     /// Connections whose attachments have to be written.

@@ -8,7 +8,8 @@
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames;
-use crate::protocol::frames::{ChangesView, ServerMessage};
+use crate::protocol::frames::people::ParticipantRemoved;
+use crate::protocol::frames::{ChangeView, ChangesView, ServerMessage};
 use crate::protocol::refusal::{Code, Refusal};
 
 use super::audience::Audience;
@@ -145,7 +146,7 @@ impl State {
     /// Sends all others something that must not overtake a change.
     pub fn tell_others(&mut self, from: ConnectionId, text: String) {
         self.close_segment();
-        self.outbox.frames.push(Outgoing::new(Audience::Others(from), text));
+        self.outbox.frames.push(Outgoing::new(Audience::Others(Some(from)), text));
     }
 
     /// Replies to a reader, after everything that came before.
@@ -167,8 +168,9 @@ impl State {
     /// Closes the segment: its `changes` frame is made, and what is staged from here on comes after it.
     pub fn close_segment(&mut self) {
         let from = std::mem::replace(&mut self.told, self.version);
+        let removed = std::mem::take(&mut self.outbox.removed);
         if self.version > from && self.sessions.greeted() > 0 {
-            let text = self.live_changes(from);
+            let text = self.live_changes(from, &removed);
             self.outbox.frames.push(Outgoing::new(Audience::Greeted, text));
         }
         for reply in std::mem::take(&mut self.outbox.replies) {
@@ -190,8 +192,16 @@ impl State {
     }
 
     /// What changed after `from`, none of which has been committed yet.
-    fn live_changes(&self, from: u64) -> String {
-        let changes = self.records.changes(Scope::Dirty, from);
+    fn live_changes(&self, from: u64, removed: &[(String, u64)]) -> String {
+        let mut changes = self.records.changes(Scope::Dirty, from);
+        // Whoever has joined again since is among the changes with that.
+        let gone = removed.iter().filter(|(user, _)| self.records.people.get(user).is_none());
+        changes.extend(gone.map(|(user_id, version)| {
+            ChangeView::ParticipantRemoved(ParticipantRemoved { user_id, version: *version })
+        }));
+        if !removed.is_empty() {
+            changes.sort_by_key(ChangeView::version);
+        }
         let (to, epoch) = (self.version, self.life.epoch());
         let view = ChangesView { from, to, epoch, changes, participants: None, presence: None, reset: None };
         ServerMessage::Changes(Box::new(view)).encode()

@@ -59,7 +59,7 @@ pub async fn serve(request: &Request, env: &Env, name: &str, entry: &Admission) 
         Some(Some(position)) => Some(position),
         None => None,
     };
-    let answer = ToRoom::connect()?.send(env, name, entry).await?;
+    let answer = ToRoom::stream(request)?.send(env, name, entry).await?;
     if answer.status_code() != 101 {
         return Ok(answer);
     }

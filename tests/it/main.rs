@@ -6,6 +6,7 @@
 mod contract;
 mod model;
 mod nulls;
+mod over_http;
 mod requests;
 mod room;
 mod say;

@@ -204,7 +204,8 @@ fn tell(turn: &Turn, told: &mut String) {
     for frame in &turn.outbox {
         let audience = match frame.audience {
             Audience::One(one) => name(one),
-            Audience::Others(sender) => format!("all but {}", name(sender)),
+            Audience::Others(Some(sender)) => format!("all but {}", name(sender)),
+            Audience::Others(None) => "all".to_owned(),
             Audience::Plain { but: None } => "all plain".to_owned(),
             Audience::Plain { but: Some(sender) } => format!("all plain but {}", name(sender)),
             Audience::Greeted => "all greeted".to_owned(),

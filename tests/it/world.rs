@@ -10,7 +10,7 @@ use roomkeep::protocol::Millis;
 use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::refusal::{CloseCode, Refusal};
 use roomkeep::protocol::role::Role;
-use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb, WriteHeaders};
+use roomkeep::protocol::write::{HttpWrite, RoomWrite, Verb, WriteHeaders};
 use roomkeep::room::audience::{Audience, Standing};
 use roomkeep::room::connections::session::Attachment;
 use roomkeep::room::records::Stored;
@@ -398,10 +398,23 @@ impl Site {
         body: &str,
         headers: WriteHeaders<'_>,
     ) -> Result<Written, Refusal> {
+        self.write_as(None, verb, field, body, headers)
+    }
+
+    /// Does something over HTTP, as the user of a token with a role.
+    pub fn write_as(
+        &mut self,
+        bearer: Option<(&str, Role)>,
+        verb: Verb,
+        target: &str,
+        body: &str,
+        headers: WriteHeaders<'_>,
+    ) -> Result<Written, Refusal> {
         self.come_round();
         let query = BTreeMap::new();
-        let request = HttpWrite { verb, field, user: None, body, query: &query, headers };
-        let request = FieldWrite::read(&request, &self.settings.limits)?;
+        let (user, role) = bearer.map_or((None, Role::Moderator), |(user, role)| (Some(user), role));
+        let request = HttpWrite { verb, target, user, role, body, query: &query, headers };
+        let request = RoomWrite::read(&request, &self.settings.limits)?;
         self.driver.write(&mut self.world, request, self.now)
     }
 

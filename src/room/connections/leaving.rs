@@ -27,7 +27,7 @@ pub fn leave(state: &mut State, connection: ConnectionId) {
     if session.identity.joined().is_some() && !state.sessions.is_online(user) {
         let text = ServerMessage::UserLeft(UserLeft { user_id: user, last_seen: participant.last_seen }).encode();
         state.close_segment();
-        state.outbox.frames.push(Outgoing::in_any_case(Audience::Others(connection), text));
+        state.outbox.frames.push(Outgoing::in_any_case(Audience::Others(Some(connection)), text));
     }
     state.records.people.put(user.to_owned(), participant);
 }

@@ -14,11 +14,15 @@ use worker::{
 
 use crate::access::claims::Claims;
 use crate::access::pass::Admission;
+use crate::access::rates::RateKey;
 use crate::access::revocations::Revocation;
+use crate::access::roles;
 use crate::driver::Driver;
 use crate::protocol::Millis;
+use crate::protocol::json::{Extra, Json};
+use crate::protocol::precondition::field_tag;
 use crate::protocol::refusal::Refusal;
-use crate::protocol::write::{FieldWrite, HttpWrite, QUERY_MEMBERS, Verb, WriteHeaders};
+use crate::protocol::write::{HttpWrite, RoomWrite, Verb, WriteHeaders};
 use crate::room::Room;
 use crate::room::settings::{KEY_VARIABLES, Settings};
 use crate::room::turn::{Completion, Effect, Written};
@@ -131,22 +135,30 @@ impl DurableObject for RoomObject {
         let Some(entry) = query.get("entry").and_then(|entry| serde_json::from_str::<Admission>(&entry).ok()) else {
             return problem(500, "internal", "The server failed while handling this.");
         };
-        if path == "/connect" {
-            return self.enter(&request, entry).await;
-        }
-        let user = match entry {
-            Admission::Pass { user, .. } => Some(user),
+        let user = match &entry {
+            Admission::Pass { user, .. } => Some(user.clone()),
             Admission::Anonymous | Admission::Unauthenticated => None,
         };
+        let network = || RateKey::Network(query.get("network").unwrap_or_default());
+        let sender = user.clone().map_or_else(network, RateKey::User);
+        if path == "/connect" {
+            // Admission counts those with a token, and their messages the others. A stream sends none.
+            if user.is_none()
+                && query.get("stream").is_some()
+                && let Err(refusal) = self.room().driver.check_rate(&sender, 0, now())
+            {
+                return refused(&refusal);
+            }
+            return self.enter(&request, entry).await;
+        }
         let body = request.text().await?;
-        if let Some(user) = &user
-            && let Err(refusal) = self.room().driver.check_rate(user, body.len(), now())
-        {
+        if let Err(refusal) = self.room().driver.check_rate(&sender, body.len(), now()) {
             return refused(&refusal);
         }
         match path.as_str() {
-            "/write" => self.write(&request, user.as_deref(), &query, &body).await,
+            "/write" => self.write(&request, &entry, &query, &body).await,
             "/delete" => self.delete().await,
+            "/field" => self.field(&request, &query.get("field").unwrap_or_default()),
             "/changes" => {
                 let since = since(&query);
                 self.read(&request, |room, now| room.changes_page(&since, now))
@@ -281,24 +293,39 @@ impl RoomObject {
             Ok(room) => room,
             Err(refusal) => return refused(&refusal),
         };
-        let tag = format!("\"{}-{}\"", room.epoch(), room.version());
-        // Compared weakly, as RFC 9110 requires of If-None-Match: a leading W/ makes no difference.
-        let known = request.headers().get("if-none-match")?.unwrap_or_default();
-        let mut known = known.split(',').map(|known| known.trim().trim_start_matches("W/"));
-        let is_known = known.any(|known| known == tag || known == "*");
-        let response = if is_known {
-            answer(304, "application/json", String::new())?
-        } else {
-            answer(200, "application/json", body(room, now))?
-        };
-        with_header(response, "etag", &format!("W/{tag}"))
+        let tag = field_tag(room.epoch(), room.version());
+        tagged(request, &tag, &format!("W/{tag}"), || body(room, now))
     }
 
-    /// Writes a field over HTTP (H3).
-    async fn write(&self, request: &Request, user: Option<&str>, query: &Query, body: &str) -> Result<Response> {
-        let verb = if query.get("verb").as_deref() == Some("put") { Verb::Put } else { Verb::Delete };
-        let field = query.get("field").unwrap_or_default();
-        let members = QUERY_MEMBERS.into_iter().filter_map(|name| Some((name.to_owned(), query.get(name)?)));
+    /// Reads a field over HTTP (H8).
+    fn field(&self, request: &Request, name: &str) -> Result<Response> {
+        let mut inner = self.room();
+        let Inner { driver, platform } = &mut *inner;
+        match driver.read(platform, now()).map(|room| room.field(name)) {
+            Ok(Ok((selection, tag))) => tagged(request, &tag, &tag, || selection),
+            Ok(Err(version)) => {
+                let members = Extra::from([("version".to_owned(), Json::of(&version))]);
+                problem_with(
+                    404,
+                    "field_not_set",
+                    "The field is not set. `version` is what cleared it, or 0.",
+                    &members,
+                )
+            }
+            Err(refusal) => refused(&refusal),
+        }
+    }
+
+    /// Does what is asked over HTTP (H3, H7, H9, J10).
+    async fn write(&self, request: &Request, entry: &Admission, query: &Query, body: &str) -> Result<Response> {
+        let verb = query.get("verb").and_then(|name| Verb::ALL.into_iter().find(|verb| verb.as_str() == name));
+        let Some(verb) = verb else { return problem(400, "bad_request", "There is nothing to be done.") };
+        let target = query.get("target").unwrap_or_default();
+        let (user, role) = match entry {
+            Admission::Pass { user, pass } => (Some(user.as_str()), pass.role),
+            Admission::Anonymous | Admission::Unauthenticated => (None, roles::ANONYMOUS_ROLE),
+        };
+        let members = verb.query_members().iter().filter_map(|name| Some(((*name).to_owned(), query.get(name)?)));
         let query = members.collect();
         let header = |name| request.headers().get(name);
         let (key, if_match, if_none_match) =
@@ -309,8 +336,8 @@ impl RoomObject {
             if_none_match: if_none_match.as_deref(),
         };
         let written = self.room().event(|driver, platform, now| {
-            let write = HttpWrite { verb, field: &field, user, body, query: &query, headers };
-            let write = FieldWrite::read(&write, &driver.settings().limits)?;
+            let write = HttpWrite { verb, target: &target, user, role, body, query: &query, headers };
+            let write = RoomWrite::read(&write, &driver.settings().limits)?;
             driver.write(platform, write, now)
         });
         self.settle().await?;
@@ -381,6 +408,20 @@ fn since(query: &Query) -> Since {
         Some(time) => Since::Time(time),
         None => Since::Version(number("since").unwrap_or(0), query.get("epoch")),
     }
+}
+
+/// The response to a reader, with a tag, unless the reader has it already. Tags are compared weakly, as RFC 9110 requires of
+/// If-None-Match: a leading W/ makes no difference.
+fn tagged(request: &Request, tag: &str, shown: &str, body: impl FnOnce() -> String) -> Result<Response> {
+    let known = request.headers().get("if-none-match")?.unwrap_or_default();
+    let mut known = known.split(',').map(|known| known.trim().trim_start_matches("W/"));
+    let is_known = known.any(|known| known == tag || known == "*");
+    let response = if is_known {
+        answer(304, "application/json", String::new())?
+    } else {
+        answer(200, "application/json", body())?
+    };
+    with_header(response, "etag", shown)
 }
 
 fn raw(socket: &WebSocket) -> &JsSocket {

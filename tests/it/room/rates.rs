@@ -1,6 +1,7 @@
 //! How much a user may send, and how many streams a user may have.
 
 use roomkeep::access::pass::Pass;
+use roomkeep::access::rates::{MESSAGE_PART, RateKey};
 use roomkeep::protocol::refusal::{CloseCode, Code};
 use roomkeep::room::admission::STREAMS;
 use roomkeep::room::settings::Settings;
@@ -9,6 +10,10 @@ use serde_json::Value;
 use super::access::{close_of, codes, guarded};
 use super::*;
 use crate::world::Site;
+
+fn user(name: &str) -> RateKey {
+    RateKey::User(name.to_owned())
+}
 
 /// A site where a user may send 10 messages a second and 20 at once.
 fn slow() -> Site {
@@ -36,7 +41,7 @@ fn x1_a_user_may_send_so_many_messages_on_all_connections_together() {
     assert_eq!((&answer["code"], &answer["id"], &answer["retry"]), (&"limit_rate".into(), &"i".into(), &true.into()));
     site.say("ann2", &say::set("ann", "f", "\"nor this\""));
     assert_eq!(codes(&site.take("ann2")), [""; 0], "it is said once a second");
-    assert_eq!(site.driver.check_rate("ann", 0, site.now).unwrap_err().code, Code::LimitRate);
+    assert_eq!(site.driver.check_rate(&user("ann"), 0, site.now).unwrap_err().code, Code::LimitRate);
     assert_eq!(site.enter("ann3", say::pass("ann", "editor")).unwrap_err().code, Code::LimitRate);
     assert_eq!(site.sync("bob")["selections"]["f"]["value"], 17);
     site.pass(99);
@@ -112,7 +117,7 @@ fn x1_a_long_message_counts_for_what_it_is_long_and_a_flood_is_not_borne_for_ten
 fn x1_the_room_says_who_is_past_the_rate_although_http_was_told_so_first() {
     let mut site = slow();
     site.enter("ann", say::pass("ann", "editor")).unwrap();
-    while site.driver.check_rate("ann", 0, site.now).is_ok() {}
+    while site.driver.check_rate(&user("ann"), 0, site.now).is_ok() {}
     assert_eq!(codes(&[site.ask("ann", &say::sync())]), ["limit_rate"]);
 }
 
@@ -134,4 +139,20 @@ fn h4_and_x1_a_user_has_so_many_streams_of_a_room_at_a_time() {
     assert_eq!(site.enter("more", stream("ann")).unwrap_err().code, Code::LimitConnections);
     site.leave("ann0");
     site.enter("more", stream("ann")).unwrap();
+}
+
+#[test]
+fn x4_requests_without_a_token_count_for_the_network_that_they_come_from() {
+    let mut site = slow();
+    let network = |name: &str| RateKey::Network(name.to_owned());
+    for _ in 0..20 {
+        site.driver.check_rate(&network("203.0.113.9"), 0, site.now).unwrap();
+    }
+    assert_eq!(site.driver.check_rate(&network("203.0.113.9"), 0, site.now).unwrap_err().code, Code::LimitRate);
+    assert!(site.driver.check_rate(&network("203.0.113.10"), 0, site.now).is_ok());
+    assert!(site.driver.check_rate(&user("203.0.113.9"), 0, site.now).is_ok(), "a user may have any name");
+    site.pass(100);
+    assert!(site.driver.check_rate(&network("203.0.113.9"), 0, site.now).is_ok());
+    site.driver.check_rate(&network("203.0.113.11"), 20 * MESSAGE_PART, site.now).unwrap();
+    assert!(site.driver.check_rate(&network("203.0.113.11"), 0, site.now).is_err(), "a long body counts as often");
 }

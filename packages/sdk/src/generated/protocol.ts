@@ -220,6 +220,15 @@ export type ParticipantChange = {
 	participant: ParticipantRecord;
 };
 
+/** A participant was taken off the record (J10). */
+export type ParticipantRemovedChange = {
+	kind: "participant_removed";
+	/** Who. */
+	userId: string;
+	/** The version that this change made. */
+	version: number;
+};
+
 /** A permission request was made or settled. */
 export type RequestChange = {
 	kind: "request";
@@ -241,7 +250,7 @@ export type GrantChange = {
 };
 
 /** The state of something after its last change (Y5). */
-export type Change = FieldChange | ParticipantChange | RequestChange | GrantChange;
+export type Change = FieldChange | ParticipantChange | ParticipantRemovedChange | RequestChange | GrantChange;
 
 /** Someone joined, or has a new name (J1). */
 export type UserJoinedFrame = {
@@ -271,6 +280,15 @@ export type UserReadyFrame = {
 	userId: string;
 	/** The new flag. */
 	isReady: boolean;
+	/** The version that this change made. */
+	version: number;
+};
+
+/** A participant who left was taken off the record (J10). */
+export type ParticipantRemovedFrame = {
+	type: "participant_removed";
+	/** Who. */
+	userId: string;
 	/** The version that this change made. */
 	version: number;
 };
@@ -500,6 +518,7 @@ export type ServerFrame =
 	| UserJoinedFrame
 	| UserLeftFrame
 	| UserReadyFrame
+	| ParticipantRemovedFrame
 	| FieldSelectedFrame
 	| FieldClearedFrame
 	| PermissionRequestFrame
@@ -749,6 +768,17 @@ export type KickMessage = {
 	seq?: number;
 };
 
+/** Takes a participant who left off the record (J10). */
+export type ParticipantRemovedMessage = {
+	type: "participant_removed";
+	/** The participant. */
+	userId: string;
+	/** A name for the answer (F3). */
+	id?: MessageId;
+	/** The message's place in the client's outbox (E1). */
+	seq?: number;
+};
+
 /** What a client sends. Any other `type` is a page's own message: it is passed on to others as it is (P2). */
 export type ClientFrame =
 	| HelloMessage
@@ -764,7 +794,8 @@ export type ClientFrame =
 	| PermissionResponseMessage
 	| PermissionCancelledMessage
 	| PermissionRevokedMessage
-	| KickMessage;
+	| KickMessage
+	| ParticipantRemovedMessage;
 
 /** The body of `GET /changes`, if what changed is still known; otherwise the reply is that of `GET /state` (H2). */
 export type ChangesPage = {
@@ -790,6 +821,64 @@ export type FieldWritten = {
 	version: number;
 	/** The stored selection, or null when the field is not set. */
 	selection: StoredSelection | null;
+	/** Present, and true, if this was answered before. */
+	duplicate?: boolean;
+};
+
+/** What a field is set to in `PATCH …/state`. */
+export type PatchSelection = {
+	/** The field. */
+	field: string;
+	/** Its new value. */
+	value: Json;
+	/** Who chose it, unless it is the one beside the changes. */
+	userId?: string;
+	/** The client's own time. It decides nothing. */
+	timestamp?: number | null;
+	[key: string]: Json | undefined;
+};
+
+/** Sets a field (S2). */
+export type FieldSelectedInPatch = {
+	type: "field_selected";
+	/** What it is set to. */
+	selection: PatchSelection;
+	/** The field's version that the writer last saw before the batch (S4). */
+	baseVersion?: number;
+};
+
+/** Clears a field (S5). */
+export type FieldClearedInPatch = {
+	type: "field_cleared";
+	/** The field. */
+	field: string;
+	/** Who clears it, unless it is the one beside the changes. */
+	userId?: string;
+	/** The field's version that the writer last saw before the batch (S4). */
+	baseVersion?: number;
+};
+
+/** A change in `PATCH …/state`: that of a batch, whose author may be named beside it. */
+export type PatchChange = FieldSelectedInPatch | FieldClearedInPatch;
+
+/** The body of `PATCH …/state` (H7). */
+export type StatePatch = {
+	/** Up to 100, all by one user. */
+	changes: PatchChange[];
+	/** Who makes the changes that name nobody. */
+	userId?: string;
+	/** Whose outbox this is from (E1). */
+	clientId?: string;
+	/** The place in it. Not without `clientId`. */
+	seq?: number;
+};
+
+/** The response body to several fields written over HTTP (H7). */
+export type FieldsWritten = {
+	/** The version that the last change made, or the room's when nothing changed. */
+	version: number;
+	/** For each field that was named, the stored selection, or null when the field is not set. */
+	selections: { [key: string]: StoredSelection | null };
 	/** Present, and true, if this was answered before. */
 	duplicate?: boolean;
 };
@@ -867,6 +956,8 @@ export type RefusalCode =
 	| "identity_mismatch"
 	/** The user has never joined this room (J3). */
 	| "not_joined"
+	/** The participant is online, and stays on record (J10). */
+	| "participant_online"
 	/** The token was revoked (A8). */
 	| "revoked"
 	/** There is no such permission request (Q2, Q3). */
@@ -879,7 +970,7 @@ export type RefusalCode =
 	| "seq_reused"
 	/** The outcome of the number is no longer recorded (E4). */
 	| "outcome_forgotten"
-	/** The field does not hold what `If-Match` or `If-None-Match` requires (H3). */
+	/** The field or the room is not as `If-Match` or `If-None-Match` requires (H3, H7). */
 	| "precondition_failed"
 	/** The `Idempotency-Key` was used for a different request (H3). */
 	| "idempotency_key_reused"
@@ -928,6 +1019,8 @@ export type OtherCode =
 	| "unknown_party"
 	/** Nothing is served there (H5). */
 	| "not_found"
+	/** The field is not set (H8). */
+	| "field_not_set"
 	/** The address takes other methods. */
 	| "method_not_allowed"
 	/** The address takes WebSockets. */

@@ -1,9 +1,11 @@
 //! What messages do to people (J1 to J7). On an error nothing has changed.
 
+use crate::access::roles;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames::ServerMessage;
-use crate::protocol::frames::people::{Join, UserJoined, UserReady};
+use crate::protocol::frames::people::{Join, ParticipantRemoved, UserJoined, UserReady};
 use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::role::Role;
 use crate::room::connections::session::{Identity, Session};
 use crate::room::state::State;
 use crate::room::table::Record;
@@ -68,6 +70,40 @@ pub fn join_again(state: &mut State, from: ConnectionId, user_id: String) {
     let (user_name, profile) = (known.name.clone(), known.profile.clone());
     // A connection of another user stays that user's.
     let _ = join(state, from, Join { user_id, user_name, profile });
+}
+
+/// A participant who left is taken off the record (J10), by itself or by a moderator. Returns the version to acknowledge it
+/// with.
+///
+/// # Errors
+/// The participant is online, or the user may not do this.
+pub fn remove(
+    state: &mut State,
+    from: Option<ConnectionId>,
+    (by, role): (Option<&str>, Role),
+    user_id: &str,
+) -> Result<u64, Refusal> {
+    if by != Some(user_id) {
+        roles::check(role, roles::TO_REMOVE)?;
+    }
+    if state.records.people.get(user_id).is_none() {
+        return Ok(state.version);
+    }
+    if state.sessions.is_online(user_id) {
+        let message = "The participant is online. Wait until it has left, or `kick` it first.";
+        return Err(Refusal::new(Code::ParticipantOnline, message));
+    }
+    let version = state.next_version();
+    state.records.people.remove(&user_id.to_owned());
+    // No record has this version, so whoever has less gets the full state.
+    state.life.raise_floor(version);
+    if state.sessions.greeted() > 0 {
+        state.outbox.removed.push((user_id.to_owned(), version));
+    }
+    let frame = || ServerMessage::ParticipantRemoved(ParticipantRemoved { user_id, version }).encode();
+    let text = state.is_heard_by_plain(from).then(frame);
+    state.tell_plain(from, text);
+    Ok(version)
 }
 
 /// The participant who must give way so that this user can be recorded.
