@@ -1,7 +1,7 @@
 // What a page calls: checks its input, makes changes of it, and reports what comes of them.
 
 import type { Emitter } from "./emitter.ts";
-import { Engine } from "./engine.ts";
+import { askForSync, Engine } from "./engine.ts";
 import type { BatchChange } from "./generated/protocol.ts";
 import { copied, named } from "./input.ts";
 import * as box from "./outbox.ts";
@@ -53,6 +53,7 @@ export class RoomClient {
 
 	/** Ends the connection. What is pending is kept, and sent once there is a connection again. */
 	close(): void {
+		this.#engine.sendLast(false);
 		this.#engine.close("closed");
 	}
 
@@ -458,15 +459,5 @@ export class RoomClient {
 		this.#engine.show();
 		await stored;
 		return isTaken;
-	}
-}
-
-/** Makes the service worker send what is pending if the page is closed first. */
-function askForSync(): void {
-	try {
-		const ready: Promise<any> | undefined = globalThis.navigator?.serviceWorker?.ready;
-		ready?.then(({ sync }) => sync?.register("roomkeep")).catch(() => {});
-	} catch {
-		// A page in a sandbox may not even look.
 	}
 }

@@ -241,7 +241,7 @@ export const number =
 		const entries = outbox.entries.map((entry) => {
 			if (!keys.includes(entry.key) || entry.seq !== undefined || entry.conflict) return entry;
 			lastSeq += 1;
-			return changed(entry, { seq: lastSeq, due: undefined, since: undefined, held: undefined });
+			return changed(entry, { seq: lastSeq, due: undefined, since: undefined });
 		});
 		return { ...outbox, entries, lastSeq };
 	};
@@ -327,8 +327,9 @@ export function judge(entry: Entry, field: string, current: StoredSelection | nu
 }
 
 /**
- * Holds an entry until its user has decided, replacing whatever else was chosen for the field and not sent. What was held
- * before and has nothing to do with it stays: its user saw what the room had, and went on from there.
+ * Holds an entry until its user has decided, replacing whatever else was chosen for the field and not sent. What has nothing
+ * to do with it stays: what was held before its user saw what the room had and went on from there, and what decides on
+ * another one.
  */
 export const hold =
 	(key: string, conflict: NonNullable<Entry["conflict"]>): Step =>
@@ -336,13 +337,15 @@ export const hold =
 		const { field } = conflict;
 		const own = outbox.entries.find((entry) => entry.key === key);
 		const change = own && changeOf(own.message, field);
-		const isApart = ({ conflict: earlier, message }: Entry) =>
-			earlier && change && earlier.version <= change.baseVersion && !holds(change, changeOf(message, field));
+		const isApart = ({ conflict: earlier, held, message }: Entry) => {
+			if (!earlier || !own || !change) return !!held && held.key !== key;
+			return (own.held || earlier.version <= change.baseVersion) && !holds(change, changeOf(message, field));
+		};
 		const rivals = outbox.entries.filter((entry) => entry.key !== key && isRival(entry, field) && !isApart(entry));
 		const held = (entry: Entry) => {
 			const chosen = rivals.filter(({ conflict }) => !conflict).flatMap((rival) => fieldMessages(rival.message));
 			const message = chosen.reduce<Message>((message, one) => withField(message, field, one), entry.message);
-			return changed(entry, { message, conflict, seq: undefined, due: undefined });
+			return changed(entry, { message, conflict, seq: undefined, due: undefined, held: undefined });
 		};
 		return replace(key, held)(remove(rivals.map((entry) => entry.key))(outbox));
 	};
