@@ -92,7 +92,7 @@ describe("the order form", () => {
 			price: 12.5,
 			deliveryDate: "2026-12-24",
 			express: true,
-			extras: { lights: true, lock: true, mudguards: false },
+			extras: ["lights", "lock"],
 			payment: "Card",
 			notes: "Ring twice 🔔\nat the back",
 		});

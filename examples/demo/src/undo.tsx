@@ -2,13 +2,14 @@
 
 import { useCallback, useEffect } from "react";
 import type { Outcome } from "roomkeep";
-import { useRoom, useSnapshot } from "roomkeep/react";
+import { useUndo } from "roomkeep/react";
 import { useGuard, useSay } from "./news.tsx";
 
 export function UndoButtons() {
-	const canUndo = useSnapshot((snapshot) => snapshot.canUndo);
-	const canRedo = useSnapshot((snapshot) => snapshot.canRedo);
-	const { undo, redo } = useActions();
+	const { canUndo, canRedo, ...room } = useUndo();
+	const act = useAct();
+	const undo = useCallback(() => canUndo && act(room.undo(), "Undone."), [canUndo, act, room.undo]);
+	const redo = useCallback(() => canRedo && act(room.redo(), "Redone."), [canRedo, act, room.redo]);
 	useKeys(undo, redo);
 	// Not `disabled`, which would take the focus away from whoever presses one again and again.
 	return (
@@ -23,21 +24,17 @@ export function UndoButtons() {
 	);
 }
 
-function useActions() {
-	const client = useRoom();
+/** Tells what came of it. A conflict speaks for itself, and so does what was refused. */
+function useAct(): (change: Promise<Outcome>, word: string) => void {
 	const say = useSay();
 	const guard = useGuard();
-	const act = useCallback(
-		(change: Promise<Outcome>, word: string) => {
+	return useCallback(
+		(change, word) => {
 			guard(change);
-			// A conflict speaks for itself, and the guard of what was refused.
 			void change.then(({ outcome }) => outcome !== "conflict" && outcome !== "rejected" && say(word));
 		},
 		[guard, say],
 	);
-	const undo = useCallback(() => client.getSnapshot().canUndo && act(client.undo(), "Undone."), [client, act]);
-	const redo = useCallback(() => client.getSnapshot().canRedo && act(client.redo(), "Redone."), [client, act]);
-	return { undo, redo };
 }
 
 /** In a text these keys are the browser's own, which takes back what was typed there. Anywhere else they are the room's. */

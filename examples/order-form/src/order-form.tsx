@@ -1,11 +1,11 @@
 // The order: twelve fields, which several people fill in together and one of them submits.
 
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { Controller, type FieldPath, type RegisterOptions, useForm } from "react-hook-form";
 import type { Json } from "roomkeep";
-import { type FieldOptions, useField, useSnapshot, useStatus } from "roomkeep/react";
+import { type FieldOptions, useField, useSnapshot, useStatus, useTicks } from "roomkeep/react";
 import { Meanwhile } from "./meanwhile.tsx";
-import { COLOURS, EMPTY, EXTRAS, type Extra, type Order, PAYMENTS, PRODUCTS } from "./order.ts";
+import { COLOURS, EMPTY, EXTRAS, type Order, PAYMENTS, PRODUCTS } from "./order.ts";
 import { type Form, useFollowing, useRegistered } from "./shared.ts";
 
 export function OrderForm() {
@@ -127,27 +127,31 @@ function Colour({ form }: { form: Form }) {
 
 /** Ticks, each a field of its own: what one person ticks and another unticks at the same time are both done. */
 function Extras({ form }: { form: Form }) {
+	const ticks = useTicks("extras");
+	useFollowing(
+		form,
+		"extras",
+		useMemo(() => EXTRAS.filter(ticks.has), [ticks]),
+	);
 	return (
 		<fieldset className="field">
 			<legend>Extras</legend>
 			{EXTRAS.map((extra) => (
-				<ExtraTick key={extra} form={form} extra={extra} />
+				<div key={extra} className="tick">
+					<label>
+						<input {...ticks.checkbox(extra)} /> {extra}
+					</label>
+					<AboutTick extra={extra} />
+				</div>
 			))}
 		</fieldset>
 	);
 }
 
-function ExtraTick({ form, extra }: { form: Form; extra: Extra }) {
-	const field = useField<Json>(`extras.${extra}`);
-	useFollowing(form, `extras.${extra}`, field.value === true);
-	return (
-		<div className="tick">
-			<label>
-				<input {...field.checkbox} /> {extra}
-			</label>
-			<Meanwhile id={`${extra}-note`} label={extra} field={field} error={undefined} />
-		</div>
-	);
+/** Two people can be at odds about a tick as well. */
+function AboutTick({ extra }: { extra: string }) {
+	const field = useField<Json>(`extras/${extra}`);
+	return <Meanwhile id={`${extra}-note`} label={extra} field={field} error={undefined} />;
 }
 
 /** A control that is no input at all, with a `Controller`. */

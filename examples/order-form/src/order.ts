@@ -1,12 +1,9 @@
-// What an order has. Each member is a field of the room; those of `extras` are one each, so that ticks of several people
-// come together instead of replacing each other.
+// What an order has. Each member is a field of the room, but for `extras`: there each tick is one.
 
 export const PRODUCTS = ["Road bike", "Touring bike", "Cargo bike"];
 export const COLOURS = ["Red", "Green", "Black"];
 export const PAYMENTS = ["Invoice", "Card", "Cash"];
-export const EXTRAS = ["lights", "lock", "mudguards"] as const;
-
-export type Extra = (typeof EXTRAS)[number];
+export const EXTRAS = ["lights", "lock", "mudguards"];
 
 export interface Order {
 	customer: string;
@@ -18,7 +15,7 @@ export interface Order {
 	price: number | undefined;
 	deliveryDate: string;
 	express: boolean;
-	extras: Record<Extra, boolean>;
+	extras: string[];
 	payment: string;
 	notes: string;
 }
@@ -33,7 +30,7 @@ export const EMPTY: Order = {
 	price: undefined,
 	deliveryDate: "",
 	express: false,
-	extras: { lights: false, lock: false, mudguards: false },
+	extras: [],
 	payment: "",
 	notes: "",
 };
