@@ -2,13 +2,11 @@
 
 use crate::access::claims::Denial;
 use crate::access::pass::{Admission, Pass};
-use crate::access::rates::RateKey;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::refusal::{Code, Refusal};
 
 use super::connections::session::Session;
-use super::connections::sessions::Sessions;
 use super::gate::Gate;
 use super::state::State;
 
@@ -51,13 +49,6 @@ pub fn admit(state: &State, gate: &Gate, entry: &Admission, now: Millis) -> Resu
     }
     let limit = state.settings.limits.connections;
     if sessions.len() >= limit { full(limit, "connections") } else { Ok(()) }
-}
-
-/// The sender that a connection's messages count for. `None` for a connection that is not in the room.
-pub fn sender(sessions: &Sessions, connection: ConnectionId) -> Option<RateKey> {
-    let session = sessions.get(connection)?;
-    let user = session.identity.user().map(|user| RateKey::User(user.to_owned()));
-    Some(user.unwrap_or(RateKey::Connection(connection)))
 }
 
 /// Admits a connection.

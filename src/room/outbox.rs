@@ -7,6 +7,7 @@ use crate::protocol::connection::ConnectionId;
 use crate::protocol::tag::Tag;
 
 use super::audience::Audience;
+use super::comings::Comings;
 use super::connections::session::Session;
 use super::records::fields::conflict::Conflict;
 use super::turn::{Closing, Effect, Outgoing, PendingWriter, Written};
@@ -16,6 +17,8 @@ use super::turn::{Closing, Effect, Outgoing, PendingWriter, Written};
 pub struct Outbox {
     /// Frames, in the order in which they go out.
     pub frames: Vec<Outgoing>,
+    /// Comings and goings in this segment, as far as greeted clients have to be told (J9).
+    pub comings: Comings,
     /// Replies to greeted clients, which follow the `changes` that cover them (Y6).
     pub replies: Vec<StagedReply>,
     /// For each such client, the last number that was done and gets no ack of its own: its `seq` and version (E3).
@@ -37,6 +40,8 @@ pub struct Outbox {
     pub effects: Vec<Effect>,
     /// The response to a write over HTTP.
     pub written: Option<Written>,
+    /// The bytes of answers to readers that were made in this event.
+    pub answered: usize,
     /// Whether all of this goes out in this event: something reads or is relayed, and flushes what came before it (F6).
     pub flush_now: bool,
 }

@@ -5,6 +5,8 @@
 //! made when a *segment* closes: whatever must not overtake a change closes the segment first (F6), and the replies to
 //! the changes in it follow it directly (Y6).
 
+use std::collections::BTreeMap;
+
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames;
@@ -13,6 +15,7 @@ use crate::protocol::frames::{ChangeView, ChangesView, ServerMessage};
 use crate::protocol::refusal::{Code, Refusal};
 
 use super::audience::Audience;
+use super::comings::{self, Coming, Comings};
 use super::connections::session::Identity;
 use super::connections::sessions::Sessions;
 use super::life::Life;
@@ -149,9 +152,48 @@ impl State {
         self.outbox.frames.push(Outgoing::new(Audience::Others(Some(from)), text));
     }
 
+    /// Tells all others that somebody came or went. The frame goes to plain clients by itself; greeted ones get it with
+    /// what else happens in this segment, if anything does (J9).
+    pub fn tell_coming(&mut self, from: ConnectionId, user: &str, coming: Coming, text: String) {
+        let when = match coming {
+            Coming::Joined => When::Committed,
+            // Who has left has left.
+            Coming::Left(_) => When::Always,
+        };
+        if self.sessions.greeted() == 0 {
+            self.outbox.frames.push(Outgoing { audience: Audience::Others(Some(from)), text, when });
+            return;
+        }
+        let mut users = match std::mem::take(&mut self.outbox.comings) {
+            Comings::Nothing => {
+                self.close_segment();
+                let (frame, user) = (self.outbox.frames.len(), user.to_owned());
+                self.outbox.frames.push(Outgoing { audience: Audience::Others(Some(from)), text, when });
+                self.outbox.comings = Comings::One { frame, from, user, coming };
+                return;
+            }
+            Comings::One { frame, from, user, coming } => {
+                // From now on only plain clients are told of the first by itself.
+                if let Some(frame) = self.outbox.frames.get_mut(frame) {
+                    frame.audience = Audience::Plain { but: Some(from) };
+                }
+                let mut users = BTreeMap::new();
+                comings::add(&mut users, user, coming);
+                users
+            }
+            Comings::Several(users) => users,
+        };
+        comings::add(&mut users, user.to_owned(), coming);
+        self.outbox.comings = Comings::Several(users);
+        if self.is_heard_by_plain(Some(from)) {
+            self.outbox.frames.push(Outgoing { audience: Audience::Plain { but: Some(from) }, text, when });
+        }
+    }
+
     /// Replies to a reader, after everything that came before.
     pub fn tell(&mut self, to: ConnectionId, text: String) {
         self.close_segment();
+        self.outbox.answered += text.len();
         self.outbox.frames.push(Outgoing::new(Audience::One(to), text));
         self.outbox.flush_now = true;
     }
@@ -172,6 +214,12 @@ impl State {
         if self.version > from && self.sessions.greeted() > 0 {
             let text = self.live_changes(from, &removed);
             self.outbox.frames.push(Outgoing::new(Audience::Greeted, text));
+        }
+        if let Comings::Several(users) = std::mem::take(&mut self.outbox.comings) {
+            let (text, if_lost) = comings::frames(&users, &self.records.people);
+            self.outbox.frames.push(Outgoing::new(Audience::Greeted, text));
+            let fallback = |text| Outgoing { audience: Audience::Greeted, text, when: When::CommitFailed };
+            self.outbox.frames.extend(if_lost.map(fallback));
         }
         for reply in std::mem::take(&mut self.outbox.replies) {
             match reply {

@@ -7,6 +7,7 @@ mod contract;
 mod model;
 mod nulls;
 mod over_http;
+mod prices;
 mod requests;
 mod room;
 mod say;

@@ -2,6 +2,7 @@
 
 mod access;
 mod clients;
+mod comings;
 mod frames;
 mod limits;
 mod people;

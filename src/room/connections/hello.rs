@@ -81,6 +81,7 @@ fn greet(state: &mut State, from: ConnectionId, hello: Hello) {
     for older in state.sessions.of_client(&client_id) {
         close(state, older, CloseCode::Replaced);
     }
+    state.close_segment();
     let leavings = state.outbox.frames.len();
     state.sessions.greet(from, client_id);
     state.outbox.attach.insert(from);

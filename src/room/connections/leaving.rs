@@ -4,10 +4,10 @@ use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames::ServerMessage;
 use crate::protocol::frames::people::UserLeft;
 use crate::protocol::refusal::CloseCode;
-use crate::room::audience::Audience;
+use crate::room::comings::Coming;
 use crate::room::records::people::record::Participant;
 use crate::room::state::State;
-use crate::room::turn::{Closing, Outgoing};
+use crate::room::turn::Closing;
 
 use super::session::Session;
 
@@ -26,8 +26,7 @@ pub fn leave(state: &mut State, connection: ConnectionId) {
     let participant = Participant { last_seen: known.last_seen.max(session.heard), ..known.clone() };
     if session.identity.joined().is_some() && !state.sessions.is_online(user) {
         let text = ServerMessage::UserLeft(UserLeft { user_id: user, last_seen: participant.last_seen }).encode();
-        state.close_segment();
-        state.outbox.frames.push(Outgoing::in_any_case(Audience::Others(Some(connection)), text));
+        state.tell_coming(connection, user, Coming::Left(participant.last_seen), text);
     }
     state.records.people.put(user.to_owned(), participant);
 }

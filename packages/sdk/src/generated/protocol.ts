@@ -70,6 +70,8 @@ export type Limits = {
 	participants: number;
 	/** Pending permission requests. `LIMIT_REQUESTS`. */
 	requests: number;
+	/** Permissions in force. `LIMIT_PERMISSIONS`. */
+	permissions: number;
 	/** Longest detail of a permission request and longest reason in a response, in bytes. */
 	detailBytes: number;
 	/** Settled permission requests and ended permissions that are still reported; beyond this the oldest is forgotten. */
@@ -78,6 +80,16 @@ export type Limits = {
 	messagesPerSecond: number;
 	/** Messages from one user in a burst, after a pause. `LIMIT_MESSAGES_BURST`. */
 	messagesBurst: number;
+	/**
+	 * Writes a second that one user makes, sustained: rows, alarms and requests over HTTP.
+	 * `LIMIT_WRITES_PER_SECOND`; as many as messages when unset.
+	 */
+	writesPerSecond: number;
+	/**
+	 * Writes that one user makes in a burst, after a pause. `LIMIT_WRITES_BURST`; five times as many as messages when
+	 * unset.
+	 */
+	writesBurst: number;
 	/** Clients whose numbers are known; the one that has been away longest is forgotten. */
 	clients: number;
 	/** Outcomes kept for each client, so that a message may be sent again (E4). */
@@ -86,7 +98,7 @@ export type Limits = {
 	idempotencyKeys: number;
 	/** Tombstones; beyond this the oldest is forgotten. */
 	tombstones: number;
-	/** Everything that a room keeps, in bytes of text. `LIMIT_ROOM_BYTES`. */
+	/** Everything that a room keeps, in bytes: its text, and a fixed charge for each row. `LIMIT_ROOM_BYTES`. */
 	roomBytes: number;
 	/** Open connections. `LIMIT_CONNECTIONS`. */
 	connections: number;
@@ -271,6 +283,15 @@ export type UserLeftFrame = {
 	userId: string;
 	/** When the server last heard from the user. */
 	lastSeen: number;
+};
+
+/** Several people came and went (J9). */
+export type PeopleFrame = {
+	type: "people";
+	/** Those who joined, or have a new name. */
+	joined: UserJoined[];
+	/** Those whose last connection is gone. */
+	left: UserLeft[];
 };
 
 /** A participant is ready, or no longer is (J7). */
@@ -506,6 +527,8 @@ export type ErrorFrame = {
 	retry?: boolean;
 	/** With the code `out_of_order`: the next `seq`. */
 	expected?: number;
+	/** With the code `limit_rate`: after how many milliseconds to send the same message again. */
+	retryAfterMs?: number;
 	/** Present, and true, if this was answered before. */
 	duplicate?: boolean;
 };
@@ -517,6 +540,7 @@ export type ErrorFrame = {
 export type ServerFrame =
 	| UserJoinedFrame
 	| UserLeftFrame
+	| PeopleFrame
 	| UserReadyFrame
 	| ParticipantRemovedFrame
 	| FieldSelectedFrame
@@ -990,6 +1014,8 @@ export type RefusalCode =
 	| "limit_detail"
 	/** The room has reached its limit of open permission requests. */
 	| "limit_requests"
+	/** The room has reached its limit of permissions in force. */
+	| "limit_permissions"
 	/** The rate limit is exceeded. */
 	| "limit_rate"
 	/** The room has reached its limit of idempotency keys. */
@@ -1070,3 +1096,22 @@ export type CloseCode =
 	| 4500
 	/** `slow_reader`: Reads too slowly. Retry. */
 	| 4508;
+
+/** The body of the `user_joined` that others get (J1). */
+export type UserJoined = {
+	/** Who. */
+	userId: string;
+	/** The name, for people. */
+	userName: string;
+	/** When the user first joined in this life of the room. */
+	joinedAt: number;
+	[key: string]: Json;
+};
+
+/** The body of `user_left` (J4). */
+export type UserLeft = {
+	/** Who. */
+	userId: string;
+	/** When the server last heard from the user. */
+	lastSeen: number;
+};

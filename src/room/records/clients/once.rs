@@ -24,7 +24,7 @@ pub fn once(
     if let Some(outcome) = outcome_of(&result) {
         let State { settings, records, sessions, clock, .. } = state;
         let (recorded, limits) = (RecordedOutcome { content_mark: number.content_mark, outcome }, &settings.limits);
-        let is_new = records.clients.record(client_id, author, &recorded, limits.outcomes, *clock);
+        let is_new = records.clients.record(client_id, author, &recorded, limits, *clock);
         if is_new && records.clients.len() > limits.clients {
             let mut here = sessions.clients();
             here.insert(client_id);

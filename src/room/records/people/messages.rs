@@ -6,6 +6,7 @@ use crate::protocol::frames::ServerMessage;
 use crate::protocol::frames::people::{Join, ParticipantRemoved, UserJoined, UserReady};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::role::Role;
+use crate::room::comings::Coming;
 use crate::room::connections::session::{Identity, Session};
 use crate::room::state::State;
 use crate::room::table::Record;
@@ -57,10 +58,10 @@ pub fn join(state: &mut State, from: ConnectionId, join: Join) -> Result<u64, Re
         state.records.people.put(join.user_id.clone(), participant);
     }
     state.version = version;
-    state.identify(from, Identity::Joined(join.user_id));
     if let Some(text) = announced {
-        state.tell_others(from, text);
+        state.tell_coming(from, &join.user_id, Coming::Joined, text);
     }
+    state.identify(from, Identity::Joined(join.user_id));
     Ok(version)
 }
 

@@ -5,8 +5,9 @@ use crate::protocol::frames::ChangeView;
 use crate::protocol::frames::people::{ParticipantChanged, RecordView};
 use crate::protocol::json::Extra;
 use crate::protocol::json::encode;
+use crate::protocol::limits::Limits;
 use crate::room::connections::sessions::Sessions;
-use crate::room::table::{Record, Table};
+use crate::room::table::{ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// A participant on record.
@@ -31,6 +32,7 @@ impl Record for Participant {
     type Index = ();
     const TABLE: &'static TableSql =
         &table!("participant", ["user_id"], ["name", "is_ready", "joined_at", "last_seen", "version", "profile"]);
+    const CHARGE: usize = ROW_CHARGE;
     const CREATION: Creation = Creation {
         schema: 1,
         create: "CREATE TABLE participant (user_id TEXT PRIMARY KEY, name TEXT NOT NULL, is_ready INTEGER NOT NULL, \
@@ -67,7 +69,11 @@ impl Record for Participant {
         Ok((user, participant))
     }
 
-    fn bytes(user: &String, participant: &Self) -> usize {
+    fn most(limits: &Limits) -> usize {
+        limits.participants
+    }
+
+    fn text_bytes(user: &String, participant: &Self) -> usize {
         let profile = participant.profile.iter().map(|(key, value)| key.len() + value.text().len()).sum::<usize>();
         user.len() + participant.name.len() + profile
     }
