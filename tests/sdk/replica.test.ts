@@ -211,6 +211,18 @@ test("J1 Y5 somebody new is told of by coming and by a change, in either order",
 	assert.equal(absent?.online, false, "a change of somebody does not say that they are here");
 });
 
+test("J10 who is taken off the record is no longer known, and is new when coming back", () => {
+	const participant = { id: "bob", name: "Bob", isReady: true, joinedAt: 5 };
+	const came = changes(1, 2, [{ kind: "participant", version: 2, participant }]);
+	const removed = (version: number, userId: string) =>
+		changes(version - 1, version, [{ kind: "participant_removed", version, userId }]);
+	assert.equal(hearing(state(1), came, removed(3, "bob")).participants.size, 0);
+	const joined = { type: "user_joined", userId: "bob", userName: "Bob", joinedAt: 9 };
+	const replica = hearing(state(1), came, removed(3, "bob"), removed(4, "nobody"), joined);
+	const { isReady, joinedAt } = replica.participants.get("bob") ?? {};
+	assert.deepEqual([replica.version, isReady, joinedAt], [4, false, 9]);
+});
+
 test("P1 presence is what is new, and null is gone", () => {
 	const seen = (connectionId: string, data: unknown): any => ({ connectionId, userId: "ann", data });
 	const replica = hearing(state(1, [], { presence: [seen("a", 1), seen("b", 2)] }));
