@@ -19,7 +19,7 @@ const isLeft: api.Outcome = { outcome: "withdrawn" };
 
 /** What `transaction` collects. */
 export interface Transaction {
-	select(field: string, value: api.Next, options?: api.Based): unknown;
+	select<T>(field: string, value: api.Next<T>, options?: api.Based): unknown;
 	clear(field: string, options?: api.Based): unknown;
 }
 
@@ -29,11 +29,15 @@ export interface Transaction {
 export class RoomClient {
 	/** The user that this client acts for. */
 	readonly user: api.User;
+	/** The field that `setFocus` was called with. */
+	readonly focus: string | undefined;
+	/** Vue takes it as it is, and nothing in it is its to observe. */
+	readonly __v_skip = true;
 	readonly #engine: Engine;
 	readonly #fields = new Map<string, api.Field>();
 	#gathered: box.FieldMessage[] | undefined;
-	#presence: api.Json = null;
-	#focus: string | undefined;
+	/** The parts of the presence, by owner. */
+	readonly #presence = new Map<unknown, api.Json>();
 	#turning: Promise<api.Outcome> | undefined;
 
 	/** Only checks the options; nothing starts yet. */
@@ -112,9 +116,9 @@ export class RoomClient {
 	 * Sets a field, to a value or to what a function makes of the one that is shown. It is shown at once; the promise tells
 	 * what came of it, however many connections that takes.
 	 */
-	select(field: string, value: api.Next, options: api.SelectOptions = {}): Promise<api.Outcome> {
+	select<T>(field: string, value: api.Next<T>, options: api.SelectOptions = {}): Promise<api.Outcome> {
 		const isDerived = typeof value === "function";
-		const next = isDerived ? value(this.#shown(named(field))) : value;
+		const next = (isDerived ? value(this.#shown(named(field))) : value) as api.Json;
 		const selection = { field: named(field), value: copied(next), userId: this.user.id, timestamp: Date.now() };
 		return this.#field({ type: "field_selected", selection }, options, isDerived);
 	}
@@ -149,10 +153,17 @@ export class RoomClient {
 	/**
 	 * Tells others what the user is looking at: any JSON up to 4 KiB, null for nothing. Not stored, and gone with the
 	 * connection.
+	 * @param owner Whose part of it this is. Objects of several owners are told as one, with the members of all; anything
+	 * else stands alone.
 	 */
-	setPresence(data: api.Json): void {
-		this.#presence = copied(data);
-		this.#tellPresence();
+	setPresence<T>(data: api.Json | api.Given<T>, owner: unknown = undefined): void {
+		const part = copied(data as api.Json);
+		// What is set last comes last, where it counts.
+		if (!this.#presence.delete(owner) && part === null) return;
+		if (part !== null) this.#presence.set(owner, part);
+		const parts = [...this.#presence.values()];
+		const alone = parts.findLast((one) => typeof one !== "object" || Array.isArray(one));
+		this.#engine.setPresence(alone ?? (parts[0] ? Object.assign({}, ...parts) : null));
 	}
 
 	/**
@@ -160,20 +171,9 @@ export class RoomClient {
 	 * object. Undefined: in none.
 	 */
 	setFocus(field: string | undefined): void {
-		if (this.#focus === field) return;
-		this.#focus = field;
-		this.#tellPresence();
-	}
-
-	/** The field that `setFocus` was called with. */
-	get focus(): string | undefined {
-		return this.#focus;
-	}
-
-	#tellPresence(): void {
-		const data = this.#presence;
-		const isOpen = data === null || (typeof data === "object" && !Array.isArray(data));
-		this.#engine.setPresence(isOpen && this.#focus !== undefined ? { ...data, field: this.#focus } : data);
+		if (this.focus === field) return;
+		(this as { focus: string | undefined }).focus = field;
+		this.setPresence(field === undefined ? null : { field }, this.#presence);
 	}
 
 	/**
@@ -181,12 +181,15 @@ export class RoomClient {
 	 * `requests`.
 	 * @param options `ttlMs`: how long the request stays open; 5 minutes by default.
 	 */
-	request(
+	request<T>(
 		action: string,
-		detail?: api.Json,
+		detail?: api.Json | api.Given<T>,
 		{ ttlMs, ...options }: api.ChangeOptions & { ttlMs?: number } = {},
 	): Promise<api.Outcome> {
-		return this.#change({ type: "permission_request", requestId: box.randomId(), action, detail, ttlMs }, options);
+		return this.#change(
+			{ type: "permission_request", requestId: box.randomId(), action, detail: detail as api.Json, ttlMs },
+			options,
+		);
 	}
 
 	/** Responds to somebody's request. The scope is `once` by default. */
