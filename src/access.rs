@@ -7,3 +7,4 @@ pub mod pass;
 pub mod rates;
 pub mod revocations;
 pub mod roles;
+pub mod shares;

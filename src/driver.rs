@@ -8,6 +8,7 @@ pub mod contract;
 use crate::access::pass::Admission;
 use crate::access::rates::{RateDecision, RateKey, rate_limit_exceeded};
 use crate::access::revocations::Revocation;
+use crate::access::shares::Entry;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames;
@@ -48,6 +49,8 @@ pub trait Platform {
     /// When each socket last pinged, for those that ever did. Called only after [`Platform::attachments`] has said,
     /// since the room woke, which sockets there are.
     fn pings(&self) -> Vec<(ConnectionId, Millis)>;
+    /// When one socket last pinged, if it ever did.
+    fn ping(&self, connection: ConnectionId) -> Option<Millis>;
     /// Gives a socket something to remember.
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment);
     /// Sends a frame to every socket that [`Audience::includes`], by the standing of its attachment. A socket that
@@ -103,8 +106,8 @@ impl Driver {
     ///
     /// # Errors
     /// The room is full or cannot be read, the rate limit is exceeded, or the token has just been revoked.
-    pub fn admit(&mut self, platform: &mut impl Platform, entry: &Admission, now: Millis) -> Result<(), Refusal> {
-        if let Admission::Pass { user, .. } = entry {
+    pub fn admit(&mut self, platform: &mut impl Platform, entry: &Entry, now: Millis) -> Result<(), Refusal> {
+        if let Admission::Pass { user, .. } = &entry.admission {
             self.check_rate(user, 0, now)?;
         }
         self.wake(platform, now)?.admit(entry, now)
@@ -127,7 +130,7 @@ impl Driver {
         &mut self,
         platform: &mut impl Platform,
         connection: ConnectionId,
-        entry: Admission,
+        entry: Entry,
         alarm: Option<Millis>,
         now: Millis,
     ) {
@@ -217,11 +220,7 @@ impl Driver {
         if self.wake(platform, now).is_err() {
             return self.gate.forget(connection);
         }
-        let heard = if said_goodbye {
-            Some(now)
-        } else {
-            platform.pings().into_iter().find(|(of, _)| *of == connection).map(|(_, at)| at)
-        };
+        let heard = if said_goodbye { Some(now) } else { platform.ping(connection) };
         // A failed commit is logged. The others know that the user left; that is true in any case.
         let _ = self.event(platform, Event::Disconnected { connection, heard }, now);
         self.rest();

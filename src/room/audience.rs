@@ -19,6 +19,8 @@ pub enum Audience {
     },
     /// All greeted connections.
     Greeted,
+    /// All connections.
+    Everyone,
 }
 
 /// What a connection gets to see.
@@ -51,6 +53,7 @@ impl Audience {
             Self::Others(sender) => standing != Standing::Unauthenticated && sender != connection,
             Self::Plain { but } => standing == Standing::Plain && but != Some(connection),
             Self::Greeted => standing == Standing::Greeted,
+            Self::Everyone => standing != Standing::Unauthenticated,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::protocol::frames::{ChangesView, ServerMessage};
 use crate::protocol::refusal::{Code, Refusal};
 
 use super::audience::Audience;
-use super::connections::session::Identity;
+use super::connections::session::{Identity, Session};
 use super::connections::sessions::Sessions;
 use super::life::Life;
 use super::outbox::{Outbox, StagedReply};
@@ -87,7 +87,7 @@ impl State {
     /// # Errors
     /// This one belongs to another user.
     pub fn check_identity(&self, from: ConnectionId, user_id: &str) -> Result<(), Refusal> {
-        match self.sessions.get(from).and_then(|session| session.identity.user()) {
+        match self.sessions.get(from).and_then(|session| session.identity().user()) {
             Some(user) if user != user_id => Err(Refusal::new(
                 Code::IdentityMismatch,
                 "This connection belongs to another user. Open a separate connection for each user.",
@@ -116,20 +116,24 @@ impl State {
 
     /// The first write on a connection says whose it is (J3).
     pub fn bind(&mut self, from: ConnectionId, user_id: &str) {
-        if self.sessions.get(from).is_some_and(|session| session.identity == Identity::Unknown) {
+        if self.sessions.get(from).is_some_and(|session| *session.identity() == Identity::Unknown) {
             self.identify(from, Identity::Bound(user_id.to_owned()));
         }
     }
 
     /// A connection's user has become known.
     pub fn identify(&mut self, from: ConnectionId, identity: Identity) {
-        if let Some(session) = self.sessions.get_mut(from) {
+        let shows = |session: &Session| session.presence.is_some() && session.identity().user() != identity.user();
+        if self.sessions.get(from).is_some_and(shows) {
             // Whoever received the presence does not know yet whose it is.
-            if session.presence.is_some() && session.identity.user() != identity.user() {
-                self.outbox.presence.insert(from, None);
-            }
-            session.identity = identity;
+            self.outbox.presence.insert(from, None);
         }
+        self.sessions.identify(from, identity);
+    }
+
+    /// Whether a user is here as far as the others know.
+    pub fn is_here(&self, user: &str) -> bool {
+        self.sessions.is_online(user) || self.records.people.is_leaving(user)
     }
 
     /// Whether there is a plain client other than the author, which must hear each change on its own (S8).
@@ -171,9 +175,16 @@ impl State {
             let text = self.live_changes(from);
             self.outbox.frames.push(Outgoing::new(Audience::Greeted, text));
         }
+        self.records.told();
         for reply in std::mem::take(&mut self.outbox.replies) {
+            // Whoever is gone hears no more changes, so it gets no replies to them either.
+            if !self.sessions.is_open(reply.to()) {
+                continue;
+            }
             match reply {
-                StagedReply::Frame(frame) => self.outbox.frames.push(frame),
+                StagedReply::Frame { to, text, when } => {
+                    self.outbox.frames.push(Outgoing { audience: Audience::One(to), text, when });
+                }
                 StagedReply::Conflict { to, tag, conflict, is_duplicate, if_lost } => {
                     let text = conflict.frame(&self.records.fields, &tag, is_duplicate);
                     let audience = Audience::One(to);
@@ -191,7 +202,7 @@ impl State {
 
     /// What changed after `from`, none of which has been committed yet.
     fn live_changes(&self, from: u64) -> String {
-        let changes = self.records.changes(Scope::Dirty, from);
+        let changes = self.records.changes(Scope::Fresh, from);
         let (to, epoch) = (self.version, self.life.epoch());
         let view = ChangesView { from, to, epoch, changes, participants: None, presence: None, reset: None };
         ServerMessage::Changes(Box::new(view)).encode()

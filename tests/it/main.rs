@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod comings;
 mod contract;
 mod model;
 mod requests;
 mod room;
 mod say;
+mod shares;
 mod simulation;
 mod store;
 mod tidy;

@@ -15,6 +15,7 @@ use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
 use roomkeep::access::pass::{Admission, Credentials};
+use roomkeep::access::shares::Entry;
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::limits::Limits;
@@ -168,8 +169,8 @@ fn step(room: &mut Room, event: &str, outside: &mut Outside, now: Millis) {
     room.handle(Event::Frame { from: connection, text: Some(&text), pings }, now);
 }
 
-fn connect(room: &mut Room, connection: ConnectionId, entry: Admission, outside: &Outside, now: Millis) {
-    room.handle(Event::Connected { connection, entry, alarm: outside.alarm }, now);
+fn connect(room: &mut Room, connection: ConnectionId, entry: impl Into<Entry>, outside: &Outside, now: Millis) {
+    room.handle(Event::Connected { connection, entry: entry.into(), alarm: outside.alarm }, now);
 }
 
 fn tell(turn: &Turn, told: &mut String) {
@@ -208,6 +209,7 @@ fn tell(turn: &Turn, told: &mut String) {
             Audience::Plain { but: None } => "all plain".to_owned(),
             Audience::Plain { but: Some(sender) } => format!("all plain but {}", name(sender)),
             Audience::Greeted => "all greeted".to_owned(),
+            Audience::Everyone => "all".to_owned(),
         };
         let mut text = frame.text.clone();
         if let Some((before, limits)) = text.split_once(r#""limits":{"#) {

@@ -15,6 +15,7 @@ use worker::{
 use crate::access::claims::Claims;
 use crate::access::pass::Admission;
 use crate::access::revocations::Revocation;
+use crate::access::shares::{Entry, NetworkMark};
 use crate::driver::Driver;
 use crate::protocol::Millis;
 use crate::protocol::refusal::Refusal;
@@ -132,7 +133,8 @@ impl DurableObject for RoomObject {
             return problem(500, "internal", "The server failed while handling this.");
         };
         if path == "/connect" {
-            return self.enter(&request, entry).await;
+            let network = query.get("network").and_then(|network| NetworkMark::of(&network));
+            return self.enter(&request, Entry { admission: entry, network }).await;
         }
         let user = match entry {
             Admission::Pass { user, .. } => Some(user),
@@ -217,7 +219,7 @@ impl RoomObject {
         inner
     }
 
-    async fn enter(&self, request: &Request, entry: Admission) -> Result<Response> {
+    async fn enter(&self, request: &Request, entry: Entry) -> Result<Response> {
         let alarm = self.room().platform.storage().get_alarm()?;
         let alarm = JsFuture::from(alarm).await?.as_f64().map(|at| at as Millis);
         let pair = WebSocketPair::new()?;

@@ -1,6 +1,6 @@
 //! The room's memory and its storage, row by row, beside what the oracle says that they hold.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use roomkeep::room::records::Stored;
@@ -36,6 +36,8 @@ impl Witness {
                     let is_here = self.oracle.sessions.values().any(|s| s.client.as_ref() == Some(&id));
                     let has_just_come = self.greeting.as_ref() == Some(&id);
                     assert!(!is_here || has_just_come, "E4: {id} is forgotten while it is here");
+                    let may_go = self.is_long_unseen(&id) || self.has_most(&id);
+                    assert!(may_go, "E4: {id} goes, whose user has less than another");
                     self.forget(&id, is_stored, false);
                 }
                 Some(client) => {
@@ -51,6 +53,16 @@ impl Witness {
                 }
             }
         }
+    }
+
+    /// Whether nobody has more clients than the user of this one, or had before some of them went just now.
+    fn has_most(&self, id: &Rc<str>) -> bool {
+        let known = |of: &&Rc<str>| self.oracle.rows.clients[*of].last.is_some();
+        let mut shares = BTreeMap::<_, usize>::new();
+        for of in self.oracle.rows.clients.keys().filter(known) {
+            *shares.entry(self.oracle.rows.clients[of].owner).or_default() += 1;
+        }
+        shares.get(&self.oracle.rows.clients[id].owner) == shares.values().max()
     }
 
     fn forget(&mut self, id: &Rc<str>, is_stored: bool, its_name_too: bool) {

@@ -23,13 +23,17 @@ pub fn once(
     if state.records.keys.len() >= limit {
         state.records.keys.forget_old(state.clock);
     }
-    if state.records.keys.len() >= limit {
+    let is_full = state.records.keys.len() >= limit;
+    if is_full && !state.records.keys.is_behind(&of.0) {
         let message = format!("The room remembers {limit} idempotency keys, which is the limit. Try again tomorrow.");
         return Refusal::new(Code::LimitKeys, message).into();
     }
     let result = act(state);
     if let Some(outcome) = outcome_of(&result) {
         let recorded = RecordedOutcome { content_mark, outcome };
+        if is_full {
+            state.records.keys.make_way();
+        }
         state.records.keys.put(of, KeyedOutcome { at: state.clock, recorded });
     }
     result.into()
