@@ -11,7 +11,7 @@ import { packages } from "./setup.mjs";
 
 const ROLES = ["viewer", "editor", "moderator", "admin"];
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 };
-const ALGORITHMS = { oct: "HS256", RSA: "RS256", EC: "ES256" };
+const ALGORITHMS = { oct: "HS256", RSA: "RS256", EC: "ES256", OKP: "EdDSA" };
 const USAGE = "npm run token -- --user NAME --room 'PARTY/ROOM' [--role editor] [--name 'For people'] [--ttl 1h]";
 
 const wanted = wishes();

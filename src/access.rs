@@ -2,6 +2,7 @@
 //!
 //! Knows the wire, but no rooms. Every rule about who may do something is in [`roles`] and nowhere else.
 
+pub mod claim_rules;
 pub mod claims;
 pub mod pass;
 pub mod rates;

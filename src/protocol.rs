@@ -13,9 +13,11 @@ pub mod frames;
 pub mod json;
 pub mod limits;
 pub mod origin;
+pub mod precondition;
 mod reader;
 pub mod refusal;
 pub mod role;
+pub mod since;
 pub mod tag;
 #[cfg(test)]
 mod typescript;

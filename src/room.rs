@@ -127,9 +127,9 @@ impl Room {
                 self.gate.revocations.add(user, revocations, now);
                 self.begin(now);
                 close_of_user(&mut self.state, user, CloseCode::Revoked, |session| {
-                    session
-                        .pass()
-                        .is_some_and(|pass| revocations.iter().any(|revocation| revocation.is_of(&pass.token_id, now)))
+                    session.pass().is_some_and(|pass| {
+                        revocations.iter().any(|revocation| revocation.is_of(pass.token_id.as_deref(), now))
+                    })
                 });
                 self.state.outbox.flush_now = true;
             }

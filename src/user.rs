@@ -63,7 +63,7 @@ impl User {
     ///
     /// # Errors
     /// It was revoked.
-    pub fn check(&self, token_id: &str, now: Millis) -> Result<(), Denial> {
+    pub fn check(&self, token_id: Option<&str>, now: Millis) -> Result<(), Denial> {
         let is_revoked = self.revocations.iter().any(|revocation| revocation.is_of(token_id, now));
         if is_revoked { Err(Denial::Revoked) } else { Ok(()) }
     }

@@ -148,7 +148,7 @@ fn relayed(text: &str, kind: &str) {
 }
 
 fn joined(join: &Join, limits: &Limits) {
-    assert!(!join.user_id.is_empty() && join.user_id.len() <= limits.name_bytes, "X1");
+    assert!(!join.user_id.is_empty() && join.user_id.len() <= limits.name_bytes.max(255), "X1");
     assert!(!join.user_name.is_empty() && join.user_name.len() <= limits.user_name_bytes, "X1");
     let (user_id, user_name, profile) = (join.user_id.as_str(), join.user_name.as_str(), &join.profile);
     let told = ServerMessage::UserJoined(UserJoined { user_id, user_name, joined_at: 1, profile }).encode();
@@ -159,10 +159,11 @@ fn joined(join: &Join, limits: &Limits) {
 
 fn changed(change: &FieldChange, node: &Node<'_>, limits: &Limits) {
     for name in [change.field(), change.user_id()] {
-        assert!(!name.is_empty() && name.len() <= limits.name_bytes, "X1");
+        assert!(!name.is_empty() && name.len() <= limits.name_bytes.max(255), "X1");
     }
     let (kind, base) = (node.get("type").and_then(Node::string), node.get("baseVersion").and_then(Node::integer));
     assert_eq!(change.base_version(), base);
+    assert_eq!(change.is_exact(), node.get("exact").is_some_and(|node| node.raw == "true"));
     match change {
         FieldChange::Clear { .. } => assert_eq!(kind, Some("field_cleared")),
         FieldChange::Select(selection) => {

@@ -237,7 +237,7 @@ impl Session {
         let verb = if bytes.flag() { Verb::Put } else { Verb::Delete };
         let scene = self.scene(bytes.below(SLOTS));
         let (field, body, key) = grammar::write(bytes, &scene);
-        if let Ok(Written::Done(body)) = self.site.write(verb, field, &body, key) {
+        if let Ok(Written::Done { body, .. }) = self.site.write(verb, field, &body, key) {
             let body = json::read(&body).expect("H3: an answer is JSON");
             let version = body.root.get("version").and_then(json::Node::integer).expect("H3: a version");
             assert!(version <= self.durable().0.version, "S6: version {version} was shown and is not stored");

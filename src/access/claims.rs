@@ -10,10 +10,11 @@ use serde_json::value::RawValue;
 
 use crate::protocol::Millis;
 use crate::protocol::json;
-use crate::protocol::limits::Limits;
+use crate::protocol::limits::{Limits, USER_ID_BYTES};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::role::Role;
 
+use super::claim_rules::ClaimRules;
 use super::pass::Pass;
 
 /// How far the clocks of the server and of the token's issuer may differ, in milliseconds (A1).
@@ -107,37 +108,50 @@ impl From<Denial> for Refusal {
 }
 
 impl Claims {
-    /// Reads the claims of a token that is genuine and currently valid: the JSON of `sub`, `jti`, `name`, `role`,
-    /// `rooms` as in the token, and `expires`, its `exp` in milliseconds.
+    /// Reads the claims of a token that is genuine and currently valid: its own JSON, and in it `expires`, its `exp` in
+    /// milliseconds.
     ///
     /// # Errors
     /// A claim is missing or invalid (A1, A2).
-    pub fn from_claims(claims: &str, limits: &Limits) -> Result<Self, Denial> {
+    pub fn from_claims(claims: &str, rules: &ClaimRules, limits: &Limits) -> Result<Self, Denial> {
+        let whole = claims;
         let claims = json::object(claims)
             .map_err(|error| Denial::Unauthorized(format!("The token's claims are not a JSON object: {error}.")))?;
         let members = claims.without_duplicate_keys().map_err(Denial::Unauthorized)?;
         let member = |name: &str| members.get(name).map(|raw| raw.get()).filter(|raw| *raw != "null");
-        let text = |name: &str, most: usize| {
-            let text = member(name).and_then(json::string).map(Cow::into_owned);
+        let text = |name: &str, raw: Option<&str>, most: usize| {
+            let text = raw.and_then(json::string).map(Cow::into_owned);
             let text = text.filter(|text| (1..=most).contains(&text.len()) && !text.chars().any(char::is_control));
             text.ok_or_else(|| Denial::Unauthorized(format!("The token's `{name}` must be 1 to {most} bytes of text.")))
         };
-        let (user, token_id) = (text("sub", limits.name_bytes)?, text("jti", TOKEN_ID_BYTES)?);
+        let user = text("sub", member("sub"), limits.name_bytes.max(USER_ID_BYTES))?;
+        let token_id = member("jti").map(|raw| text("jti", Some(raw), TOKEN_ID_BYTES)).transpose()?;
         if matches!(user.as_str(), "." | "..") {
             // In an address these are steps, not names, so nobody could revoke such a user's tokens (A8).
             return Err(Denial::Unauthorized("The token's `sub` must not be `.` or `..`.".to_owned()));
         }
-        let name = member("name").map(|_| text("name", limits.user_name_bytes)).transpose()?;
+        // Some providers have an empty one for users who never gave theirs.
+        let name = rules.name.find(whole).map(RawValue::get).filter(|raw| *raw != "\"\"");
+        let name = name.map(|raw| text("name", Some(raw), limits.user_name_bytes)).transpose()?;
         let expires = member("expires").and_then(|raw| raw.parse::<Millis>().ok());
         let expires = expires.filter(|at| (0..=LATEST).contains(at));
         let expires = expires.ok_or_else(|| Denial::Unauthorized("The token's `exp` is out of range.".to_owned()))?;
-        let role = member("role").and_then(json::string);
-        let role = Role::ALL.into_iter().find(|known| role.as_deref() == Some(known.as_str())).ok_or_else(|| {
+        let role = match rules.role.find(whole) {
+            None => rules.default_role,
+            Some(raw) => {
+                json::string(raw.get()).and_then(|role| Role::ALL.into_iter().find(|known| role == known.as_str()))
+            }
+        };
+        let role = role.ok_or_else(|| {
             Denial::Forbidden("The token's `role` must be viewer, editor, moderator or admin.".to_owned())
         })?;
-        let rooms = member("rooms").and_then(|raw| serde_json::from_str::<Vec<&RawValue>>(raw).ok());
-        let rooms = rooms.unwrap_or_default().into_iter().filter_map(|raw| json::string(raw.get()));
-        let rooms = rooms.map(Cow::into_owned).collect();
+        let rooms = match rules.rooms.find(whole) {
+            None => rules.default_rooms.clone().unwrap_or_default(),
+            Some(raw) => {
+                let rooms = serde_json::from_str::<Vec<&RawValue>>(raw.get()).unwrap_or_default();
+                rooms.into_iter().filter_map(|raw| json::string(raw.get())).map(Cow::into_owned).collect()
+            }
+        };
         Ok(Self { user, pass: Pass { role, name, token_id, expires: expires + CLOCK_SKEW, is_stream: false }, rooms })
     }
 
@@ -153,8 +167,12 @@ impl Claims {
     }
 }
 
-/// Whether a pattern matches a `party/room`. A `*` at its end stands for the rest, if it comes after the `/`.
+/// Whether a pattern matches a `party/room`. A `*` at its end stands for the rest, if it comes after the `/`; `\*` is
+/// the last character of a name.
 fn fits(pattern: &str, room: &str) -> bool {
+    if let Some(start) = pattern.strip_suffix("\\*").filter(|start| start.contains('/')) {
+        return room.strip_suffix('*') == Some(start);
+    }
     match pattern.strip_suffix('*') {
         Some(start) if start.contains('/') => room.starts_with(start),
         Some(_) | None => pattern == room,
@@ -168,7 +186,16 @@ mod tests {
     use super::*;
 
     fn claims(claims: &str) -> Result<Claims, &'static str> {
-        Claims::from_claims(claims, &Limits::default()).map_err(|denial| denial.code())
+        claims_by(&ClaimRules::default(), claims)
+    }
+
+    fn claims_by(rules: &ClaimRules, claims: &str) -> Result<Claims, &'static str> {
+        Claims::from_claims(claims, rules, &Limits::default()).map_err(|denial| denial.code())
+    }
+
+    fn rules(vars: &[(&str, &str)]) -> ClaimRules {
+        let var = |asked: &str| vars.iter().find(|(name, _)| *name == asked).map(|(_, value)| (*value).to_owned());
+        ClaimRules::from_vars(var).unwrap()
     }
 
     const GOOD: &str =
@@ -176,7 +203,8 @@ mod tests {
 
     #[test]
     fn a2_the_claims_say_who_and_what_and_where() {
-        let pass = Pass { role: Role::Editor, name: None, token_id: "t".to_owned(), expires: 35_000, is_stream: false };
+        let token_id = Some("t".to_owned());
+        let pass = Pass { role: Role::Editor, name: None, token_id, expires: 35_000, is_stream: false };
         let good = claims(GOOD).unwrap();
         assert_eq!((good.user.as_str(), &good.pass), ("ann", &pass));
         for (room, is_admitted) in [
@@ -204,6 +232,16 @@ mod tests {
             ("collaboration/a*b*", "collaboration/axbx", false),
             ("collaboration/", "collaboration/x", false),
             ("", "collaboration/x", false),
+            (r"collaboration/a\*", "collaboration/a*", true),
+            (r"collaboration/a\*", "collaboration/ab", false),
+            (r"collaboration/a\*", r"collaboration/a\*", false),
+            (r"collaboration/a\*", r"collaboration/a\b", false),
+            (r"collaboration/\*", "collaboration/*", true),
+            (r"collaboration/\*", "collaboration/x", false),
+            (r"collaboration/a\\*", r"collaboration/a\*", true),
+            (r"collaboration/a\\*", r"collaboration/a*", false),
+            (r"collaboration/a\*b", r"collaboration/a\*b", true),
+            (r"\*", "collaboration/x", false),
         ] {
             assert_eq!(fits(pattern, room), is_fit, "{pattern} {room}");
         }
@@ -216,20 +254,20 @@ mod tests {
             changed[name] = serde_json::from_str(value).unwrap();
             claims(&changed.to_string())
         };
-        let long = format!("\"{}\"", "x".repeat(129));
+        let (long, longer) = (format!("\"{}\"", "x".repeat(129)), format!("\"{}\"", "x".repeat(256)));
         for (name, value) in [
             ("sub", "1"),
             ("sub", "\"\""),
             ("sub", "null"),
             ("sub", "\".\""),
             ("sub", "\"..\""),
-            ("sub", long.as_str()),
+            ("sub", longer.as_str()),
             ("sub", "\"a\\u0000\""),
             ("jti", "7"),
             ("jti", "\"\""),
             ("jti", long.as_str()),
             ("name", "1"),
-            ("name", "\"\""),
+            ("name", "[]"),
             ("expires", "\"5\""),
             ("expires", "null"),
             ("expires", "-1"),
@@ -248,6 +286,48 @@ mod tests {
         for rubbish in ["", "null", "[]", "7", "\"x\"", "{"] {
             assert_eq!(claims(rubbish).err(), Some("unauthorized"), "{rubbish}");
         }
-        assert_eq!(with("name", "null").unwrap().pass.name, None);
+        for nameless in ["null", "\"\""] {
+            assert_eq!(with("name", nameless).unwrap().pass.name, None);
+        }
+        assert_eq!(with("jti", "null").unwrap().pass.token_id, None);
+        assert_eq!(with("sub", &longer.replacen('x', "", 1)).unwrap().user.len(), 255);
+    }
+
+    #[test]
+    fn a2_claims_are_where_the_variables_say() {
+        let rules = rules(&[
+            ("AUTH_CLAIM_ROLE", "/app_metadata/roles/0"),
+            ("AUTH_CLAIM_ROOMS", "/https:~1~1x.example~1rooms"),
+            ("AUTH_CLAIM_NAME", "/profile/nickname"),
+        ]);
+        let found = claims_by(
+            &rules,
+            r#"{"sub":"ann","expires":5000,"role":"admin","rooms":["*/*"],"name":"No","profile":{"nickname":"Ann"},
+                "app_metadata":{"roles":["editor"]},"https://x.example/rooms":["collaboration/r"]}"#,
+        );
+        let found = found.unwrap();
+        assert_eq!((found.pass.role, found.pass.name.as_deref()), (Role::Editor, Some("Ann")));
+        assert!(found.check_room("collaboration/r").is_ok() && found.check_room("collaboration/s").is_err());
+        assert_eq!(claims_by(&rules, GOOD).err(), Some("forbidden"), "what stands elsewhere does not count");
+    }
+
+    #[test]
+    fn a2_defaults_are_for_what_is_missing_and_not_for_what_is_wrong() {
+        let rules = rules(&[("AUTH_DEFAULT_ROLE", "viewer"), ("AUTH_DEFAULT_ROOMS", "collaboration/lobby,chat/*")]);
+        let bare = claims_by(&rules, r#"{"sub":"ann","expires":5000,"role":null}"#).unwrap();
+        assert_eq!((bare.pass.role, bare.pass.token_id.as_deref()), (Role::Viewer, None));
+        for (room, is_admitted) in [("collaboration/lobby", true), ("chat/x", true), ("collaboration/x", false)] {
+            assert_eq!(bare.check_room(room).is_ok(), is_admitted, "{room}");
+        }
+        let full = claims_by(&rules, GOOD).unwrap();
+        assert_eq!((full.pass.role, full.check_room("chat/x").is_err()), (Role::Editor, true));
+        for role in ["\"owner\"", "\"\"", "7", "[]"] {
+            let claims = claims_by(&rules, &format!(r#"{{"sub":"ann","expires":5000,"role":{role}}}"#));
+            assert_eq!(claims.err(), Some("forbidden"), "{role}");
+        }
+        for rooms in ["[]", "7", "\"chat/*\""] {
+            let claims = claims_by(&rules, &format!(r#"{{"sub":"ann","expires":5000,"rooms":{rooms}}}"#)).unwrap();
+            assert!(claims.check_room("chat/x").is_err(), "{rooms}");
+        }
     }
 }

@@ -32,8 +32,9 @@ pub struct Pass {
     /// The user's name, if the token has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The token's id, by which it can be revoked.
-    pub token_id: String,
+    /// The token's id, by which it can be revoked. One without can be revoked only together with all of its user's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<String>,
     /// When it expires, clock skew included.
     pub expires: Millis,
     /// Whether it was for a stream of events (H4).
@@ -44,7 +45,7 @@ pub struct Pass {
 impl Pass {
     /// The pass of a connection that came without a token and may not stay.
     pub fn over() -> Self {
-        Self { role: Role::Viewer, name: None, token_id: String::new(), expires: 0, is_stream: false }
+        Self { role: Role::Viewer, name: None, token_id: None, expires: 0, is_stream: false }
     }
 }
 

@@ -19,8 +19,8 @@ pub struct Revocation {
 
 impl Revocation {
     /// Whether this revokes a token.
-    pub fn is_of(&self, token_id: &str, now: Millis) -> bool {
-        self.until > now && self.token_id.as_deref().is_none_or(|id| id == token_id)
+    pub fn is_of(&self, token_id: Option<&str>, now: Millis) -> bool {
+        self.until > now && (self.token_id.is_none() || self.token_id.as_deref() == token_id)
     }
 
     /// The revocations as text for a room: one line each, with a time and, if it concerns only one, the token's id.
@@ -61,7 +61,7 @@ impl RecentRevocations {
 
     /// Whether a token has been revoked since it was checked.
     pub fn contain(&self, user: &str, pass: &Pass, now: Millis) -> bool {
-        self.revoked.iter().any(|(_, of, revocation)| of == user && revocation.is_of(&pass.token_id, now))
+        self.revoked.iter().any(|(_, of, revocation)| of == user && revocation.is_of(pass.token_id.as_deref(), now))
     }
 }
 

@@ -45,7 +45,6 @@ impl Frame {
 }
 
 fn message(text: &str, reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
-    let members = reader.members;
     let glance = json::Glance::at(text);
     if glance.has_escapes && json::has_lone_surrogate(text) {
         return Err(bad("A string contains an unpaired surrogate."));
@@ -58,10 +57,10 @@ fn message(text: &str, reader: &Reader<'_>) -> Result<ClientMessage, Refusal> {
     if message.is_relayed() {
         return Ok(message);
     }
-    if members.get("id").is_some_and(|raw| tag::message_id(raw).is_none()) {
+    if reader.optional("id").is_some_and(|raw| tag::message_id(raw).is_none()) {
         return Err(bad("`id` must be an integer or a string of 1 to 64 characters."));
     }
-    if members.get("seq").is_some_and(|raw| tag::seq(raw).is_none()) {
+    if reader.optional("seq").is_some_and(|raw| tag::seq(raw).is_none()) {
         return Err(bad("`seq` must be an integer from 1 to 9007199254740991, without a fraction or an exponent."));
     }
     Ok(message)

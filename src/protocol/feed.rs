@@ -1,7 +1,12 @@
 //! The room's frames as Server-Sent Events (H4; the HTML standard's `text/event-stream`).
 //!
 //! A feed belongs to one reader. It says `hello` to the room like any client, and turns the `changes` that arrive into
-//! events. It asks again when one is missing, and skips what its reader already has.
+//! events. It asks again when one is missing, and skips what its reader already has. Its first event comes at once and
+//! says where the reader is, if need be without a change.
+//!
+//! Some clients make a message of every empty line, whatever comes before it (`fetch-event-source`), or of every one
+//! after the first `id` (`httpx-sse`). So nothing but an event ends with one: `retry` stands in the first event, and a
+//! comment is a line of its own.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,6 +19,11 @@ use super::frames::people::{ParticipantChanged, RecordView};
 use super::frames::{ChangeView, ChangesView, LISTED, ServerMessage};
 use super::json::{self, Json, encode};
 use super::{Millis, PROTOCOL};
+
+/// After how long a reader opens a stream again that has ended, in milliseconds.
+const RETRY: Millis = 1_000;
+/// A comment, which tells proxies that the stream is alive.
+pub const KEEP_ALIVE: &str = ":\n";
 
 /// How far a reader has got: the `id` of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +62,7 @@ pub enum Step {
 pub struct Feed {
     /// What the reader has; `None` until the room's first reply to a reader that begins with the next change.
     at: Option<Position>,
+    /// Whether the first event was sent.
     has_begun: bool,
 }
 
@@ -112,7 +123,7 @@ impl Feed {
         Self { at: last, has_begun: false }
     }
 
-    /// Whether the room has replied, so that every change from now on is sent.
+    /// Whether the first event was sent, and every change from then on is.
     pub fn has_begun(&self) -> bool {
         self.has_begun
     }
@@ -127,11 +138,9 @@ impl Feed {
     /// Takes a frame from the room.
     pub fn take(&mut self, frame: &str) -> Step {
         if let Some((from, to)) = live_changes(frame) {
-            self.has_begun = true;
             return self.changes(frame, from, to, false);
         }
         let Ok(told) = serde_json::from_str::<Told<'_>>(frame) else { return Step::Nothing };
-        self.has_begun |= matches!(told.r#type.as_ref(), "changes" | "sync_response");
         match (told.r#type.as_ref(), told.from, told.to, told.version, told.epoch) {
             ("changes", Some(from), Some(to), _, Some(epoch)) => {
                 let is_empty = told.changes.is_none_or(|changes| changes.is_empty());
@@ -147,6 +156,8 @@ impl Feed {
         match &self.at {
             // Before the room's first reply, nothing is known to be missing.
             None => return Step::Nothing,
+            // A reader that has missed nothing is told just that, first.
+            Some(at) if *at == to && !self.has_begun => {}
             Some(at) if at.epoch == to.epoch && to.version <= at.version => return Step::Nothing,
             Some(at) if at.epoch != to.epoch || from > at.version => {
                 let (since, epoch) = (at.version, Json::of(&at.epoch));
@@ -154,22 +165,32 @@ impl Feed {
             }
             Some(_) => {}
         }
-        let event = event(&to, frame);
-        self.at = Some(to);
-        if is_empty { Step::Nothing } else { Step::Event(event) }
+        if is_empty && self.has_begun {
+            self.at = Some(to);
+            return Step::Nothing;
+        }
+        self.event(to, frame)
     }
 
     /// A full state: where a new reader begins, or everything for a reader whose position the room no longer knows.
     fn full(&mut self, frame: &str, to: Position) -> Step {
-        let step = match &self.at {
-            None => Step::Nothing,
-            Some(_) => match all_as_changes(frame, &to) {
-                Some(changes) => Step::Event(event(&to, &changes)),
-                None => Step::End("internal".to_owned()),
-            },
+        let changes = match &self.at {
+            None => Some(no_changes(&to)),
+            Some(_) => all_as_changes(frame, &to),
         };
+        match changes {
+            Some(changes) => self.event(to, &changes),
+            None => Step::End("internal".to_owned()),
+        }
+    }
+
+    /// Moves the reader on by an event. The first one also says when to open the stream again.
+    fn event(&mut self, to: Position, data: &str) -> Step {
+        let retry = if self.has_begun { String::new() } else { format!("retry: {RETRY}\n") };
+        let event = retry + &event(&to, data);
+        self.has_begun = true;
         self.at = Some(to);
-        step
+        Step::Event(event)
     }
 }
 
@@ -183,6 +204,21 @@ fn live_changes(frame: &str) -> Option<(u64, Position)> {
     let is_plain = !rest.is_empty() && epoch.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let to = Position { version: to.parse().ok()?, epoch: epoch.to_owned() };
     is_plain.then_some((from.parse().ok()?, to))
+}
+
+/// Where a new reader begins, so that it knows where to resume even if the stream ends before the first change.
+fn no_changes(at: &Position) -> String {
+    let (version, epoch) = (at.version, &at.epoch);
+    let nothing = ChangesView {
+        from: version,
+        to: version,
+        epoch,
+        changes: Vec::new(),
+        participants: None,
+        presence: None,
+        reset: None,
+    };
+    ServerMessage::Changes(Box::new(nothing)).encode()
 }
 
 /// A full state as changes since version 0, for a reader that discards what it had.
@@ -253,13 +289,14 @@ mod tests {
     }
 
     #[test]
-    fn h4_a_new_reader_begins_with_the_next_change() {
+    fn h4_a_new_reader_is_told_where_it_is_and_then_of_the_next_change() {
         let mut feed = Feed::new(None);
         assert_eq!(feed.hello("c"), r#"{"type":"hello","protocol":1,"clientId":"c"}"#);
         assert_eq!(feed.take(r#"{"type":"welcome","version":3,"epoch":"e"}"#), Step::Nothing);
         let full = r#"{"type":"sync_response","version":3,"epoch":"e","selections":{},"participants":[]}"#;
         assert!(!feed.has_begun());
-        assert_eq!(feed.take(full), Step::Nothing);
+        let first = r#"{"type":"changes","from":3,"to":3,"epoch":"e","changes":[]}"#;
+        assert_eq!(feed.take(full), Step::Event(format!("retry: 1000\nid: 3-e\ndata: {first}\n\n")));
         assert!(feed.has_begun());
         let frame = changes(3, 4, "[\n1]");
         let lines = frame.replace('\n', "\ndata: ");
@@ -272,13 +309,24 @@ mod tests {
     fn h4_a_reader_that_comes_back_is_told_what_it_missed() {
         let mut feed = Feed::new(at(3));
         assert_eq!(feed.hello("c"), r#"{"type":"hello","protocol":1,"clientId":"c","since":3,"epoch":"e"}"#);
-        assert!(matches!(feed.take(&changes(3, 5, "1,2")), Step::Event(_)));
+        let first = changes(3, 5, "1,2");
+        assert_eq!(feed.take(&first), Step::Event(format!("retry: 1000\nid: 5-e\ndata: {first}\n\n")));
         assert_eq!(feed.take(&changes(5, 5, "")), Step::Nothing);
         let ask = r#"{"type":"sync_request","since":5,"epoch":"e"}"#;
         assert_eq!(feed.take(&changes(6, 7, "1")), Step::Ask(ask.to_owned()), "a gap");
         assert!(matches!(feed.take(&changes(5, 7, "1")), Step::Event(_)));
         let refusal = r#"{"type":"error","code":"storage","message":"m"}"#;
         assert_eq!(feed.take(refusal), Step::End("storage".to_owned()));
+    }
+
+    #[test]
+    fn h4_a_reader_that_has_missed_nothing_is_told_so_once() {
+        let mut feed = Feed::new(at(3));
+        let nothing = changes(3, 3, "");
+        assert_eq!(feed.take(&nothing), Step::Event(format!("retry: 1000\nid: 3-e\ndata: {nothing}\n\n")));
+        assert_eq!(feed.take(&nothing), Step::Nothing);
+        let next = changes(3, 4, "{}");
+        assert_eq!(feed.take(&next), Step::Event(format!("id: 4-e\ndata: {next}\n\n")));
     }
 
     #[test]
@@ -301,6 +349,6 @@ mod tests {
             r#"{"field":"a","value":2,"userId":"bob","timestamp":null,"version":9,"updatedAt":6},"userId":"bob","updatedAt":6}"#,
             r#"],"reset":true}"#
         );
-        assert_eq!(event, format!("id: 9-new\ndata: {expected}\n\n"));
+        assert_eq!(event, format!("retry: 1000\nid: 9-new\ndata: {expected}\n\n"));
     }
 }

@@ -135,7 +135,7 @@ impl ClientMessage {
         let (kind, members) = (reader.text("type")?, reader.members);
         let message = match kind.as_ref() {
             "user_joined" => Self::Join(people::read(reader)?),
-            "user_ready" => Self::Ready { user_id: reader.id("userId")?, is_ready: reader.boolean("isReady")? },
+            "user_ready" => Self::Ready { user_id: reader.user_id("userId")?, is_ready: reader.boolean("isReady")? },
             "field_selected" | "field_cleared" => Self::Change(fields::read(&kind, reader)?),
             "batch" => Self::Batch(fields::read_batch(reader)?),
             "sync_request" => Self::Sync {
@@ -153,7 +153,7 @@ impl ClientMessage {
                 return Err(Refusal::new(Code::ReservedType, format!("Only the server may send `{kind}`.")));
             }
             "auth" if reader.parsed::<String>("token").is_some() => Self::Auth { token: reader.token()? },
-            "kick" => Self::Kick { user_id: reader.id("userId")? },
+            "kick" => Self::Kick { user_id: reader.user_id("userId")? },
             "permission_request" | "permission_response" | "permission_cancelled" | "permission_revoked" => {
                 Self::Permission(permission::read(&kind, reader)?)
             }

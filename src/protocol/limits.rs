@@ -92,6 +92,8 @@ const ATTACHMENT_REST: usize = 2_304;
 const ATTACHED_ID_BYTE: usize = 12;
 /// Longest `Idempotency-Key`, in bytes.
 pub const IDEMPOTENCY_KEY_BYTES: usize = 256;
+/// Longest id of a user, in bytes of UTF-8: as long as an identity provider's may be (OpenID Connect, section 2).
+pub const USER_ID_BYTES: usize = 255;
 /// Longest room name, in bytes of UTF-8 after percent-decoding (U2).
 pub const ROOM_NAME_BYTES: usize = 256;
 /// Longest text `id` of a message, in characters (F3).

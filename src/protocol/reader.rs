@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::EXACT;
 use super::json::{self, Extra, Json, Members, Object};
-use super::limits::Limits;
+use super::limits::{Limits, USER_ID_BYTES};
 use super::refusal::{Code, Refusal};
 
 /// An object in a frame, whose members are each read as what they must be.
@@ -35,6 +35,11 @@ impl<'a> Reader<'a> {
         self.members.get(key).ok_or_else(|| self.missing(key))
     }
 
+    /// An optional member: null means that there is none, since many languages write it so (F1).
+    pub fn optional(&self, key: &str) -> Option<&'a RawValue> {
+        present(self.members, key)
+    }
+
     pub fn missing(&self, key: &str) -> Refusal {
         bad(format!("`{key}` is missing from the {}.", self.what))
     }
@@ -49,10 +54,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn optional_text(&self, key: &str) -> Result<Option<String>, Refusal> {
-        if !self.members.contains_key(key) {
-            return Ok(None);
-        }
-        self.text(key).map(|text| Some(text.into_owned()))
+        self.optional(key).map(|_| self.text(key).map(Cow::into_owned)).transpose()
     }
 
     /// Whether the member is an integer, of whatever size.
@@ -62,9 +64,14 @@ impl<'a> Reader<'a> {
     }
 
     pub fn version(&self, key: &str) -> Result<Option<u64>, Refusal> {
-        let Some(raw) = self.members.get(key) else { return Ok(None) };
+        let Some(raw) = self.optional(key) else { return Ok(None) };
         let version = raw.get().parse().ok().filter(|version| *version < EXACT.unsigned_abs());
         version.map(Some).ok_or_else(|| bad(format!("`{key}` must be a version: an integer from 0 to 2^53 - 1.")))
+    }
+
+    /// A member that is false when it is omitted.
+    pub fn flag(&self, key: &str) -> Result<bool, Refusal> {
+        self.optional(key).map_or(Ok(false), |_| self.boolean(key))
     }
 
     pub fn boolean(&self, key: &str) -> Result<bool, Refusal> {
@@ -80,13 +87,23 @@ impl<'a> Reader<'a> {
         self.text("token").map(Cow::into_owned)
     }
 
-    /// A field name or the id of a user: a string that is not empty and not too long.
+    /// The id of a user. An identity provider's may be longer than other names (A1).
+    pub fn user_id(&self, key: &str) -> Result<String, Refusal> {
+        self.name(key, self.limits.name_bytes.max(USER_ID_BYTES))
+    }
+
+    /// A field name or the id of something other than a user.
     pub fn id(&self, key: &str) -> Result<String, Refusal> {
+        self.name(key, self.limits.name_bytes)
+    }
+
+    /// A string that is not empty and not too long.
+    fn name(&self, key: &str, limit: usize) -> Result<String, Refusal> {
         let text = self.text(key)?;
         if text.is_empty() {
             return Err(bad(format!("`{key}` in the {} must not be empty.", self.what)));
         }
-        self.within(key, text.len(), self.limits.name_bytes)?;
+        self.within(key, text.len(), limit)?;
         Ok(text.into_owned())
     }
 
@@ -119,6 +136,11 @@ impl<'a> Reader<'a> {
             (author, selected) => Ok(author.or(selected)),
         }
     }
+}
+
+/// A member that is there and not null.
+pub(super) fn present<'a>(members: &Members<'a>, key: &str) -> Option<&'a RawValue> {
+    members.get(key).filter(|raw| raw.get() != "null")
 }
 
 pub(super) fn size_of_extra(extra: &Extra) -> usize {

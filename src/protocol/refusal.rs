@@ -31,6 +31,8 @@ pub enum Code {
     SeqReused,
     /// The outcome of the number is no longer recorded (E4).
     OutcomeForgotten,
+    /// The field does not hold what `If-Match` or `If-None-Match` requires (H3).
+    PreconditionFailed,
     /// The `Idempotency-Key` was used for a different request (H3).
     IdempotencyKeyReused,
     /// The frame is too long.
@@ -83,6 +85,7 @@ impl Code {
             Self::OutOfOrder => "out_of_order",
             Self::SeqReused => "seq_reused",
             Self::OutcomeForgotten => "outcome_forgotten",
+            Self::PreconditionFailed => "precondition_failed",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
             Self::LimitMessage => "limit_message",
             Self::LimitValue => "limit_value",
@@ -123,6 +126,7 @@ impl Code {
             | Self::RequestIdReused
             | Self::SeqReused
             | Self::OutcomeForgotten
+            | Self::PreconditionFailed
             | Self::IdempotencyKeyReused
             | Self::LimitMessage
             | Self::LimitValue

@@ -89,7 +89,8 @@ pub(super) fn seq(raw: &RawValue) -> Option<u64> {
     raw.get().parse().ok().filter(|seq| (1..1 << 53).contains(seq))
 }
 
-/// The content mark of a message: a hash of its kind, field, value and base version, however they are laid out. Two
+/// The content mark of a message: a hash of its kind, field, value, base version and whether that is exact, however they
+/// are laid out. Two
 /// different messages share a mark once in four thousand million times; it detects a client's mistake (E2).
 fn content_mark(reader: &Reader<'_>, content: fn(&str) -> &'static [&'static str]) -> u32 {
     let members = reader.members;
@@ -103,12 +104,23 @@ fn content_mark(reader: &Reader<'_>, content: fn(&str) -> &'static [&'static str
     let field = json::string(member("field"));
     hash.json(&field.map_or(Cow::Borrowed(member("field")), |field| Cow::Owned(json::encode(&field))));
     for key in ["type", "value", "baseVersion", "isReady", "userName", "changes"] {
-        hash.json(member(key));
+        hash.json(given(key, member(key)));
+    }
+    // Only where it says something, or what was marked before there was such a member would have another mark.
+    if members.get("exact").is_some_and(|raw| raw.get() == "true") {
+        hash.json("exact");
     }
     let kind = members.get("type").and_then(|raw| json::string(raw.get()));
     let others = kind.map_or(&[] as &[&str], |kind| content(&kind));
-    others.iter().for_each(|key| hash.json(member(key)));
+    others.iter().for_each(|key| hash.json(given(key, member(key))));
     hash.0
+}
+
+/// What a member says: null in place of an optional one says nothing. (For `value` null is a value, and `detail` was
+/// always marked as it came.)
+fn given<'a>(key: &str, raw: &'a str) -> &'a str {
+    let is_optional = matches!(key, "baseVersion" | "scope" | "ttlMs" | "reason");
+    if is_optional && raw == "null" { "" } else { raw }
 }
 
 /// The 32-bit FNV-1a hash (RFC 9923). It is stored, so it must stay the same from one build to the next.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::decode::Frame;
 use super::json::{self, Extra, Json, encode};
 use super::limits::{IDEMPOTENCY_KEY_BYTES, Limits};
+use super::precondition::Precondition;
 use super::refusal::{Code, Refusal};
 
 /// A change to a field over HTTP.
@@ -20,6 +21,8 @@ pub struct FieldWrite {
     pub client_id: Option<String>,
     /// The idempotency key, which makes the request safe to repeat. Not combined with a `seq`.
     pub key: Option<String>,
+    /// What the field must hold.
+    pub precondition: Precondition,
 }
 
 /// What is done to the field.
@@ -32,7 +35,7 @@ pub enum Verb {
 }
 
 /// What a `DELETE` may carry in its query.
-pub const QUERY_MEMBERS: [&str; 4] = ["userId", "baseVersion", "clientId", "seq"];
+pub const QUERY_MEMBERS: [&str; 5] = ["userId", "baseVersion", "exact", "clientId", "seq"];
 
 /// A request as it came.
 #[derive(Debug, Clone, Copy)]
@@ -47,8 +50,19 @@ pub struct HttpWrite<'a> {
     pub body: &'a str,
     /// Members from the query of a `DELETE`, which many clients send without a body.
     pub query: &'a BTreeMap<String, String>,
-    /// The header `Idempotency-Key`.
+    /// What its headers say.
+    pub headers: WriteHeaders<'a>,
+}
+
+/// The headers that concern a write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WriteHeaders<'a> {
+    /// `Idempotency-Key`
     pub key: Option<&'a str>,
+    /// `If-Match`
+    pub if_match: Option<&'a str>,
+    /// `If-None-Match`
+    pub if_none_match: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -83,15 +97,16 @@ impl FieldWrite {
         if has_seq && client_id.is_none() {
             return Err(bad("`seq` numbers the messages of a `clientId`. Send both or neither."));
         }
-        let key = match request.key.map(str::trim) {
+        let key = match request.headers.key.map(str::trim) {
             Some(key) if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES || !key.is_ascii() => {
                 let message = format!("The Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES} ASCII characters.");
                 return Err(bad(message));
             }
             key => key.filter(|_| !has_seq).map(str::to_owned),
         };
+        let precondition = Precondition::read(request.headers.if_match, request.headers.if_none_match)?;
         let text = frame_text(request, &members, key.is_some());
-        Ok(Self { frame: Frame::decode(&text, limits), client_id, key })
+        Ok(Self { frame: Frame::decode(&text, limits), client_id, key, precondition })
     }
 }
 
@@ -99,16 +114,20 @@ impl FieldWrite {
 fn members(request: &HttpWrite<'_>) -> Result<Extra, Refusal> {
     let mut members = Extra::new();
     for (key, text) in request.query {
-        // A number where the protocol has a number; everything else is text.
+        // A number or a flag where the protocol has one; everything else is text.
         let is_number = matches!(key.as_str(), "baseVersion" | "seq") && text.parse::<u64>().is_ok();
-        let value = if is_number { Json::parse(text.clone()).ok() } else { None };
+        let is_flag = key == "exact" && matches!(text.as_str(), "true" | "false");
+        let value = if is_number || is_flag { Json::parse(text.clone()).ok() } else { None };
         members.insert(key.clone(), value.unwrap_or_else(|| Json::of(text)));
     }
     if !request.body.trim().is_empty() || request.verb == Verb::Put {
         let body =
             json::object(request.body).map_err(|error| bad(format!("The body is not a JSON object: {error}.")))?;
         for (key, raw) in body.without_duplicate_keys().map_err(bad)?.iter() {
-            members.insert(key.to_owned(), Json::from(raw));
+            // Null says nothing about who writes and on what grounds; beside the value, it is kept like any JSON.
+            if raw.get() != "null" || !QUERY_MEMBERS.contains(&key) {
+                members.insert(key.to_owned(), Json::from(raw));
+            }
         }
     }
     Ok(members)
@@ -125,7 +144,7 @@ fn client_id(raw: &Json, limits: &Limits) -> Result<String, Refusal> {
 }
 
 fn frame_text(request: &HttpWrite<'_>, members: &Extra, is_keyed: bool) -> String {
-    let of_frame = ["baseVersion", "seq"];
+    let of_frame = ["baseVersion", "exact", "seq"];
     let mut rest = BTreeMap::new();
     let mut own = BTreeMap::from([("field", Json::of(&request.field))]);
     for (key, value) in members.iter().filter(|(key, _)| !matches!(key.as_str(), "clientId" | "field" | "type" | "id"))
@@ -158,10 +177,10 @@ mod tests {
 
     fn read(verb: Verb, body: &str, query: &[(&str, &str)], key: Option<&str>) -> Result<FieldWrite, Refusal> {
         let query = query.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
-        FieldWrite::read(
-            &HttpWrite { verb, field: "a/\"b\"", user: None, body, query: &query, key },
-            &Limits::default(),
-        )
+        let field = "a/\"b\"";
+        let headers = WriteHeaders { key, ..WriteHeaders::default() };
+        let request = HttpWrite { verb, field, user: None, body, query: &query, headers };
+        FieldWrite::read(&request, &Limits::default())
     }
 
     fn change(write: &FieldWrite) -> FieldChange {

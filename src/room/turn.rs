@@ -141,8 +141,13 @@ pub struct Closing {
 /// The response to a write over HTTP (H3).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Written {
-    /// Done: the body `{version, selection, duplicate?}`.
-    Done(String),
+    /// Done.
+    Done {
+        /// `{version, selection, duplicate?}`
+        body: String,
+        /// The tag of what the field holds now; `None` if it is not set.
+        tag: Option<String>,
+    },
     /// Not done: a problem with the members of a conflict (S4) or an error (F4).
     Problem {
         /// Stable, for programs.
@@ -151,5 +156,7 @@ pub enum Written {
         detail: String,
         /// Further members.
         members: Extra,
+        /// The tag of what the field holds now; `None` if it is not set.
+        tag: Option<String>,
     },
 }

@@ -1,16 +1,19 @@
 //! The door: whether a token lets its bearer in. The same for a WebSocket, a request over HTTP, a stream of events, and
 //! a frame with a token in it (A1 to A3, A8).
 
+use std::cell::OnceCell;
+
 use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::*;
 use worker::wasm_bindgen_futures::JsFuture;
 use worker::{Env, Method, Request, RequestInit, Response, Result};
 
+use crate::access::claim_rules::ClaimRules;
 use crate::access::claims::TOKEN_BYTES;
 use crate::access::claims::{Claims, Denial};
 use crate::access::roles;
 use crate::protocol::Millis;
-use crate::protocol::limits::Limits;
+use crate::protocol::limits::{BadVariable, Limits};
 use crate::protocol::role::Role;
 use crate::room::settings::KEY_VARIABLES;
 
@@ -55,6 +58,19 @@ impl Door {
     }
 }
 
+thread_local! {
+    /// The Worker's variables are the same for all requests of an isolate, and reading them takes time.
+    static CLAIM_RULES: OnceCell<std::result::Result<ClaimRules, BadVariable>> = const { OnceCell::new() };
+}
+
+/// Where claims are in a token, as the operator says.
+///
+/// # Errors
+/// A variable has an invalid value.
+pub fn claim_rules(env: &Env) -> std::result::Result<ClaimRules, BadVariable> {
+    CLAIM_RULES.with(|rules| rules.get_or_init(|| ClaimRules::from_vars(|name| variable(env, name))).clone())
+}
+
 /// What the bearer of a token wants to do.
 pub enum Purpose<'a> {
     /// Open a connection to a room, given as `party/room`.
@@ -84,7 +100,11 @@ pub async fn check(env: &Env, token: &str, wish: Purpose<'_>) -> std::result::Re
         _ => return Err(Denial::Unavailable),
     };
     let limits = Limits::from_vars(|name| variable(env, name)).unwrap_or_default();
-    let grant = Claims::from_claims(&claims, &limits)?;
+    let rules = claim_rules(env).map_err(|error| {
+        worker::console_error!("{error}");
+        Denial::Misconfigured
+    })?;
+    let grant = Claims::from_claims(&claims, &rules, &limits)?;
     let (room, least) = match wish {
         Purpose::Enter(room) => (Some(room), Role::Viewer),
         Purpose::Ask(room, least) => (Some(room), least),
@@ -116,7 +136,9 @@ pub async fn check(env: &Env, token: &str, wish: Purpose<'_>) -> std::result::Re
 /// Asks whether the token was revoked, and says which room it opens.
 async fn ask_user(env: &Env, grant: &Claims, entered: Option<&str>) -> Result<Response> {
     let url = url_to("user", "check")?;
-    url.query().append("token", &grant.pass.token_id);
+    if let Some(token_id) = &grant.pass.token_id {
+        url.query().append("token", token_id);
+    }
     if let Some(room) = entered {
         url.query().append("room", room);
         url.query().append("until", &grant.pass.expires.to_string());

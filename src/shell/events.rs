@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
 use futures::future::{Either, select};
-use futures::stream::{self, Stream, StreamExt};
+use futures::stream::{Stream, StreamExt};
 use worker::wasm_bindgen_futures::spawn_local;
-use worker::{Delay, Env, Request, Response, ResponseBuilder, Result, WebSocket, WebsocketEvent};
+use worker::{Delay, Env, Headers, Request, Response, ResponseBuilder, Result, WebSocket, WebsocketEvent};
 
 use crate::access::pass::Admission;
 use crate::protocol::Millis;
-use crate::protocol::feed::{Feed, Position, Step};
+use crate::protocol::feed::{self, Feed, Position, Step};
 use crate::protocol::json::Extra;
 use crate::protocol::limits::UNSENT_BYTES;
 use crate::room::settings::Settings;
@@ -24,9 +24,13 @@ use crate::room::settings::Settings;
 use super::environment::{now, random_id, variable};
 use super::http::{headers, problem, problem_text, status_of};
 use super::to_room::ToRoom;
+use super::url::url_of;
 
 /// How long without a change before a comment is sent, in milliseconds, so that no proxy considers the stream dead.
 const KEEP_ALIVE: Millis = 20_000;
+
+/// After how long a refused reader tries again if the refusal does not say, in seconds.
+const REFUSED_RETRY: u32 = 5;
 
 /// The sentence that a reader gets beside the code.
 fn ended(code: &str) -> &'static str {
@@ -42,10 +46,14 @@ type Begun = oneshot::Sender<Option<String>>;
 
 /// Responds with the stream, or with why there is none.
 pub async fn serve(request: &Request, env: &Env, name: &str, entry: &Admission) -> Result<Response> {
-    let last = request.headers().get("last-event-id")?.filter(|id| !id.is_empty());
+    // The address is that of the first opening, so what an `EventSource` says when it reopens is newer.
+    let last = match request.headers().get("last-event-id")?.filter(|id| !id.is_empty()) {
+        Some(id) => Some(id),
+        None => url_of(request)?.query().get("lastEventId").filter(|id| !id.is_empty()),
+    };
     let last = match last.as_deref().map(Position::parse) {
         Some(None) => {
-            let detail = "`Last-Event-ID` must be the id of an event of this stream.";
+            let detail = "`Last-Event-ID`, or `lastEventId` in the query, must be the id of an event of this stream.";
             return problem(400, "bad_request", detail);
         }
         Some(Some(position)) => Some(position),
@@ -78,17 +86,33 @@ pub async fn serve(request: &Request, env: &Env, name: &str, entry: &Admission) 
         // A socket that is already closed need not be closed.
         let _ = socket.close(Some(1000), Some("end of stream"));
     });
-    // Once the reader has the headers, every change is sent, so they wait until the room knows of the stream.
+    // The headers wait for the first event, which says from where on every change is sent.
     if let Some(code) = begins.await.unwrap_or_else(|_| Some("internal".to_owned())) {
         return problem(status_of(&code), &code, ended(&code));
     }
-    // Sent at once, and the headers with it, however long it is until the next change.
-    let opening = stream::once(async { "retry: 1000\n\n".to_owned() });
-    let bytes = opening.chain(events).map(|event| Ok::<_, worker::Error>(event.into_bytes()));
+    let bytes = events.map(|event| Ok::<_, worker::Error>(event.into_bytes()));
+    ResponseBuilder::new().with_headers(stream_headers()?).from_stream(bytes.boxed_local())
+}
+
+/// A refusal that may pass, as a stream that ends at once with a problem: an `EventSource` gives up at any status but
+/// 200 (H4). Other responses stay as they are.
+pub async fn reopenable(mut response: Response) -> Result<Response> {
+    if !matches!(response.status_code(), 429 | 500..=599) {
+        return Ok(response);
+    }
+    let wait = response.headers().get("retry-after")?.and_then(|seconds| seconds.parse::<u32>().ok());
+    let retry = u64::from(wait.unwrap_or(REFUSED_RETRY)) * 1_000;
+    let problem = response.text().await?;
+    let event = format!("retry: {retry}\nevent: problem\ndata: {problem}\n\n");
+    Ok(ResponseBuilder::new().with_headers(stream_headers()?).fixed(event.into_bytes()))
+}
+
+fn stream_headers() -> Result<Headers> {
     let headers = headers("text/event-stream; charset=utf-8")?;
-    // Behind a proxy that buffers, a reader would hear of changes late.
+    // Behind a proxy that buffers, or compresses and therefore buffers, a reader would hear of changes late.
+    headers.set("cache-control", "no-cache, no-transform")?;
     headers.set("x-accel-buffering", "no")?;
-    ResponseBuilder::new().with_headers(headers).from_stream(bytes.boxed_local())
+    Ok(headers)
 }
 
 /// The Worker's side of the reader's stream.
@@ -152,7 +176,7 @@ async fn pump(
         let event = match select(frames.next(), select(rest, &mut reader.gone)).await {
             Either::Left((event, _)) => event,
             Either::Right((Either::Left(_), _)) => {
-                reader.send(":\n\n".to_owned());
+                reader.send(feed::KEEP_ALIVE.to_owned());
                 continue;
             }
             Either::Right((Either::Right(_), _)) => return None,

@@ -40,7 +40,9 @@ pub fn problem_text(status: u16, code: &str, detail: &str, members: &Extra) -> S
         405 => "Method Not Allowed",
         409 => "Conflict",
         410 => "Gone",
+        412 => "Precondition Failed",
         413 => "Content Too Large",
+        415 => "Unsupported Media Type",
         422 => "Unprocessable Content",
         426 => "Upgrade Required",
         429 => "Too Many Requests",
@@ -60,6 +62,8 @@ pub fn status_of(code: &str) -> u16 {
         "identity_mismatch" | "forbidden" | "revoked" | "kicked" => 403,
         "not_found" | "unknown_party" => 404,
         "outcome_forgotten" | "deleted" => 410,
+        "precondition_failed" => 412,
+        "unsupported_encoding" => 415,
         "seq_reused" | "idempotency_key_reused" => 422,
         "limit_message" | "limit_value" | "limit_name" | "limit_depth" => 413,
         "limit_fields" | "limit_room" => 507,
@@ -103,7 +107,9 @@ pub fn headers(content_type: &str) -> Result<Headers> {
 pub fn preflight() -> Result<Response> {
     let headers = Headers::new();
     headers.set("access-control-allow-methods", "GET, HEAD, PUT, DELETE, POST")?;
-    let allowed = "authorization, content-type, if-none-match, idempotency-key, last-event-id";
+    // The last five are what pages add without being asked to: tracing, and libraries' own.
+    let allowed = "authorization, content-type, if-match, if-none-match, idempotency-key, last-event-id, traceparent, \
+                   baggage, sentry-trace, cache-control, x-requested-with";
     headers.set("access-control-allow-headers", allowed)?;
     headers.set("access-control-max-age", "7200")?;
     Ok(ResponseBuilder::new().with_status(204).with_headers(headers).empty())
@@ -117,13 +123,22 @@ pub fn readable(response: Response, origins: &Origins, origin: Option<&str>) -> 
     // The headers of a response from an object are immutable.
     let headers = response.headers().clone();
     if let Some(allowed) = origins.allow(origin) {
-        headers.set("access-control-allow-origin", allowed)?;
+        headers.set("access-control-allow-origin", allowed.origin)?;
+        if allowed.with_credentials {
+            headers.set("access-control-allow-credentials", "true")?;
+        }
         headers.set("access-control-expose-headers", "etag, retry-after, www-authenticate")?;
     }
     if *origins != Origins::Any {
         headers.append("vary", "origin")?;
     }
     Ok(response.with_headers(headers))
+}
+
+/// A response with one more header.
+pub fn with_header(mut response: Response, name: &str, value: &str) -> Result<Response> {
+    response.headers_mut().set(name, value)?;
+    Ok(response)
 }
 
 /// Refuses somebody whose token does not count, in a way that they can read (U7).

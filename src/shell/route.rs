@@ -10,16 +10,17 @@ use crate::access::{revocations, roles};
 use crate::protocol::Millis;
 use crate::protocol::address::{Address, AddressError, Resource};
 use crate::protocol::json;
-use crate::protocol::limits::ID_SEARCH_BYTES;
+use crate::protocol::limits::{BadVariable, ID_SEARCH_BYTES};
 use crate::protocol::origin::Origins;
 use crate::protocol::refusal::CloseCode;
+use crate::protocol::since::with_plus;
 use crate::protocol::write::QUERY_MEMBERS;
 use crate::room::settings::Settings;
 
 use super::door::{self, Door, Purpose};
 use super::environment::{now, variable};
 use super::events;
-use super::http::{answer, close_at_once, denied, is_upgrade, preflight, problem, readable};
+use super::http::{answer, close_at_once, denied, is_upgrade, preflight, problem, readable, with_header};
 use super::to_room::ToRoom;
 use super::url::{Url, url_of, url_to};
 
@@ -30,15 +31,32 @@ const BODY_BYTES: usize = 2 * ID_SEARCH_BYTES;
 pub async fn serve(mut request: Request, env: &Env) -> Result<Response> {
     let origins = Origins::parse(variable(env, "ALLOWED_ORIGINS").as_deref());
     let origin = request.headers().get("origin")?;
-    let response = route(&mut request, env, &origins, origin.as_deref()).await?;
-    readable(response, &origins, origin.as_deref())
-}
-
-async fn route(request: &mut Request, env: &Env, origins: &Origins, origin: Option<&str>) -> Result<Response> {
     let parties = variable(env, "PARTIES").filter(|parties| !parties.trim().is_empty());
     let parties = parties.unwrap_or_else(|| "collaboration".to_owned());
-    let path = url_of(request)?.pathname();
-    let address = match Address::parse(&path, &parties) {
+    let path = url_of(&request)?.pathname();
+    let address = Address::parse(&path, &parties);
+    let is_stream = matches!(&address, Ok(Address::Room { resource: Resource::Events, .. }))
+        && is_method(&request, "GET")
+        && !is_upgrade(&request)?;
+    let visitor = Visitor { origins: &origins, origin: origin.as_deref() };
+    let response = route(&mut request, env, address, &visitor).await?;
+    let response = if is_stream { events::reopenable(response).await? } else { response };
+    match &origins {
+        Ok(origins) => readable(response, origins, origin.as_deref()),
+        Err(_) => Ok(response),
+    }
+}
+
+/// Whose page sends the request, and whose pages may.
+struct Visitor<'a> {
+    origins: &'a std::result::Result<Origins, BadVariable>,
+    origin: Option<&'a str>,
+}
+
+type Addressed = std::result::Result<Address, AddressError>;
+
+async fn route(request: &mut Request, env: &Env, address: Addressed, visitor: &Visitor<'_>) -> Result<Response> {
+    let address = match address {
         // Told to everyone, whether or not they may enter a room.
         Err(AddressError::NotFound) => return refuse(request, &AddressError::NotFound),
         Ok(Address::Health) if is_read(request) => {
@@ -49,17 +67,18 @@ async fn route(request: &mut Request, env: &Env, origins: &Origins, origin: Opti
         address => address,
     };
     let door = Door::of(env).await;
-    if let Some(refusal) = closed(env, &door)? {
+    if let Some(refusal) = closed(env, &door, visitor.origins)? {
         return Ok(refusal);
     }
     match address {
         Ok(Address::Revocations { user }) => revoke(request, env, &door, &user).await,
         Ok(Address::Room { party, room, resource }) => {
-            if is_upgrade(request)? && !origins.admits(origin) {
+            let is_admitted = visitor.origins.as_ref().is_ok_and(|origins| origins.admits(visitor.origin));
+            if is_upgrade(request)? && !is_admitted {
                 return close_at_once(request, CloseCode::Forbidden, "forbidden_origin");
             }
             // On its way, the address for clearing the field `..` is turned into this one (RFC 3986, 5.2.4).
-            if path.ends_with('/') && is_method(request, "DELETE") {
+            if url_of(request)?.pathname().ends_with('/') && is_method(request, "DELETE") {
                 return problem(400, "bad_request", "To delete a room, use its address without a trailing slash.");
             }
             enter(request, env, &door, &format!("{party}/{room}"), resource).await
@@ -71,7 +90,7 @@ async fn route(request: &mut Request, env: &Env, origins: &Origins, origin: Opti
 
 /// Why nobody may enter any room of this Worker, if that is so: the operator has not said who may (A6), or has set a
 /// variable to an invalid value.
-fn closed(env: &Env, door: &Door) -> Result<Option<Response>> {
+fn closed(env: &Env, door: &Door, origins: &std::result::Result<Origins, BadVariable>) -> Result<Option<Response>> {
     let misconfigured = || {
         let detail = "The server is misconfigured. Its log says which variable is at fault.";
         problem(503, "misconfigured", detail).map(Some)
@@ -85,7 +104,9 @@ fn closed(env: &Env, door: &Door) -> Result<Option<Response>> {
         Door::Misconfigured => return misconfigured(),
         Door::Open | Door::Tokens => {}
     }
-    if let Err(error) = Settings::from_vars(|name| variable(env, name)) {
+    let settings = Settings::from_vars(|name| variable(env, name)).map(drop);
+    let claims = door::claim_rules(env).map(drop);
+    if let Err(error) = settings.and(claims).and_then(|()| origins.as_ref().map(drop).map_err(Clone::clone)) {
         worker::console_error!("{error}");
         return misconfigured();
     }
@@ -210,7 +231,10 @@ async fn revoke(request: &mut Request, env: &Env, door: &Door, user: &str) -> Re
             return denied(request, &Denial::Forbidden(detail));
         }
     }
-    let bytes = body(request).await?.unwrap_or_default();
+    let bytes = match body(request).await? {
+        Ok(bytes) => bytes,
+        Err(refusal) => return Ok(refusal),
+    };
     let Some((jti, until)) = std::str::from_utf8(&bytes).ok().and_then(revocation) else {
         let detail = "The body must be {\"jti\"?, \"until\"}: the id of one token, and a time in the future in milliseconds, below 2^53.";
         return problem(400, "bad_request", detail);
@@ -252,9 +276,9 @@ async fn field_write(request: &mut Request, verb: &str, field: &str) -> Result<s
             to_room.query().append(member, &value);
         }
     }
-    let Some(bytes) = body(request).await? else {
-        let detail = format!("The body is longer than {BODY_BYTES} bytes.");
-        return problem(413, "limit_message", &detail).map(Err);
+    let bytes = match body(request).await? {
+        Ok(bytes) => bytes,
+        Err(refusal) => return Ok(Err(refusal)),
     };
     let Ok(body) = String::from_utf8(bytes) else {
         return problem(400, "bad_message", "The body is not UTF-8.").map(Err);
@@ -262,20 +286,28 @@ async fn field_write(request: &mut Request, verb: &str, field: &str) -> Result<s
     Ok(Ok(ToRoom::post(request, &to_room, body)?))
 }
 
-/// The whole body, or `None` if it is too long.
-async fn body(request: &mut Request) -> Result<Option<Vec<u8>>> {
+/// The whole body, or the refusal of one that is too long or compressed.
+async fn body(request: &mut Request) -> Result<std::result::Result<Vec<u8>, Response>> {
     let mut bytes = Vec::new();
     if request.inner().body().is_none() {
-        return Ok(Some(bytes));
+        return Ok(Ok(bytes));
+    }
+    let coding = request.headers().get("content-encoding")?.unwrap_or_default();
+    if !coding.trim().is_empty() && !coding.trim().eq_ignore_ascii_case("identity") {
+        let response =
+            problem(415, "unsupported_encoding", "The body is compressed. Send it without Content-Encoding.")?;
+        // RFC 9110, section 15.5.16.
+        return with_header(response, "accept-encoding", "identity").map(Err);
     }
     let mut stream = request.stream()?;
     while let Some(chunk) = stream.next().await {
         bytes.extend(chunk?);
         if bytes.len() > BODY_BYTES {
-            return Ok(None);
+            let detail = format!("The body is longer than {BODY_BYTES} bytes.");
+            return problem(413, "limit_message", &detail).map(Err);
         }
     }
-    Ok(Some(bytes))
+    Ok(Ok(bytes))
 }
 
 fn is_method(request: &Request, method: &str) -> bool {
@@ -292,9 +324,8 @@ fn only_reads() -> Result<Response> {
 }
 
 fn wrong_method(allowed: &str) -> Result<Response> {
-    let mut response = problem(405, "method_not_allowed", &format!("Allowed methods: {allowed}."))?;
-    response.headers_mut().set("allow", allowed)?;
-    Ok(response)
+    let response = problem(405, "method_not_allowed", &format!("Allowed methods: {allowed}."))?;
+    with_header(response, "allow", allowed)
 }
 
 /// The query of `GET /changes` for the room: a version with the epoch it belongs to, or a time. `None` if it is
@@ -312,7 +343,7 @@ fn changes_query(url: &Url) -> Result<Option<Url>> {
     }
     // JavaScript accepts many forms of dates; ISO 8601 begins with the year.
     let is_iso = since.len() >= 10 && since.bytes().take(4).all(|byte| byte.is_ascii_digit());
-    let time = if is_iso { js_sys::Date::parse(&since) } else { f64::NAN };
+    let time = if is_iso { js_sys::Date::parse(&with_plus(&since)) } else { f64::NAN };
     to_room.query().append("time", &(time as i64).to_string());
     Ok(Some(to_room).filter(|_| time.is_finite()))
 }

@@ -12,7 +12,7 @@ use super::url::{Url, url_to};
 
 /// The client's headers that the object reads. No other header reaches it, and the address that it sees is made here,
 /// so nothing that a client sends can pass for something from the router (U4).
-const FORWARDED: [&str; 4] = ["upgrade", "sec-websocket-protocol", "if-none-match", "idempotency-key"];
+const FORWARDED: [&str; 5] = ["upgrade", "sec-websocket-protocol", "if-match", "if-none-match", "idempotency-key"];
 
 /// A request to a room's object.
 pub struct ToRoom {

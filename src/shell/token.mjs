@@ -4,9 +4,11 @@
 import { createRemoteJWKSet, customFetch, decodeProtectedHeader, errors, importJWK, jwtVerify } from "jose";
 
 /** The algorithm that goes with each kind of key. */
-const ALGORITHMS = { oct: "HS256", RSA: "RS256", EC: "ES256" };
+const ALGORITHMS = { oct: "HS256", RSA: "RS256", EC: "ES256", OKP: "EdDSA" };
+/** The newer name of `EdDSA` with the one curve that is accepted (RFC 9864). */
+const ED25519 = "Ed25519";
 /** The claims that a token must have besides its role and rooms. */
-const CLAIMS = ["exp", "sub", "jti"];
+const CLAIMS = ["exp", "sub"];
 /** The latest expiry that a token may have, in milliseconds: the end of the year 9999. */
 const LATEST = 253_402_300_799_999;
 /** By how many seconds clocks may differ. */
@@ -66,21 +68,27 @@ async function ownKeys(text) {
 	}
 	// The library's own key sets do not support secrets.
 	const select = ({ alg, kid }) => {
-		const fitting = known.filter((key) => key.algorithm === alg && (kid === undefined || key.kid === kid));
+		const fitting = known.filter((key) => key.algorithm === named(alg) && (kid === undefined || key.kid === kid));
 		if (fitting.length !== 1) throw new errors.JWKSNoMatchingKey();
 		return fitting[0].key;
 	};
 	return { count: known.length, select };
 }
 
+/** The algorithm by the name that `ALGORITHMS` has for it. */
+function named(algorithm) {
+	return algorithm === ED25519 ? ALGORITHMS.OKP : algorithm;
+}
+
 /** An imported key. Throws if it could never be used, so that a mistake shows at once and not when somebody is refused. */
 async function imported(jwk, what, all) {
 	const algorithm = Object.hasOwn(ALGORITHMS, jwk?.kty) ? ALGORITHMS[jwk.kty] : undefined;
-	if (algorithm === undefined) throw new Error(`${what} is not of kind oct, RSA or EC`);
-	if (jwk.alg !== undefined && jwk.alg !== algorithm) {
+	if (algorithm === undefined) throw new Error(`${what} is not of kind oct, RSA, EC or OKP`);
+	if (jwk.alg !== undefined && named(jwk.alg) !== algorithm) {
 		throw new Error(`${what} is for ${jwk.alg}; a key of its kind is for ${algorithm}`);
 	}
 	if (jwk.kty === "EC" && jwk.crv !== "P-256") throw new Error(`${what} is not on the curve P-256`);
+	if (jwk.kty === "OKP" && jwk.crv !== "Ed25519") throw new Error(`${what} is not on the curve Ed25519`);
 	if (jwk.kty !== "oct" && jwk.d !== undefined) throw new Error(`${what} is private: provide its public half`);
 	if (jwk.use !== undefined && jwk.use !== "sig") throw new Error(`${what} is not for signatures (\`use\`)`);
 	if (all.length > 1 && (typeof jwk.kid !== "string" || all.filter(({ kid }) => kid === jwk.kid).length > 1)) {
@@ -162,7 +170,8 @@ export async function verify(token, keys, url, issuer, audience) {
 		return NO_TOKEN_OF_OURS;
 	}
 	try {
-		const options = { algorithms: Object.values(ALGORITHMS), clockTolerance: CLOCK_SKEW, requiredClaims: CLAIMS };
+		const algorithms = [...Object.values(ALGORITHMS), ED25519];
+		const options = { algorithms, clockTolerance: CLOCK_SKEW, requiredClaims: CLAIMS };
 		const { payload } = await jwtVerify(token, (header, jws) => select(set, header, jws), {
 			...options,
 			...(issuer === undefined ? {} : { issuer }),
@@ -171,9 +180,8 @@ export async function verify(token, keys, url, issuer, audience) {
 		// Which of several keys is meant must be stated, not guessed.
 		const count = (set.own?.count ?? 0) + (set.provider?.jwks()?.keys.length ?? 0);
 		if (kid === undefined && count > 1) return ["unauthorized", "The token does not name its key: it needs a `kid`."];
-		const { sub, jti, name, role, rooms, exp } = payload;
-		const expires = Math.min(Math.floor(exp * 1_000), LATEST);
-		return ["claims", JSON.stringify({ sub, jti, name, role, rooms, expires })];
+		const expires = Math.min(Math.floor(payload.exp * 1_000), LATEST);
+		return ["claims", JSON.stringify({ ...payload, expires })];
 	} catch (error) {
 		return reason(error);
 	}

@@ -6,6 +6,7 @@
 mod comings;
 mod contract;
 mod model;
+mod nulls;
 mod requests;
 mod room;
 mod say;

@@ -1,7 +1,7 @@
 //! Writing a field without a socket, in a room on real SQLite (H3).
 
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::write::Verb;
+use roomkeep::protocol::write::{Verb, WriteHeaders};
 use roomkeep::room::settings::Settings;
 use roomkeep::room::turn::Written;
 use serde_json::{Value, json};
@@ -15,8 +15,8 @@ const HOUR: i64 = 3_600_000;
 /// The body of what was done, or the code of what was not and what else it tells.
 fn told(written: Written) -> (String, Value) {
     match written {
-        Written::Done(body) => ("done".to_owned(), serde_json::from_str(&body).unwrap()),
-        Written::Problem { code, detail, members } => {
+        Written::Done { body, .. } => ("done".to_owned(), serde_json::from_str(&body).unwrap()),
+        Written::Problem { code, detail, members, .. } => {
             assert!(!detail.is_empty());
             (code.to_owned(), serde_json::to_value(members).unwrap())
         }
@@ -83,6 +83,23 @@ fn h3_a_field_is_set_and_cleared_and_everyone_hears_of_it() {
     assert_eq!(site.take("pat"), [r#"{"type":"field_cleared","field":"f","userId":"bob","version":2}"#]);
     assert_eq!(delete(&mut site, "f", json!({"userId": "bob"})), cleared, "and once more it changes nothing");
     assert_eq!(site.take("pat"), Vec::<String>::new());
+    assert_stored(&site);
+}
+
+#[test]
+fn h3_and_v6_an_exact_base_version_over_http() {
+    let mut site = site();
+    let numbered = |seq: u64, exact: bool| json!({"value": seq, "userId": "ann", "clientId": "a", "seq": seq, "baseVersion": 0, "exact": exact});
+    assert_eq!(put(&mut site, "f", numbered(1, true)).0, "done");
+    let (first, second) = (stored("ann", "f", 1, 1, site.now), stored("ann", "f", 3, 2, site.now));
+    let (outcome, told) = put(&mut site, "f", numbered(2, true));
+    assert_eq!((outcome.as_str(), &told["current"]), ("E_CONFLICT", &first));
+    let (outcome, told) = put(&mut site, "f", numbered(3, false));
+    assert_eq!((outcome.as_str(), &told["selection"]), ("done", &second), "it is no member of the selection");
+    assert_eq!(put(&mut site, "f", numbered(3, true)).0, "seq_reused");
+    let body = json!({"userId": "ann", "clientId": "a", "seq": 4, "baseVersion": 1, "exact": true});
+    assert_eq!(delete(&mut site, "f", body).0, "E_CONFLICT");
+    assert_eq!(put(&mut site, "f", json!({"value": 1, "userId": "ann", "exact": "yes"})).0, "bad_message");
     assert_stored(&site);
 }
 
@@ -295,7 +312,8 @@ fn h3_and_f6_what_came_before_is_flushed_before_it() {
 fn write_at_once(site: &mut Site, field: &str, body: &Value) -> Written {
     use roomkeep::protocol::write::{FieldWrite, HttpWrite};
     let (body, query) = (body.to_string(), std::collections::BTreeMap::new());
-    let request = HttpWrite { verb: Verb::Put, field, user: None, body: &body, query: &query, key: None };
+    let request =
+        HttpWrite { verb: Verb::Put, field, user: None, body: &body, query: &query, headers: WriteHeaders::default() };
     let request = FieldWrite::read(&request, &Limits::default()).unwrap();
     site.driver.write(&mut site.world, request, site.now).unwrap()
 }
@@ -397,4 +415,51 @@ fn h3_and_e4_a_client_that_is_connected_is_not_forgotten_by_a_write() {
     site.pass(31 * DAY);
     let again = put(&mut site, "f", json!({"value": 1, "userId": "ann", "clientId": "a", "seq": 1}));
     assert_eq!((again.0.as_str(), &again.1["duplicate"]), ("done", &json!(true)));
+}
+
+#[test]
+fn h3_a_precondition_that_does_not_hold_changes_nothing_and_shows_what_is_there() {
+    let mut site = site();
+    let headers = |if_match, if_none_match| WriteHeaders { key: None, if_match, if_none_match };
+    let body = json!({"value": 1, "userId": "bob"}).to_string();
+    let write = |site: &mut Site, verb, headers| match site.write_with(verb, "f", &body, headers).unwrap() {
+        Written::Done { tag, .. } => ("done", tag),
+        Written::Problem { code, members, tag, .. } => {
+            assert_eq!(members["current"].text() != "null", tag.is_some(), "`current` is what the tag is of");
+            (code, tag)
+        }
+    };
+    let tag = |version: u64| Some(format!("\"epoch1-{version}\""));
+    let (first, second) = (tag(1).unwrap(), tag(2).unwrap());
+    assert_eq!(write(&mut site, Verb::Put, headers(Some("*"), None)), ("precondition_failed", None));
+    assert_eq!(write(&mut site, Verb::Delete, headers(Some("*"), None)), ("precondition_failed", None));
+    assert_eq!(write(&mut site, Verb::Put, headers(None, Some("*"))), ("done", tag(1)));
+    assert_eq!(write(&mut site, Verb::Put, headers(None, Some("*"))), ("precondition_failed", tag(1)));
+    assert_eq!(write(&mut site, Verb::Put, headers(Some(&first), None)), ("done", tag(2)));
+    assert_eq!(write(&mut site, Verb::Put, headers(Some(&first), None)), ("precondition_failed", tag(2)));
+    assert_eq!(write(&mut site, Verb::Delete, headers(Some(&first), None)), ("precondition_failed", tag(2)));
+    assert_eq!(write(&mut site, Verb::Delete, headers(Some(&second), None)), ("done", None));
+    assert_eq!(write(&mut site, Verb::Put, headers(Some(&second), None)), ("precondition_failed", None));
+    // What was cleared may be set by whoever wants it not to be set.
+    assert_eq!(write(&mut site, Verb::Put, headers(None, Some("*"))), ("done", tag(4)));
+    assert_stored(&site);
+}
+
+#[test]
+fn h3_and_e5_a_request_that_was_done_is_not_refused_for_its_own_effect() {
+    let mut site = site();
+    let body = json!({"value": 1, "userId": "bob", "clientId": "b", "seq": 1}).to_string();
+    let once = |site: &mut Site, key, body: &str| {
+        let headers = WriteHeaders { key, if_match: None, if_none_match: Some("*") };
+        told(site.write_with(Verb::Put, "f", body, headers).unwrap())
+    };
+    for is_again in [false, true] {
+        let (outcome, body) = once(&mut site, None, &body);
+        assert_eq!((outcome.as_str(), body["duplicate"].as_bool()), ("done", is_again.then_some(true)));
+    }
+    let keyed = json!({"value": 2, "userId": "bob"}).to_string();
+    for is_again in [false, true] {
+        let (outcome, body) = once(&mut site, Some("k"), &keyed);
+        assert_eq!((outcome.as_str(), body["duplicate"].as_bool()), ("precondition_failed", is_again.then_some(true)));
+    }
 }

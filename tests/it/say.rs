@@ -30,7 +30,7 @@ pub fn pass(user: &str, rights: &str) -> Admission {
     let role = words.next().unwrap_or("editor");
     let role = Role::ALL.into_iter().find(|known| known.as_str() == role).unwrap();
     let expires = words.next().map_or(Millis::MAX / 2, |expiry| expiry.parse().unwrap());
-    let (name, token_id) = (words.next().map(str::to_owned), format!("t-{user}"));
+    let (name, token_id) = (words.next().map(str::to_owned), Some(format!("t-{user}")));
     Admission::Pass { user: user.to_owned(), pass: Pass { role, name, token_id, expires, is_stream: false } }
 }
 

@@ -11,7 +11,7 @@ use roomkeep::protocol::Millis;
 use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::refusal::{CloseCode, Refusal};
 use roomkeep::protocol::role::Role;
-use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb};
+use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb, WriteHeaders};
 use roomkeep::room::audience::{Audience, Standing};
 use roomkeep::room::connections::session::Attachment;
 use roomkeep::room::records::Stored;
@@ -394,10 +394,21 @@ impl Site {
 
     /// Writes a field over HTTP. `body` is JSON.
     pub fn write(&mut self, verb: Verb, field: &str, body: &str, key: Option<&str>) -> Result<Written, Refusal> {
+        self.write_with(verb, field, body, WriteHeaders { key, ..WriteHeaders::default() })
+    }
+
+    /// Writes a field over HTTP with these headers. `body` is JSON.
+    pub fn write_with(
+        &mut self,
+        verb: Verb,
+        field: &str,
+        body: &str,
+        headers: WriteHeaders<'_>,
+    ) -> Result<Written, Refusal> {
         self.come_round();
         let query = BTreeMap::new();
-        let request =
-            FieldWrite::read(&HttpWrite { verb, field, user: None, body, query: &query, key }, &self.settings.limits)?;
+        let request = HttpWrite { verb, field, user: None, body, query: &query, headers };
+        let request = FieldWrite::read(&request, &self.settings.limits)?;
         self.driver.write(&mut self.world, request, self.now)
     }
 
@@ -455,7 +466,7 @@ impl Site {
         let attachment =
             self.world.sockets.get_mut(&say::connection(name)).and_then(|socket| socket.attachment.as_mut());
         let pass =
-            Pass { role, name: None, token_id: name.to_owned(), expires: self.now + 365 * DAY, is_stream: false };
+            Pass { role, name: None, token_id: Some(name.to_owned()), expires: self.now + 365 * DAY, is_stream: false };
         attachment.unwrap().access = Credentials::Pass(pass);
     }
 

@@ -98,7 +98,14 @@ test("A1 keys that make no sense let nobody in, but do not stop the Worker", asy
 		"a private EC key": { AUTH_KEYS: keys(await exportJWK((await exported("ES256")).privateKey)) },
 		"a short RSA key": { AUTH_KEYS: keys(await exportJWK(weak.publicKey)) },
 		"another curve": { AUTH_KEYS: keys(await exportJWK((await exported("ES384")).publicKey)) },
-		"an EdDSA key": { AUTH_KEYS: keys(await exportJWK((await exported("EdDSA")).publicKey)) },
+		"a private Ed25519 key": { AUTH_KEYS: keys(await exportJWK((await exported("EdDSA")).privateKey)) },
+		"a key to agree by": { AUTH_KEYS: keys({ ...publicKey("ed"), crv: "X25519" }) },
+		"an Ed25519 key for another algorithm": { AUTH_KEYS: keys({ ...publicKey("ed"), alg: "Ed448" }) },
+		"a pointer that is none": { AUTH_KEYS: keySetOf("ec"), AUTH_CLAIM_ROLE: "role" },
+		"an escape that is none": { AUTH_KEYS: keySetOf("ec"), AUTH_CLAIM_ROOMS: "/a~2" },
+		"a default role that is none": { AUTH_KEYS: keySetOf("ec"), AUTH_DEFAULT_ROLE: "owner" },
+		"default rooms without a party": { AUTH_KEYS: keySetOf("ec"), AUTH_DEFAULT_ROOMS: "lobby" },
+		"an origin with a path": { AUTH_KEYS: keySetOf("ec"), ALLOWED_ORIGINS: "https://a.example/app" },
 		"a short secret": { AUTH_KEYS: keys({ kty: "oct", k: Buffer.from("password").toString("base64url") }) },
 		"an empty secret": { AUTH_KEYS: keys({ kty: "oct", k: "" }) },
 		"another algorithm": { AUTH_KEYS: keys({ ...nameless, alg: "ES512" }) },
@@ -144,7 +151,7 @@ test("A1 keys that make no sense let nobody in, but do not stop the Worker", asy
 });
 
 test("A1 one key needs no kid, and a kid that is not its own is refused", async () => {
-	for (const kid of ["secret", "rsa", "ec"] as const) {
+	for (const kid of ["secret", "rsa", "ec", "ed"] as const) {
 		const { kid: _, ...nameless } = publicKey(kid);
 		const one = await serve({ vars: { AUTH_KEYS: JSON.stringify({ keys: [nameless] }) } });
 		assert.equal(await state(one, await token({ kid: undefined, ...signing[kid] })), "200", kid);

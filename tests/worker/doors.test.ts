@@ -117,7 +117,7 @@ test("A3 who writes is the token's user, over HTTP and over a socket", async () 
 	};
 	assert.equal((await put({ value: 1 })).selection.userId, "alice");
 	assert.equal((await put({ value: 2, userId: "alice" })).selection.userId, "alice");
-	for (const userId of ["bob", 7, null, "", ["alice"]]) {
+	for (const userId of ["bob", 7, "", ["alice"]]) {
 		const refused = await put({ value: 3, userId });
 		assert.deepEqual([refused.status, refused.code], [403, "identity_mismatch"], JSON.stringify(userId));
 	}
@@ -273,12 +273,16 @@ test("A4 E2 what a role does not reach is not recorded under its number: with a 
 
 test("A7 with ALLOWED_ORIGINS, pages of other origins neither come in nor read", async () => {
 	const listed = "https://app.example";
-	const strict = await serve({ vars: { ALLOWED_ORIGINS: `${listed}, http://localhost:3000/`, AUTH_KEYS } });
+	const strict = await serve({
+		vars: { ALLOWED_ORIGINS: `${listed}, http://localhost:3000/, https://*.Below.example:443`, AUTH_KEYS },
+	});
 	const good = await token();
 	const upgrade = (origin?: string, query = `?token=${good}`) =>
 		knock(strict.host, roomPath(newRoom(), query), origin === undefined ? {} : { origin });
 	assert.equal(await upgrade(listed), "open");
 	assert.equal(await upgrade("http://localhost:3000"), "open");
+	assert.equal(await upgrade("https://a.b.below.example"), "open");
+	assert.equal(await upgrade("https://below.example"), "4403 forbidden_origin");
 	assert.equal(await upgrade(), "open", "what names no origin is no page");
 	for (const origin of ["https://evil.example", "http://app.example", `${listed}:444`, `${listed}.evil`, "null"]) {
 		assert.equal(await upgrade(origin), "4403 forbidden_origin", origin);
@@ -307,7 +311,7 @@ test("A7 with ALLOWED_ORIGINS, pages of other origins neither come in nor read",
 			const what = `${init.method ?? "GET"} ${rest} from ${origin}`;
 			assert.equal(response.status, status, what);
 			assert.equal(got.get("access-control-allow-origin"), allowed, what);
-			assert.equal(got.get("access-control-allow-credentials"), null, what);
+			assert.equal(got.get("access-control-allow-credentials"), allowed && "true", what);
 			assert.match(got.get("vary") ?? "", /origin/i, what);
 		}
 	}
@@ -556,4 +560,56 @@ test("X1 E2 a number that came too fast is not recorded, and is done when it is 
 	await client.until(() => client.all("ack").find(({ seq }) => seq === 15), "the ack of all");
 	client.leave();
 	await limited.close();
+});
+
+test("A1 A2 tokens as identity providers issue them: no jti, long subs, claims elsewhere, and defaults", async () => {
+	const vars = {
+		AUTH_KEYS,
+		AUTH_CLAIM_ROLE: "/app_metadata/roles/0",
+		AUTH_CLAIM_ROOMS: "/https:~1~1x.example~1rooms",
+		AUTH_CLAIM_NAME: "/profile/nickname",
+		AUTH_DEFAULT_ROLE: "viewer",
+		AUTH_DEFAULT_ROOMS: "collaboration/lobby",
+	};
+	const provider = await serve({ vars });
+	const sub = `auth0|${'"'.repeat(248)}x`;
+	assert.equal(sub.length, 255);
+	const claims = { sub, jti: undefined, role: undefined, rooms: undefined };
+	const bare = await token({ kid: "ed", claims });
+	const ask = (rest: string, by: string, init: RequestInit = {}, room = "lobby") =>
+		answered(provider, roomPath(room, rest), { ...init, headers: bearer(by) });
+	const write = { method: "PUT", body: '{"value":1}' };
+	assert.equal(await ask("/state", bare), "200");
+	assert.equal(await ask("/fields/f", bare, write), "403 forbidden");
+	assert.equal(await ask("/state", bare, {}, "other"), "403 forbidden");
+	const rooms = { "https://x.example/rooms": ["collaboration/a\\*"], rooms: ["collaboration/*"] };
+	const full = await token({
+		kid: "ed",
+		alg: "Ed25519",
+		claims: { ...claims, ...rooms, role: "admin", app_metadata: { roles: ["editor"] }, profile: { nickname: "Ann" } },
+	});
+	assert.equal(await ask("/fields/f", full, write, "a*"), "200");
+	assert.equal(await ask("", full, { method: "DELETE" }, "a*"), "403 forbidden");
+	for (const room of ["ab", "a", "a\\*", "lobby"])
+		assert.equal(await ask("/state", full, {}, room), "403 forbidden", room);
+
+	// The longest of everything stays with a socket while the room sleeps.
+	const client = await come(provider.host, "a*", full, sub);
+	client.send({ type: "hello", protocol: 1, clientId: "\u0001".repeat(128) });
+	client.send({ type: "user_joined", userId: sub, userName: "x" });
+	client.send({ type: "presence", data: "\u00e9\u4e00".repeat(800) });
+	await client.sync();
+	await provider.evict("a*");
+	const { participants } = await client.sync();
+	assert.deepEqual([participants[0].id, participants[0].name, participants[0].connections], [sub, "Ann", 1]);
+	const by = bearer(await token({ claims: { ...claims, sub: "root", app_metadata: { roles: ["admin"] } } }));
+	const body = JSON.stringify({ until: Date.now() + 60_000 });
+	const revocations = `/users/${encodeURIComponent(sub)}/revocations`;
+	const one = JSON.stringify({ jti: "other", until: Date.now() + 60_000 });
+	assert.equal(await answered(provider, revocations, { method: "POST", headers: by, body: one }), "204");
+	assert.equal(await ask("/state", bare), "200", "one without an id is not meant by any");
+	assert.equal(await answered(provider, revocations, { method: "POST", headers: by, body }), "204");
+	assert.deepEqual(await client.closed(), { code: 4403, reason: "revoked" });
+	assert.equal(await ask("/state", bare), "403 revoked");
+	await provider.close();
 });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { Client, type Frame, Mirror, newRoom, Page, type Served, serve, sleep } from "./harness.ts";
 
 let server: Served;
@@ -233,7 +234,7 @@ test("H3 H5 F1 a body that is rubbish or too large is refused, and nothing chang
 		['{"value":1,"userId":"ann","clientId":""}', 400, "bad_message"],
 		[new Uint8Array([0x7b, 0xff, 0xfe, 0x7d]), 400, "bad_message"],
 		[deep, 413, "limit_depth"],
-		[JSON.stringify({ value: 1, userId: "u".repeat(129) }), 413, "limit_name"],
+		[JSON.stringify({ value: 1, userId: "u".repeat(256) }), 413, "limit_name"],
 		[JSON.stringify({ value: "x".repeat(33_000), userId: "ann" }), 413, "limit_value"],
 		[JSON.stringify({ value: "x".repeat(70_000), userId: "ann" }), 413, "limit_message"],
 		[JSON.stringify({ value: "x".repeat(3_000_000), userId: "ann" }), 413, "limit_message"],
@@ -411,4 +412,60 @@ test("H1 H2 the ETag is right in the moment after every write, whichever way it 
 		tag = next;
 	}
 	alice.leave();
+});
+
+test("H3 If-Match and If-None-Match guard a field by the tag of what it holds", async () => {
+	const room = newRoom();
+	const call = async (method: string, headers: Record<string, string>) => {
+		const response = await server.get(path(room, "fields/f"), { method, headers, body: '{"value":1,"userId":"ann"}' });
+		const { code, version } = (await response.json()) as Frame;
+		return { outcome: `${response.status} ${code ?? version}`, tag: response.headers.get("etag") ?? "none" };
+	};
+	const first = await call("PUT", { "if-none-match": "*" });
+	const { epoch } = await server.state(room);
+	assert.deepEqual(first, { outcome: "200 1", tag: `"${epoch}-1"` });
+	assert.deepEqual(await call("PUT", { "if-none-match": "*" }), { ...first, outcome: "412 precondition_failed" });
+	await server.evict(room);
+	const second = await call("PUT", { "if-match": `W/${first.tag}, "x"` });
+	assert.equal(second.outcome, "200 2");
+	for (const method of ["PUT", "DELETE"]) {
+		assert.deepEqual(await call(method, { "if-match": first.tag }), { ...second, outcome: "412 precondition_failed" });
+		assert.equal((await call(method, { "if-match": "no tag" })).outcome, "400 bad_message");
+	}
+	assert.deepEqual(await call("DELETE", { "if-match": second.tag }), { outcome: "200 3", tag: "none" });
+	assert.deepEqual(await call("DELETE", { "if-match": "*" }), { outcome: "412 precondition_failed", tag: "none" });
+	assert.equal((await server.state(room)).version, 3);
+});
+
+test("H3 H5 a compressed body is 415 and says what is taken", async () => {
+	const room = newRoom();
+	const zipped = gzipSync('{"value":1,"userId":"ann"}');
+	const init = { method: "PUT", body: zipped, headers: { "content-encoding": "gzip" } };
+	const refused = await server.get(path(room, "fields/f"), init);
+	assert.deepEqual([refused.status, refused.headers.get("accept-encoding")], [415, "identity"]);
+	assert.equal(((await refused.json()) as Frame).code, "unsupported_encoding");
+	assert.equal((await put(room, "f", { value: 1, userId: "ann" }, { "content-encoding": "identity" })).status, 200);
+});
+
+test("H2 a time whose plus was not escaped is a time", async () => {
+	const room = newRoom();
+	await put(room, "f", { value: 1, userId: "ann" });
+	for (const [time, count] of [
+		[Date.now() - 60_000, 1],
+		[Date.now() + 60_000, 0],
+	] as const) {
+		const since = new Date(time).toISOString().replace("Z", "+00:00");
+		const page = (await (await server.get(path(room, `changes?since=${since}`))).json()) as Frame;
+		assert.equal(page.changes.length, count);
+	}
+});
+
+test("A7 preflights allow what tracing and libraries add to requests", async () => {
+	const { headers } = await server.get(path(newRoom(), "fields/f"), { method: "OPTIONS" });
+	const allowed = headers.get("access-control-allow-headers")?.split(", ") ?? [];
+	const added = ["traceparent", "baggage", "sentry-trace", "cache-control", "x-requested-with", "if-match"];
+	assert.deepEqual(
+		added.filter((name) => !allowed.includes(name)),
+		[],
+	);
 });

@@ -27,6 +27,10 @@ test("A1 a token of the README's back end opens its room and no other", async (t
 	const put = await server.get("/parties/collaboration/r/fields/f", { method: "PUT", headers, body: '{"value":1}' });
 	assert.equal(put.status, 200, await put.text());
 	assert.equal((await server.get("/parties/collaboration/other/state", { headers })).status, 403);
+	const star = { authorization: `Bearer ${await roomToken({ id: "alice", name: "Alice" }, "*")}` };
+	const state = async (room: string) =>
+		(await server.get(`/parties/collaboration/${room}/state`, { headers: star })).status;
+	assert.deepEqual([await state("*"), await state("r"), await state("%5C*")], [200, 403, 403]);
 });
 
 test("A2 npm run token prints a token that the server takes, for as long and as much as was asked", async (t) => {

@@ -9,7 +9,7 @@ import { AUTH_KEYS, dump, jwks, type Kid, seconds, signing, token, type Wanted }
 
 const ISSUER = "https://issuer.example";
 const AUDIENCE = "roomkeep";
-const kinds: Kid[] = ["secret", "rsa", "ec"];
+const kinds: Kid[] = ["secret", "rsa", "ec", "ed"];
 const roles = ["viewer", "editor", "moderator", "admin"];
 
 /** What a token is worth: a role, or nothing. */
@@ -68,6 +68,7 @@ const foreign = {
 	secret: crypto.getRandomValues(new Uint8Array(32)),
 	rsa: (await generateKeyPair("RS256")).privateKey,
 	ec: (await generateKeyPair("ES256")).privateKey,
+	ed: (await generateKeyPair("EdDSA")).privateKey,
 };
 const strangers = await generateKeyPair("ES256", { extractable: true });
 const strangersJwk = await crypto.subtle.exportKey("jwk", strangers.publicKey);
@@ -79,7 +80,7 @@ function published(kid: Kid): JWK {
 	return key;
 }
 
-async function pem(kid: "rsa" | "ec"): Promise<string> {
+async function pem(kid: "rsa" | "ec" | "ed"): Promise<string> {
 	const key = await importJWK(published(kid), signing[kid].alg, { extractable: true });
 	assert.ok(!(key instanceof Uint8Array));
 	return exportSPKI(key);
@@ -107,11 +108,11 @@ const rubbish: Case[] = [
 
 /** Attacks on the choice of the algorithm, which are one for each pair of kinds. */
 const attacks: Case[] = [
-	...["rsa", "ec"].flatMap((kid): Case[] => [
+	...["rsa", "ec", "ed"].flatMap((kid): Case[] => [
 		{
 			name: `HS256 signed with the public key of ${kid} as PEM`,
 			worth: "unauthorized",
-			make: async (room) => forged({ alg: "HS256", kid }, bytes(await pem(kid as "rsa" | "ec")), room),
+			make: async (room) => forged({ alg: "HS256", kid }, bytes(await pem(kid as "rsa" | "ec" | "ed")), room),
 		},
 		{
 			name: `HS256 signed with the public key of ${kid} as a JWK`,
@@ -124,7 +125,7 @@ const attacks: Case[] = [
 			make: (room) => forged({ alg: "HS256", kid }, signing.secret.key, room),
 		},
 	]),
-	...(["rsa", "ec"] as const).flatMap((signer): Case[] =>
+	...(["rsa", "ec", "ed"] as const).flatMap((signer): Case[] =>
 		kinds
 			.filter((kid) => kid !== signer)
 			.map((kid) => ({
@@ -194,8 +195,10 @@ function ofKind(kid: Kid): Case[] {
 		made("no sub", "unauthorized", { sub: undefined }),
 		made("sub is empty", "unauthorized", { sub: "" }),
 		made("sub is no text", "unauthorized", { sub: 7 }),
-		made("sub is longer than an id", "unauthorized", { sub: "x".repeat(129) }),
-		made("no jti", "unauthorized", { jti: undefined }),
+		made("sub is longer than an id", "unauthorized", { sub: "x".repeat(256) }),
+		made("no jti", "editor", { jti: undefined }),
+		made("jti is null", "editor", { jti: null }),
+		made("name is empty", "editor", { name: "" }),
 		made("jti is empty", "unauthorized", { jti: "" }),
 		made("jti is no text", "unauthorized", { jti: 7 }),
 		made("no kid", "unauthorized", {}, { kid: undefined, ...signing[kid] }),
@@ -221,6 +224,7 @@ function ofKind(kid: Kid): Case[] {
 		made("wildcard", "editor", { rooms: ["collaboration/*"] }),
 		made("wildcard for some", "editor", (room) => ({ rooms: [7, "chat/x", `${room.slice(0, -1)}*`] })),
 		made("exact room", "editor", {}),
+		made("star that stands for itself", "forbidden", (room) => ({ rooms: [`${room.slice(0, -1)}\\*`] })),
 		...roles.map((role) => made(role, role, { role })),
 		{ ...made("revoked token", "revoked", { sub: `half-${kid}`, jti: "revoked", role: "admin" }), sub: `half-${kid}` },
 		{ ...made("other token than the revoked", "admin", { sub: `half-${kid}`, role: "admin" }), sub: `half-${kid}` },

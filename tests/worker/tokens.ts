@@ -5,17 +5,19 @@ import WebSocket from "ws";
 import { Client, type Frame, Mirror, type Served } from "./harness.ts";
 
 /** One key of each kind that the server takes, by its `kid`. */
-export type Kid = "secret" | "rsa" | "ec";
+export type Kid = "secret" | "rsa" | "ec" | "ed";
 type SigningKey = Uint8Array | CryptoKey;
 
 const secret = crypto.getRandomValues(new Uint8Array(32));
 const rsa = await generateKeyPair("RS256", { extractable: true });
 const ec = await generateKeyPair("ES256", { extractable: true });
+const ed = await generateKeyPair("EdDSA", { extractable: true });
 
 export const signing: Record<Kid, { alg: string; key: SigningKey }> = {
 	secret: { alg: "HS256", key: secret },
 	rsa: { alg: "RS256", key: rsa.privateKey },
 	ec: { alg: "ES256", key: ec.privateKey },
+	ed: { alg: "EdDSA", key: ed.privateKey },
 };
 
 /** The server's half of the keys, as `AUTH_KEYS` has them. */
@@ -24,6 +26,7 @@ export const jwks: { keys: JWK[] } = {
 		{ kty: "oct", kid: "secret", k: Buffer.from(secret).toString("base64url") },
 		{ ...(await exportJWK(rsa.publicKey)), kid: "rsa" },
 		{ ...(await exportJWK(ec.publicKey)), kid: "ec" },
+		{ ...(await exportJWK(ed.publicKey)), kid: "ed" },
 	],
 };
 
@@ -127,15 +130,28 @@ export function knock(host: string, path: string, headers: Record<string, string
 	});
 }
 
-/** The status of an answer, and the code of a problem. */
+/** The status of an answer, and the code of a problem; of a stream that is refused for now, those in its event. */
 export async function answered(server: Served, path: string, init?: RequestInit): Promise<string> {
 	const response = await server.get(path, init);
 	if (response.ok) {
+		const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
+		const first = isStream ? await firstChunk(response) : "";
 		await response.body?.cancel();
-		return String(response.status);
+		const [, refusal] = /^retry: \d+\nevent: problem\ndata: (.*)\n\n$/.exec(first) ?? [];
+		if (refusal === undefined) return String(response.status);
+		const { status, code } = JSON.parse(refusal);
+		return `${status} ${code}`;
 	}
 	const { status, code } = (await response.json()) as Frame;
 	return status === response.status ? `${status} ${code}` : `${response.status} with a body of ${status}`;
+}
+
+/** What comes first of a body. */
+async function firstChunk(response: Response): Promise<string> {
+	const reader = response.body?.getReader();
+	const chunk = await reader?.read();
+	reader?.releaseLock();
+	return new TextDecoder().decode(chunk?.value);
 }
 
 /** A reader of a stream of events that keeps the text as it came. */

@@ -23,6 +23,8 @@ pub enum FieldChange {
         user_id: String,
         /// The field's version that the writer last saw (S4).
         base_version: Option<u64>,
+        /// Whether that has to be the field's version even if the writer's own client has changed it since (V6).
+        is_exact: bool,
     },
 }
 
@@ -50,6 +52,14 @@ impl FieldChange {
             Self::Clear { base_version, .. } => *base_version,
         }
     }
+
+    /// Whether the base version has to be the field's, whoever has changed it since (V6).
+    pub fn is_exact(&self) -> bool {
+        match self {
+            Self::Select(selection) => selection.is_exact,
+            Self::Clear { is_exact, .. } => *is_exact,
+        }
+    }
 }
 
 /// The `selection` of a `field_selected`.
@@ -63,6 +73,8 @@ pub struct Selection {
     pub user_id: String,
     /// The field's version that the writer last saw (S4).
     pub base_version: Option<u64>,
+    /// Whether that has to be the field's version even if the writer's own client has changed it since (V6).
+    pub is_exact: bool,
     /// The client's own time, a number; `None` when it gave none.
     pub timestamp: Option<Json>,
     /// Further members, kept and forwarded.
@@ -186,8 +198,9 @@ pub(super) fn read(kind: &str, reader: &Reader<'_>) -> Result<FieldChange, Refus
     }
     Ok(FieldChange::Clear {
         field: reader.id("field")?,
-        user_id: reader.id("userId")?,
+        user_id: reader.user_id("userId")?,
         base_version: reader.version("baseVersion")?,
+        is_exact: reader.flag("exact")?,
     })
 }
 
@@ -204,7 +217,7 @@ pub(super) fn read_batch(reader: &Reader<'_>) -> Result<Vec<FieldChange>, Refusa
         let object = json::object(raw.get());
         let object = object.map_err(|error| bad(format!("A change in the batch is not a JSON object: {error}.")))?;
         let reader = Reader::of("change", object.without_duplicate_keys().map_err(bad)?, reader.limits);
-        if reader.members.contains_key("id") || reader.members.contains_key("seq") {
+        if reader.optional("id").is_some() || reader.optional("seq").is_some() {
             return Err(bad("`id` and `seq` belong on the batch, not on a change in it."));
         }
         match reader.text("type")?.as_ref() {
@@ -222,21 +235,21 @@ fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
     let reader = Reader::of("selection", members, frame.limits);
     let field = reader.id("field")?;
     let value = Json::from(reader.raw("value")?);
-    let user_id = reader.id("userId")?;
+    let user_id = reader.user_id("userId")?;
     if frame.parsed::<String>("userId").is_some_and(|other| other != user_id) {
         let message = "`userId` of the message differs from that of its selection.";
         return Err(Refusal::new(Code::IdentityMismatch, message));
     }
-    let timestamp = match members.get("timestamp") {
+    let timestamp = match reader.optional("timestamp") {
         None => None,
-        Some(raw) if raw.get() == "null" => None,
         Some(raw) if raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) => Some(Json::from(raw)),
         Some(_) => return Err(bad("`timestamp` in the selection must be a number.")),
     };
     let extra = reader.extra(&["field", "value", "userId", "timestamp", "version", "updatedAt"]);
     within_value(value.text().len() + size_of_extra(&extra), frame.limits)?;
     let base_version = frame.version("baseVersion")?;
-    Ok(Selection { field, value, user_id, base_version, timestamp, extra })
+    let is_exact = frame.flag("exact")?;
+    Ok(Selection { field, value, user_id, base_version, is_exact, timestamp, extra })
 }
 
 /// What is sent about fields, as a type for the SDK.
@@ -250,6 +263,8 @@ pub enum FieldFrame {
         selection: NewSelection,
         /// The field's version that the writer last saw, 0 for one never set (S4). Left out, the last write wins.
         base_version: Option<u64>,
+        /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+        exact: Option<bool>,
         /// A name for the answer (F3).
         id: Option<MessageId>,
         /// The message's place in the client's outbox (E1).
@@ -263,6 +278,8 @@ pub enum FieldFrame {
         user_id: String,
         /// The field's version that the writer last saw (S4). Left out, the last write wins.
         base_version: Option<u64>,
+        /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+        exact: Option<bool>,
         /// A name for the answer (F3).
         id: Option<MessageId>,
         /// The message's place in the client's outbox (E1).
@@ -290,6 +307,8 @@ pub enum BatchChange {
         selection: NewSelection,
         /// The field's version that the writer last saw before the batch (S4).
         base_version: Option<u64>,
+        /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+        exact: Option<bool>,
     },
     /// Clears a field (S5).
     FieldCleared {
@@ -299,6 +318,8 @@ pub enum BatchChange {
         user_id: String,
         /// The field's version that the writer last saw before the batch (S4).
         base_version: Option<u64>,
+        /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+        exact: Option<bool>,
     },
 }
 

@@ -114,7 +114,7 @@ pub struct ParticipantChanged<'a> {
 
 /// Reads `user_joined`.
 pub(super) fn read(reader: &Reader<'_>) -> Result<Join, Refusal> {
-    let user_id = reader.id("userId")?;
+    let user_id = reader.user_id("userId")?;
     let user_name = reader.text("userName")?;
     if user_name.is_empty() {
         return Err(bad("`userName` must not be empty."));

@@ -357,15 +357,15 @@ pub(super) fn read(kind: &str, reader: &Reader<'_>) -> Result<PermissionMessage,
         "permission_request" => request(reader).map(PermissionMessage::Request),
         "permission_response" => response(reader).map(PermissionMessage::Response),
         "permission_cancelled" => Ok(PermissionMessage::Cancel { request_id: reader.id("requestId")? }),
-        _ => Ok(PermissionMessage::Revoke { user_id: reader.id("userId")?, action: reader.id("action")? }),
+        _ => Ok(PermissionMessage::Revoke { user_id: reader.user_id("userId")?, action: reader.id("action")? }),
     }
 }
 
 fn request(reader: &Reader<'_>) -> Result<NewRequest, Refusal> {
     let (request_id, action) = (reader.id("requestId")?, reader.id("action")?);
-    let detail = reader.members.get("detail").filter(|raw| raw.get() != "null").map(Json::from);
+    let detail = reader.optional("detail").map(Json::from);
     within("detail", detail.as_ref().map_or(0, |detail| detail.text().len()), reader)?;
-    let time_to_live = match reader.members.get("ttlMs") {
+    let time_to_live = match reader.optional("ttlMs") {
         None => DEFAULT_WAIT,
         Some(_) => {
             let wait = reader.parsed("ttlMs").filter(|wait| (1..=LONGEST_WAIT).contains(wait));
@@ -376,7 +376,7 @@ fn request(reader: &Reader<'_>) -> Result<NewRequest, Refusal> {
 }
 
 fn response(reader: &Reader<'_>) -> Result<Response, Refusal> {
-    let (request_id, author) = (reader.id("requestId")?, reader.id("userId")?);
+    let (request_id, author) = (reader.id("requestId")?, reader.user_id("userId")?);
     let decision = match reader.text("decision")?.as_ref() {
         "allow" => Decision::Allow,
         "deny" => Decision::Deny,

@@ -56,7 +56,7 @@ pub(super) fn read_hello(reader: &Reader<'_>) -> Result<Option<Hello>, Refusal> 
         return Ok(None);
     }
     let (client_id, since, epoch) = (reader.id("clientId")?, reader.version("since")?, reader.optional_text("epoch")?);
-    let token = reader.members.contains_key("token").then(|| reader.token()).transpose()?;
+    let token = reader.optional("token").map(|_| reader.token()).transpose()?;
     Ok(Some(Hello { client_id, since, epoch, token }))
 }
 

@@ -20,6 +20,8 @@ pub struct FieldPut {
     timestamp: Option<f64>,
     /// The field's version that the writer last saw (S4). Left out, the last write wins.
     base_version: Option<u64>,
+    /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+    exact: Option<bool>,
     /// Whose outbox this is from (E1).
     client_id: Option<String>,
     /// The place in it. Not without `clientId`.
@@ -37,6 +39,8 @@ pub struct FieldDelete {
     user_id: String,
     /// The field's version that the writer last saw (S4). Left out, the last write wins.
     base_version: Option<u64>,
+    /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+    exact: Option<bool>,
     /// Whose outbox this is from (E1).
     client_id: Option<String>,
     /// The place in it. Not without `clientId`.
@@ -92,6 +96,8 @@ pub enum OtherCode {
     MethodNotAllowed,
     /// The address takes WebSockets.
     UpgradeRequired,
+    /// The body is compressed (H3).
+    UnsupportedEncoding,
     /// The operator has set neither keys nor that anybody may come in (A6).
     AuthNotConfigured,
     /// A variable of the operator's makes no sense.

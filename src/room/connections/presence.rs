@@ -4,6 +4,7 @@ use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames::ServerMessage;
 use crate::protocol::frames::presence::PresenceView;
 use crate::protocol::json::Json;
+use crate::protocol::limits::USER_ID_BYTES;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::room::audience::Audience;
 use crate::room::state::State;
@@ -19,7 +20,7 @@ pub fn show(state: &mut State, from: ConnectionId, data: Option<Json>) -> Result
         Some(session) if session.client().is_some() => {
             let size = data.as_ref().map_or(0, |data| data.text().len());
             // A user who is not known yet may have the longest id.
-            let user = session.identity().user().map_or(limits.name_bytes, str::len);
+            let user = session.identity().user().map_or(limits.name_bytes.max(USER_ID_BYTES), str::len);
             let limit = limits.presence_beside(user + session.client().map_or(0, str::len));
             if size > limit {
                 let message = format!("`data` is {size} bytes long; beside ids as long as yours the limit is {limit}.");

@@ -19,7 +19,7 @@ use crate::access::shares::{Entry, NetworkMark};
 use crate::driver::Driver;
 use crate::protocol::Millis;
 use crate::protocol::refusal::Refusal;
-use crate::protocol::write::{self, FieldWrite, QUERY_MEMBERS, Verb};
+use crate::protocol::write::{FieldWrite, HttpWrite, QUERY_MEMBERS, Verb, WriteHeaders};
 use crate::room::Room;
 use crate::room::settings::{KEY_VARIABLES, Settings};
 use crate::room::turn::{Completion, Effect, Written};
@@ -28,7 +28,7 @@ use crate::room::views::Since;
 use crate::shell::bindings::{JsInbox, JsSocket, JsState};
 use crate::shell::door::{self, Purpose};
 use crate::shell::environment::{now, random_id, variable};
-use crate::shell::http::{answer, problem, problem_with, status_of, upgraded};
+use crate::shell::http::{answer, problem, problem_with, status_of, upgraded, with_header};
 use crate::shell::platform::{Workerd, answer_close};
 use crate::shell::url::{Query, url_of};
 
@@ -288,13 +288,12 @@ impl RoomObject {
         let known = request.headers().get("if-none-match")?.unwrap_or_default();
         let mut known = known.split(',').map(|known| known.trim().trim_start_matches("W/"));
         let is_known = known.any(|known| known == tag || known == "*");
-        let mut response = if is_known {
+        let response = if is_known {
             answer(304, "application/json", String::new())?
         } else {
             answer(200, "application/json", body(room, now))?
         };
-        response.headers_mut().set("etag", &format!("W/{tag}"))?;
-        Ok(response)
+        with_header(response, "etag", &format!("W/{tag}"))
     }
 
     /// Writes a field over HTTP (H3).
@@ -303,17 +302,30 @@ impl RoomObject {
         let field = query.get("field").unwrap_or_default();
         let members = QUERY_MEMBERS.into_iter().filter_map(|name| Some((name.to_owned(), query.get(name)?)));
         let query = members.collect();
-        let key = request.headers().get("idempotency-key")?;
+        let header = |name| request.headers().get(name);
+        let (key, if_match, if_none_match) =
+            (header("idempotency-key")?, header("if-match")?, header("if-none-match")?);
+        let headers = WriteHeaders {
+            key: key.as_deref(),
+            if_match: if_match.as_deref(),
+            if_none_match: if_none_match.as_deref(),
+        };
         let written = self.room().event(|driver, platform, now| {
-            let write = write::HttpWrite { verb, field: &field, user, body, query: &query, key: key.as_deref() };
+            let write = HttpWrite { verb, field: &field, user, body, query: &query, headers };
             let write = FieldWrite::read(&write, &driver.settings().limits)?;
             driver.write(platform, write, now)
         });
         self.settle().await?;
-        match written {
-            Ok(Written::Done(body)) => answer(200, "application/json", body),
-            Ok(Written::Problem { code, detail, members }) => problem_with(status_of(code), code, &detail, &members),
-            Err(refusal) => refused(&refusal),
+        let (response, tag) = match written {
+            Ok(Written::Done { body, tag }) => (answer(200, "application/json", body)?, tag),
+            Ok(Written::Problem { code, detail, members, tag }) => {
+                (problem_with(status_of(code), code, &detail, &members)?, tag)
+            }
+            Err(refusal) => return refused(&refusal),
+        };
+        match tag {
+            Some(tag) => with_header(response, "etag", &tag),
+            None => Ok(response),
         }
     }
 

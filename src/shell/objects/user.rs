@@ -78,10 +78,10 @@ impl DurableObject for UserObject {
 impl UserObject {
     async fn check(&self, query: &Query) -> Result<Response> {
         let now = now();
-        let (token_id, room) = (query.get("token").unwrap_or_default(), query.get("room"));
+        let (token_id, room) = (query.get("token"), query.get("room"));
         let until = query.get("until").and_then(|until| until.parse().ok()).unwrap_or(now);
         let checked = self.act(|user| {
-            let entered = user.check(&token_id, now).and_then(|()| match &room {
+            let entered = user.check(token_id.as_deref(), now).and_then(|()| match &room {
                 Some(room) => user.enter(room, until, now),
                 None => Ok(Vec::new()),
             });

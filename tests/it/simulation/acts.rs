@@ -2,13 +2,14 @@
 
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::decode::Frame;
+use roomkeep::protocol::precondition::Precondition;
 use roomkeep::protocol::write::FieldWrite;
 use roomkeep::room::turn::Written;
 use roomkeep::room::views::Since;
 use serde_json::Value;
 
 use super::client::Answered;
-use super::message::{Content, Message};
+use super::message::{Base, Content, Message};
 use super::oracle::{Reply, Verdict};
 use super::permissions::{Answer, Saying, Status};
 use super::story::{DISCONNECT_AFTER, Story};
@@ -241,12 +242,14 @@ impl Story {
         Content::Clear { field, base: self.base(at, field) }
     }
 
-    fn base(&mut self, at: usize, field: &str) -> Option<u64> {
+    fn base(&mut self, at: usize, field: &str) -> Option<Base> {
         if !self.random.percent(self.mix.based) {
             return None;
         }
         let known = self.tabs[at].fields.get(field).map_or(0, |(version, _)| *version);
-        Some(self.random.weighted(&[(8, known), (1, 0), (1, known + 1)]))
+        let version = self.random.weighted(&[(8, known), (1, 0), (1, known + 1)]);
+        // Not drawn, so that what the recorded seeds draw stays what it was.
+        Some(Base { version, is_exact: version % 3 == 1 })
     }
 
     /// Somebody writes over HTTP: a client whose socket is gone or slow, a caller with a key, or one without.
@@ -305,7 +308,12 @@ impl Story {
             stage.notice_time(driver, now);
             let reply = stage.witness.oracle.write(message, client.as_ref(), key.as_ref());
             let frame = Frame::decode(&message.text(), &limits);
-            let request = FieldWrite { frame, client_id: client.as_deref().map(str::to_owned), key: key.clone() };
+            let request = FieldWrite {
+                frame,
+                client_id: client.as_deref().map(str::to_owned),
+                key: key.clone(),
+                precondition: Precondition::default(),
+            };
             let written = driver.write(stage, request, now);
             assert_eq!(written.is_err() && !stage.is_dead, stage.witness.event.has_failed, "S7: {written:?}");
             if let (Ok(written), false) = (&written, stage.is_dead) {
@@ -355,7 +363,7 @@ fn answered(verdict: &Verdict) -> Answered {
 fn check_written(reply: &Reply, written: &Written, stage: &super::stage::Stage, message: &Message) {
     let (Content::Set { field, .. } | Content::Clear { field, .. }) = &message.content else { unreachable!() };
     match written {
-        Written::Done(body) => {
+        Written::Done { body, .. } => {
             let body = serde_json::from_str::<Value>(body).unwrap();
             let version = body["version"].as_u64().unwrap();
             assert_eq!(reply.verdict, Verdict::Done(version), "H3: {body}");

@@ -49,14 +49,17 @@ impl Desk {
 #[test]
 fn a8_a_revocation_is_of_one_token_or_of_all_and_ends() {
     let mut desk = Desk::new();
-    assert_eq!(desk.user.check("a", 0), Ok(()));
+    assert_eq!(desk.user.check(Some("a"), 0), Ok(()));
     desk.revoke(Some("a"), 100);
     desk.revoke(Some("b"), 200);
-    let state = |desk: &Desk, now| ["a", "b", "c"].map(|token| desk.user.check(token, now).is_ok());
+    let state = |desk: &Desk, now| ["a", "b", "c"].map(|token| desk.user.check(Some(token), now).is_ok());
+    let nameless = |desk: &Desk, now| desk.user.check(None, now).is_ok();
+    assert!(nameless(&desk, 99), "a token without an id is not meant by any");
     assert_eq!(state(&desk, 99), [false, false, true]);
     assert_eq!(state(&desk, 100), [true, false, true]);
     desk.revoke(None, 150);
     assert_eq!(state(&desk, 149), [false, false, false]);
+    assert_eq!((nameless(&desk, 149), nameless(&desk, 150)), (false, true));
     assert_eq!(state(&desk, 150), [true, false, true]);
     // The newest word on a token counts.
     desk.revoke(Some("b"), 120);

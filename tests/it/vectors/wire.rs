@@ -12,7 +12,7 @@ use roomkeep::protocol::frames::people::Join;
 use roomkeep::protocol::frames::permission::{self, PermissionMessage, Response};
 use roomkeep::protocol::frames::sync::Hello;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb};
+use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb, WriteHeaders};
 use roomkeep::room::turn::Written;
 use roomkeep::room::views::Since;
 use serde_json::{Map, Value, json};
@@ -130,8 +130,8 @@ fn look_at_http(sight: &mut Sight) {
     let mut write = |site: &mut Site, verb, field: &str, body: &Value, key: Option<&str>| {
         let written = site.write(verb, field, &body.to_string(), key).unwrap();
         let (place, text) = match written {
-            Written::Done(text) => ("PUT and DELETE /fields/{field}", text),
-            Written::Problem { code: _, detail: _, members } => {
+            Written::Done { body: text, .. } => ("PUT and DELETE /fields/{field}", text),
+            Written::Problem { code: _, detail: _, members, tag: _ } => {
                 ("a problem, beside title, status, code and detail", serde_json::to_string(&members).unwrap())
             }
         };
@@ -168,11 +168,11 @@ fn look_at_http(sight: &mut Sight) {
 const MESSAGES: [&str; 14] = [
     r#"{"type":"user_joined","userId":"ann","userName":"Ann","id":"i","seq":1}"#,
     r#"{"type":"user_ready","userId":"ann","isReady":true,"id":"i","seq":1}"#,
-    r#"{"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0,"id":"i","seq":1}"#,
-    r#"{"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"id":"i","seq":1}"#,
+    r#"{"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0,"exact":true,"id":"i","seq":1}"#,
+    r#"{"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"exact":true,"id":"i","seq":1}"#,
     r#"{"type":"batch","changes":[
-        {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0},
-        {"type":"field_cleared","field":"f","userId":"ann","baseVersion":0}],"id":"i","seq":1}"#,
+        {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0,"exact":true},
+        {"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"exact":true}],"id":"i","seq":1}"#,
     r#"{"type":"sync_request","since":0,"epoch":"e","userId":"ann","id":"i","seq":1}"#,
     r#"{"type":"hello","protocol":1,"clientId":"c","since":0,"epoch":"e","token":"t","id":"i"}"#,
     r#"{"type":"presence","data":1,"userId":"ann","id":"i","seq":1}"#,
@@ -195,10 +195,13 @@ fn type_of(message: &ClientMessage) -> Option<&'static str> {
             value: _,
             user_id: _,
             base_version: _,
+            is_exact: _,
             timestamp: _,
             extra: _,
         })) => Some("field_selected"),
-        ClientMessage::Change(FieldChange::Clear { field: _, user_id: _, base_version: _ }) => Some("field_cleared"),
+        ClientMessage::Change(FieldChange::Clear { field: _, user_id: _, base_version: _, is_exact: _ }) => {
+            Some("field_cleared")
+        }
         ClientMessage::Batch(_) => Some("batch"),
         ClientMessage::Hello(Hello { client_id: _, since: _, epoch: _, token: _ }) => Some("hello"),
         ClientMessage::Presence { data: _, user_id: _ } => Some("presence"),
@@ -282,14 +285,21 @@ fn client() -> Shapes {
         let accepts = |message: &Value| decoded(message).is_ok_and(|message| type_of(&message) == Some(name));
         probe(name, &whole, "", &accepts, &mut shapes);
     }
-    let put = json!({"value": 1, "userId": "ann", "baseVersion": 0, "timestamp": 1, "clientId": "c"});
-    let delete = json!({"userId": "ann", "baseVersion": 0, "clientId": "c"});
+    let put = json!({"value": 1, "userId": "ann", "baseVersion": 0, "exact": true, "timestamp": 1, "clientId": "c"});
+    let delete = json!({"userId": "ann", "baseVersion": 0, "exact": true, "clientId": "c"});
     for (verb, place, body) in
         [(Verb::Put, "PUT /fields/{field}", put), (Verb::Delete, "DELETE /fields/{field}", delete)]
     {
         let accepts = |body: &Value| {
             let (body, query) = (body.to_string(), BTreeMap::new());
-            let request = HttpWrite { verb, field: "f", user: None, body: &body, query: &query, key: None };
+            let request = HttpWrite {
+                verb,
+                field: "f",
+                user: None,
+                body: &body,
+                query: &query,
+                headers: WriteHeaders::default(),
+            };
             FieldWrite::read(&request, &limits).is_ok_and(|write| write.frame.message.is_ok())
         };
         probe(place, &body, "", &accepts, &mut shapes);

@@ -537,6 +537,8 @@ export type FieldSelectedInBatch = {
 	selection: NewSelection;
 	/** The field's version that the writer last saw before the batch (S4). */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 };
 
 /** Clears a field (S5). */
@@ -548,6 +550,8 @@ export type FieldClearedInBatch = {
 	userId: string;
 	/** The field's version that the writer last saw before the batch (S4). */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 };
 
 /** A change in a `batch`, without a name and a number of its own. */
@@ -613,6 +617,8 @@ export type FieldSelectedMessage = {
 	selection: NewSelection;
 	/** The field's version that the writer last saw, 0 for one never set (S4). Left out, the last write wins. */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 	/** A name for the answer (F3). */
 	id?: MessageId;
 	/** The message's place in the client's outbox (E1). */
@@ -628,6 +634,8 @@ export type FieldClearedMessage = {
 	userId: string;
 	/** The field's version that the writer last saw (S4). Left out, the last write wins. */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 	/** A name for the answer (F3). */
 	id?: MessageId;
 	/** The message's place in the client's outbox (E1). */
@@ -799,6 +807,8 @@ export type FieldPut = {
 	timestamp?: number | null;
 	/** The field's version that the writer last saw (S4). Left out, the last write wins. */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 	/** Whose outbox this is from (E1). */
 	clientId?: string;
 	/** The place in it. Not without `clientId`. */
@@ -812,6 +822,8 @@ export type FieldDelete = {
 	userId: string;
 	/** The field's version that the writer last saw (S4). Left out, the last write wins. */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 	/** Whose outbox this is from (E1). */
 	clientId?: string;
 	/** The place in it. Not without `clientId`. */
@@ -870,6 +882,8 @@ export type RefusalCode =
 	| "seq_reused"
 	/** The outcome of the number is no longer recorded (E4). */
 	| "outcome_forgotten"
+	/** The field does not hold what `If-Match` or `If-None-Match` requires (H3). */
+	| "precondition_failed"
 	/** The `Idempotency-Key` was used for a different request (H3). */
 	| "idempotency_key_reused"
 	/** The frame is too long. */
@@ -921,6 +935,8 @@ export type OtherCode =
 	| "method_not_allowed"
 	/** The address takes WebSockets. */
 	| "upgrade_required"
+	/** The body is compressed (H3). */
+	| "unsupported_encoding"
 	/** The operator has set neither keys nor that anybody may come in (A6). */
 	| "auth_not_configured"
 	/** A variable of the operator's makes no sense. */
