@@ -11,6 +11,8 @@
 pub mod admission;
 pub mod audience;
 mod authentication;
+mod charging;
+pub mod comings;
 pub mod connections;
 pub mod deadlines;
 mod dispatch;
@@ -22,17 +24,20 @@ pub mod life;
 pub mod outbox;
 pub mod pacing;
 pub mod records;
+pub mod relay;
 pub mod replies;
 pub mod reply;
 pub mod settings;
 pub mod state;
 pub mod table;
 pub mod turn;
+pub mod unread;
 pub mod views;
 mod waking;
 
 use crate::access::pass::Admission;
-use crate::access::rates::{RateDecision, rate_limit_exceeded};
+use crate::access::prices::{Around, Cost, Price, SENT_PART};
+use crate::access::rates::{Caller, RateDecision, rate_limit_exceeded};
 use crate::access::shares::Entry;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
@@ -41,7 +46,7 @@ use crate::protocol::frames;
 use crate::protocol::frames::ClientMessage;
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::tag::Tag;
-use crate::protocol::write::FieldWrite;
+use crate::protocol::write::RoomWrite;
 
 use connections::hello::hello;
 use connections::leaving::{close, close_of_user, leave};
@@ -171,6 +176,27 @@ impl Room {
         self.gate
     }
 
+    /// Charges a caller for what a write over HTTP says.
+    ///
+    /// # Errors
+    /// The rate limit is exceeded.
+    pub fn charge_write(&mut self, caller: &Caller, write: &RoomWrite, now: Millis) -> Result<(), Refusal> {
+        let limits = &self.state.settings.limits;
+        let price = charging::cost_of_write(&self.state, write).price(caller.role);
+        self.gate.rates.account(caller.key.clone(), limits, now).decide(price, 0).check(limits)
+    }
+
+    /// What is around a request, as far as it decides what the request costs.
+    pub fn around_request(&self) -> Around {
+        charging::around_request(&self.state, 0)
+    }
+
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        let State { records, settings, .. } = &self.state;
+        records.sizes(&settings.limits).iter().map(|size| size.rows).sum()
+    }
+
     /// The gate, for what is decided outside the room: how many requests a user makes over HTTP.
     pub fn gate_mut(&mut self) -> &mut Gate {
         &mut self.gate
@@ -217,6 +243,14 @@ impl Room {
         views::state(&self.state, reset, now)
     }
 
+    /// The body of `GET /fields/{field}` and the tag of the field (H8).
+    ///
+    /// # Errors
+    /// It is not set: the version that cleared it, or 0.
+    pub fn field(&self, name: &str) -> Result<(String, String), u64> {
+        views::field(&self.state, name)
+    }
+
     /// The body of `GET /changes` (H2).
     pub fn changes_page(&self, since: &Since, now: Millis) -> String {
         views::changes_page(&self.state, since, now)
@@ -244,6 +278,17 @@ impl Room {
     /// Its token has just been revoked, or the room has reached its limit of connections (A8, X1, A9).
     pub fn admit(&self, entry: &Entry, now: Millis) -> Result<(), Refusal> {
         admission::admit(&self.state, &self.gate, entry, now)
+    }
+
+    /// What a frame on this connection would cost now (X1).
+    pub fn cost_of(&self, from: ConnectionId, text: &str) -> Cost {
+        let frame = Frame::decode(text, &self.state.settings.limits);
+        charging::cost_of_frame(&self.state, from, &frame, text.len())
+    }
+
+    /// What a write over HTTP would cost now, beside being asked.
+    pub fn cost_of_write(&self, write: &RoomWrite) -> Cost {
+        charging::cost_of_write(&self.state, write)
     }
 
     /// What storage must hold when nothing is staged. For tests of exactly that.
@@ -314,9 +359,10 @@ impl Room {
         leave(&mut self.state, connection, delay);
         if self.state.sessions.is_empty() {
             self.state.touch();
+            // Nobody is left to be told, or to wait for.
+            self.state.outbox.flush_now = true;
         }
         self.wake_for_records(due);
-        self.state.outbox.flush_now = true;
         if self.state.sessions.len() == 1 {
             // A lone connection is not checked for silence.
             self.deadlines.arm_anew();
@@ -329,25 +375,7 @@ impl Room {
             Queued::Yes => return,
             Queued::Overflow => return self.disconnect_for_rate(from, now),
         }
-        let State { settings, sessions, .. } = &self.state;
-        let limits = &settings.limits;
-        let decode = || match text {
-            Some(text) => Frame::decode(text, limits),
-            None => Frame::refused(Refusal::new(Code::BadMessage, "Frames must be JSON text; this one was binary.")),
-        };
-        // The rate is checked before a frame is read.
-        if let Some(sender) = admission::sender(sessions, from) {
-            match self.gate.rates.decide(&sender, text.map_or(0, str::len), limits, now) {
-                RateDecision::Allow => {}
-                RateDecision::Reject if self.gate.rates.should_tell(&sender, now) => {
-                    let text = frames::error(&rate_limit_exceeded(limits), &decode().tag, false);
-                    return replies::in_any_case(&mut self.state, from, text);
-                }
-                RateDecision::Reject => return,
-                RateDecision::Disconnect => return self.disconnect_for_rate(from, now),
-            }
-        }
-        let frame = decode();
+        let Some(frame) = self.read(from, text, now) else { return };
         if self.state.settings.requires_tokens && authentication::needs_check(&self.state, from, &frame) {
             self.advance(now);
             return authentication::check(&mut self.state, &mut self.gate, from, frame);
@@ -356,6 +384,49 @@ impl Room {
             self.heard(&pings.0());
         }
         self.receive(from, text.unwrap_or_default(), frame, now);
+        self.charge_answer(from, now);
+    }
+
+    /// Reads a frame and charges its sender for it: first for the reading, and then for what it says. `None`: that is
+    /// more than the sender may do now.
+    fn read(&mut self, from: ConnectionId, text: Option<&str>, now: Millis) -> Option<Frame> {
+        let (limits, bytes) = (&self.state.settings.limits, text.map_or(0, str::len));
+        let decode = || match text {
+            Some(text) => Frame::decode(text, limits),
+            None => Frame::refused(Refusal::new(Code::BadMessage, "Frames must be JSON text; this one was binary.")),
+        };
+        let Some((sender, role)) = charging::sender(&self.state, from) else { return Some(decode()) };
+        let mut account = self.gate.rates.account(sender, limits, now);
+        let reading = Cost::of_reading(bytes).price(role);
+        let mut decision = account.decide(reading, bytes);
+        let mut frame = (decision == RateDecision::Allow).then(decode);
+        if let Some(frame) = &frame {
+            let price = charging::cost_of_frame(&self.state, from, frame, bytes).price(role);
+            decision = account.decide_rest(price, reading, bytes);
+        }
+        match decision {
+            RateDecision::Allow => return frame,
+            RateDecision::Reject { retry_after } if account.should_tell() => {
+                let tag = frame.take().unwrap_or_else(decode).tag;
+                let text = frames::error(&rate_limit_exceeded(limits, retry_after), &tag, false);
+                replies::in_any_case(&mut self.state, from, text);
+            }
+            RateDecision::Reject { .. } => {}
+            RateDecision::Disconnect => self.disconnect_for_rate(from, now),
+        }
+        None
+    }
+
+    /// Charges a reader for the length of the reply.
+    fn charge_answer(&mut self, from: ConnectionId, now: Millis) {
+        let bytes = std::mem::take(&mut self.state.outbox.answered);
+        // The message that asked has been charged for.
+        let charge = |role| Cost::of_answer(bytes).price(role).beyond(Price { messages: 1, writes: 0 });
+        if bytes > SENT_PART
+            && let Some((sender, role)) = charging::sender(&self.state, from)
+        {
+            self.gate.rates.account(sender, &self.state.settings.limits, now).charge(charge(role));
+        }
     }
 
     /// Disconnects a client that has exceeded a limit.
@@ -415,9 +486,10 @@ impl Room {
         let Self { state, pacing, gate, .. } = self;
         self.sealed = authentication::verified(state, pacing, gate, connection, frame, outcome, now);
         self.deadlines.arm_if_earlier();
+        self.charge_answer(connection, now);
     }
 
-    fn written(&mut self, request: FieldWrite, now: Millis) {
+    fn written(&mut self, request: RoomWrite, now: Millis) {
         self.begin(now);
         let state = &mut self.state;
         let is_new = !state.life.is_stored();

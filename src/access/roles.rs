@@ -12,6 +12,8 @@ pub const ANONYMOUS_ROLE: Role = Role::Moderator;
 pub const TO_READ: Role = Role::Viewer;
 /// The lowest role that may write a field over HTTP.
 pub const TO_WRITE: Role = Role::Editor;
+/// The lowest role that may take another user off the record (J10).
+pub const TO_REMOVE: Role = Role::Moderator;
 /// The lowest role that may delete a room (H6).
 pub const TO_DELETE: Role = Role::Moderator;
 /// The lowest role that may revoke a user's tokens (A8).
@@ -25,6 +27,8 @@ pub fn to_say(message: &ClientMessage) -> Role {
         | ClientMessage::OtherProtocol
         | ClientMessage::Auth { .. }
         | ClientMessage::Sync { .. }
+        // Itself, that is: [`TO_REMOVE`].
+        | ClientMessage::Remove { .. }
         | ClientMessage::Presence { .. } => Role::Viewer,
         ClientMessage::Ready { .. }
         | ClientMessage::Change(_)

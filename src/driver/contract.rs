@@ -138,8 +138,8 @@ fn audiences(platform: &mut impl Subject, connections: [ConnectionId; 3], report
         }
         let all = connections
             .into_iter()
-            .flat_map(|one| [Audience::One(one), Audience::Others(one), Audience::Plain { but: Some(one) }]);
-        for audience in all.chain([Audience::Plain { but: None }, Audience::Greeted]) {
+            .flat_map(|one| [Audience::One(one), Audience::Others(Some(one)), Audience::Plain { but: Some(one) }]);
+        for audience in all.chain([Audience::Plain { but: None }, Audience::Others(None), Audience::Greeted]) {
             frames += 1;
             let text = format!(r#"{{"type":"contract","frame":{frames},"text":"é \" 😀"}}"#);
             platform.send(audience, &text);

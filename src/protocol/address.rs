@@ -38,6 +38,10 @@ pub enum Resource {
     Events,
     /// `/fields/{field}`: one field, by its name, percent-decoded once.
     Field(String),
+    /// `/messages`: to whoever is here.
+    Messages,
+    /// `/participants/{userId}`: one participant, by the user's id, percent-decoded once.
+    Participant(String),
 }
 
 /// Why nothing is served at an address.
@@ -110,6 +114,10 @@ impl Address {
             (Some("fields"), Some(field), None) => {
                 Resource::Field(percent_decode(field).ok_or(AddressError::NotFound)?)
             }
+            (Some("messages"), None, _) => Resource::Messages,
+            (Some("participants"), Some(user), None) => {
+                Resource::Participant(percent_decode(user).ok_or(AddressError::NotFound)?)
+            }
             (Some(_), _, _) => return Err(AddressError::NotFound),
         };
         Ok(Self::Room { party, room, resource })
@@ -174,6 +182,9 @@ mod tests {
         assert_eq!(room("/parties/collaboration/r/state").as_deref(), Ok("collaboration r State"));
         assert_eq!(room("/parties/collaboration/r/changes").as_deref(), Ok("collaboration r Changes"));
         assert_eq!(room("/parties/collaboration/r/events").as_deref(), Ok("collaboration r Events"));
+        assert_eq!(room("/parties/collaboration/r/messages").as_deref(), Ok("collaboration r Messages"));
+        let participant = "/parties/collaboration/r/participants/auth0%7Cann";
+        assert_eq!(room(participant).as_deref(), Ok(r#"collaboration r Participant("auth0|ann")"#));
         let field = "/parties/collaboration/r/fields/a%2Fb%20c";
         assert_eq!(room(field).as_deref(), Ok(r#"collaboration r Field("a/b c")"#));
         assert_eq!(room(&format!("/parties/chat/{}", "ä".repeat(128))), Ok(format!("chat {}", "ä".repeat(128))));
@@ -223,6 +234,10 @@ mod tests {
             "/parties/chat/r/fields",
             "/parties/chat/r/fields/a/b",
             "/parties/chat/r/fields/%ff",
+            "/parties/chat/r/messages/x",
+            "/parties/chat/r/participants",
+            "/parties/chat/r/participants/a/b",
+            "/parties/chat/r/participants/%ff",
         ] {
             assert_eq!(room(path), Err("not_found"), "{path}");
         }

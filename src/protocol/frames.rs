@@ -19,7 +19,7 @@ use super::tag::{MessageId, Tag};
 #[cfg(test)]
 use fields::StoredSelection;
 use fields::{ConflictView, FieldChange, FieldChanged, FieldCleared, FieldSelected};
-use people::{Join, ParticipantChanged, ParticipantView, UserJoined, UserLeft, UserReady};
+use people::{Join, ParticipantChanged, ParticipantRemoved, ParticipantView, UserJoined, UserLeft, UserReady};
 use permission::{
     GrantChanged, GrantRevoked, GrantView, PermissionMessage, RequestChanged, RequestMade, RequestResolved,
     RequestUnanswered, RequestView, ResolutionView, Settlement, Status,
@@ -73,10 +73,17 @@ pub enum ClientMessage {
         /// The user.
         user_id: String,
     },
+    /// `participant_removed`: takes a participant who left off the record (J10).
+    Remove {
+        /// The participant.
+        user_id: String,
+    },
     /// A permission is requested, granted or denied, withdrawn or revoked (Q1 to Q4).
     Permission(PermissionMessage),
     /// Any other type: relayed to the others unchanged (P2).
     Relay {
+        /// The user that the message is for, if it says so. A plain client's is the page's own business (P3).
+        to: Option<String>,
         /// The user that the message names as its author, if any.
         user_id: Option<String>,
     },
@@ -86,7 +93,12 @@ impl ClientMessage {
     /// Whether the message may change the room, and so may be gathered with other changes.
     pub fn is_change(&self) -> bool {
         match self {
-            Self::Join(_) | Self::Ready { .. } | Self::Change(_) | Self::Batch(_) | Self::Permission(_) => true,
+            Self::Join(_)
+            | Self::Ready { .. }
+            | Self::Change(_)
+            | Self::Batch(_)
+            | Self::Remove { .. }
+            | Self::Permission(_) => true,
             Self::Sync { .. }
             | Self::Relay { .. }
             | Self::Hello(_)
@@ -109,9 +121,11 @@ impl ClientMessage {
             Self::Ready { user_id, .. } => Some(user_id),
             Self::Change(change) => Some(change.user_id()),
             Self::Batch(changes) => changes.first().map(FieldChange::user_id),
-            Self::Sync { user_id, .. } | Self::Relay { user_id } | Self::Presence { user_id, .. } => user_id.as_deref(),
+            Self::Sync { user_id, .. } | Self::Relay { user_id, .. } | Self::Presence { user_id, .. } => {
+                user_id.as_deref()
+            }
             // In these, `userId` names the other party.
-            Self::Permission(_) | Self::Kick { .. } => None,
+            Self::Permission(_) | Self::Kick { .. } | Self::Remove { .. } => None,
             Self::Hello(_) | Self::OtherProtocol | Self::Auth { .. } => None,
         }
     }
@@ -126,6 +140,7 @@ impl ClientMessage {
     pub(super) fn content(kind: &str) -> &'static [&'static str] {
         match kind {
             _ if kind.starts_with("permission_") => &permission::CONTENT,
+            "participant_removed" => &["userId"],
             _ => &[],
         }
     }
@@ -154,6 +169,7 @@ impl ClientMessage {
             }
             "auth" if reader.parsed::<String>("token").is_some() => Self::Auth { token: reader.token()? },
             "kick" => Self::Kick { user_id: reader.user_id("userId")? },
+            "participant_removed" => Self::Remove { user_id: reader.user_id("userId")? },
             "permission_request" | "permission_response" | "permission_cancelled" | "permission_revoked" => {
                 Self::Permission(permission::read(&kind, reader)?)
             }
@@ -161,7 +177,10 @@ impl ClientMessage {
             "presence" if members.contains_key("presence") => {
                 return Err(Refusal::new(Code::ReservedType, "Only the server may send `presence` with a list."));
             }
-            _ => Self::Relay { user_id: reader.author()? },
+            "people" if members.contains_key("joined") || members.contains_key("left") => {
+                return Err(Refusal::new(Code::ReservedType, "Only the server may send `people` with these lists."));
+            }
+            _ => Self::Relay { to: reader.parsed("to"), user_id: reader.author()? },
         };
         Ok(message)
     }
@@ -177,8 +196,17 @@ pub enum ServerMessage<'a> {
     UserJoined(UserJoined<'a>),
     /// A participant's last connection is gone (J4).
     UserLeft(UserLeft<'a>),
+    /// Several people came and went (J9).
+    People {
+        /// Those who joined, or have a new name.
+        joined: Vec<UserJoined<'a>>,
+        /// Those whose last connection is gone.
+        left: Vec<UserLeft<'a>>,
+    },
     /// A participant is ready, or no longer is (J7).
     UserReady(UserReady<'a>),
+    /// A participant who left was taken off the record (J10).
+    ParticipantRemoved(ParticipantRemoved<'a>),
     /// A field was set (S8).
     FieldSelected(FieldSelected<'a>),
     /// A field was cleared (S8).
@@ -259,6 +287,9 @@ pub enum ServerMessage<'a> {
         /// With the code `out_of_order`: the next `seq`.
         #[serde(skip_serializing_if = "Option::is_none")]
         expected: Option<u64>,
+        /// With the code `limit_rate`: after how many milliseconds to send the same message again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<Millis>,
         /// Present, and true, if this was answered before.
         #[serde(skip_serializing_if = "Option::is_none")]
         duplicate: Option<bool>,
@@ -281,6 +312,7 @@ pub fn error(refusal: &Refusal, tag: &Tag, is_duplicate: bool) -> String {
         seq: tag.number.map(|number| number.seq),
         retry: refusal.is_retryable.then_some(true),
         expected: refusal.expected,
+        retry_after_ms: refusal.retry_after,
         duplicate: is_duplicate.then_some(true),
     }
     .encode()
@@ -387,6 +419,8 @@ pub enum ChangeView<'a> {
     Field(FieldChanged<'a>),
     /// A participant was recorded, renamed, or changed its ready flag.
     Participant(ParticipantChanged<'a>),
+    /// A participant was taken off the record (J10).
+    ParticipantRemoved(ParticipantRemoved<'a>),
     /// A permission request was made or settled.
     Request(RequestChanged),
     /// A permission was granted or ended.
@@ -399,6 +433,7 @@ impl ChangeView<'_> {
         match self {
             Self::Field(change) => change.version,
             Self::Participant(change) => change.version,
+            Self::ParticipantRemoved(change) => change.version,
             Self::Request(change) => change.version,
             Self::Grant(change) => change.version,
         }

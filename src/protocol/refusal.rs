@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Millis;
+
 /// The stable `code` of an `error` frame and of a problem over HTTP (F4, H5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -19,6 +21,8 @@ pub enum Code {
     IdentityMismatch,
     /// The user has never joined this room (J3).
     NotJoined,
+    /// The participant is online, and stays on record (J10).
+    ParticipantOnline,
     /// The token was revoked (A8).
     Revoked,
     /// There is no such permission request (Q2, Q3).
@@ -31,7 +35,7 @@ pub enum Code {
     SeqReused,
     /// The outcome of the number is no longer recorded (E4).
     OutcomeForgotten,
-    /// The field does not hold what `If-Match` or `If-None-Match` requires (H3).
+    /// The field or the room is not as `If-Match` or `If-None-Match` requires (H3, H7).
     PreconditionFailed,
     /// The `Idempotency-Key` was used for a different request (H3).
     IdempotencyKeyReused,
@@ -51,6 +55,8 @@ pub enum Code {
     LimitDetail,
     /// The room has reached its limit of open permission requests.
     LimitRequests,
+    /// The room has reached its limit of permissions in force.
+    LimitPermissions,
     /// The rate limit is exceeded.
     LimitRate,
     /// The room has reached its limit of idempotency keys.
@@ -79,6 +85,7 @@ impl Code {
             Self::Unauthorized => "unauthorized",
             Self::IdentityMismatch => "identity_mismatch",
             Self::NotJoined => "not_joined",
+            Self::ParticipantOnline => "participant_online",
             Self::Revoked => "revoked",
             Self::RequestNotFound => "request_not_found",
             Self::RequestIdReused => "request_id_reused",
@@ -95,6 +102,7 @@ impl Code {
             Self::LimitPresence => "limit_presence",
             Self::LimitDetail => "limit_detail",
             Self::LimitRequests => "limit_requests",
+            Self::LimitPermissions => "limit_permissions",
             Self::LimitRate => "limit_rate",
             Self::LimitKeys => "limit_keys",
             Self::LimitFields => "limit_fields",
@@ -112,6 +120,7 @@ impl Code {
             Self::Storage
             | Self::Unavailable
             | Self::Forbidden
+            | Self::ParticipantOnline
             | Self::LimitConnections
             | Self::LimitKeys
             | Self::LimitRate
@@ -136,6 +145,7 @@ impl Code {
             | Self::LimitPresence
             | Self::LimitDetail
             | Self::LimitRequests
+            | Self::LimitPermissions
             | Self::LimitFields
             | Self::LimitParticipants
             | Self::LimitRoom => false,
@@ -154,12 +164,14 @@ pub struct Refusal {
     pub is_retryable: bool,
     /// With [`Code::OutOfOrder`]: the next number.
     pub expected: Option<u64>,
+    /// With [`Code::LimitRate`]: after how many milliseconds the same message will be within the rate.
+    pub retry_after: Option<Millis>,
 }
 
 impl Refusal {
     /// A refusal with this sentence.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), is_retryable: code.is_retryable(), expected: None }
+        Self { code, message: message.into(), is_retryable: code.is_retryable(), expected: None, retry_after: None }
     }
 
     /// The client must send `hello` first. The message may have followed a `hello` that failed, so it is retryable

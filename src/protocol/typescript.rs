@@ -16,7 +16,7 @@ use expect_test::expect_file;
 use ts_rs::{Config, TS, TypeVisitor};
 
 use super::PROTOCOL;
-use super::frames::fields::{BatchChange, NewSelection, StoredSelection, WrittenBody};
+use super::frames::fields::{BatchChange, BatchWrittenBody, NewSelection, StoredSelection, WrittenBody};
 use super::frames::people::{ParticipantView, RecordView};
 use super::frames::permission::{Decision, GrantView, RequestView, Scope, Status};
 use super::frames::presence::PresenceView;
@@ -26,7 +26,7 @@ use super::limits::Limits;
 use super::refusal::{CloseCode, Code};
 use super::role::Role;
 use super::tag::MessageId;
-use mirror::{FieldDelete, FieldPut, OtherCode, Problem};
+use mirror::{FieldDelete, FieldPut, OtherCode, PatchChange, PatchSelection, Problem, StatePatch};
 use syntax::{Declaration, Docs, Member, Object, Shape, lines_of};
 
 const HEADER: &str = "\
@@ -151,6 +151,9 @@ impl Generator {
         all.extend(self.family::<BatchChange>("BatchChange", "InBatch"));
         all.extend(self.client_frames());
         all.extend([self.plain::<ChangesPage<'static>>(), self.plain::<WrittenBody<'static>>()]);
+        all.extend([self.plain::<PatchSelection>()]);
+        all.extend(self.family::<PatchChange>("PatchChange", "InPatch"));
+        all.extend([self.plain::<StatePatch>(), self.plain::<BatchWrittenBody<'static>>()]);
         all.extend([self.plain::<FieldPut>(), self.plain::<FieldDelete>(), self.plain::<Problem>()]);
         all.extend([self.literals::<Code>("Code"), self.literals::<OtherCode>("OtherCode")]);
         all.push(close_codes());

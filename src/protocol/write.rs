@@ -1,54 +1,101 @@
-//! Writing a field over HTTP: a body, a query and headers become the equivalent frame, so that one reader checks both
-//! (H3).
+//! Writing over HTTP: a body, a query and headers become the equivalent frame, so that one reader checks both (H3, H7,
+//! H9, J10).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::decode::Frame;
 use super::json::{self, Extra, Json, encode};
 use super::limits::{IDEMPOTENCY_KEY_BYTES, Limits};
 use super::precondition::Precondition;
+use super::reader::bad;
 use super::refusal::{Code, Refusal};
+use super::role::Role;
 
-/// A change to a field over HTTP.
+/// Something that a room is to do, over HTTP.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FieldWrite {
-    /// The change as a frame. Its number is the outbox's, or a stand-in for the key.
+pub struct RoomWrite {
+    /// What is done.
+    pub verb: Verb,
+    /// It as a frame. Its number is the outbox's, or a stand-in for the key.
     pub frame: Frame,
+    /// The frame's text.
+    pub text: String,
+    /// Whose it is, if that can be read: the user of the token, or the one that the request names.
+    pub author: Option<String>,
+    /// What that user may do.
+    pub role: Role,
     /// The outbox it comes from, if any.
     pub client_id: Option<String>,
     /// The idempotency key, which makes the request safe to repeat. Not combined with a `seq`.
     pub key: Option<String>,
-    /// What the field must hold.
+    /// What the field or the room must hold.
     pub precondition: Precondition,
 }
 
-/// What is done to the field.
+/// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// `PUT`
+    /// A field is set: `PUT /fields/{field}`, or `POST`.
     Put,
-    /// `DELETE`
+    /// A field is cleared: `DELETE /fields/{field}`.
     Delete,
+    /// Several fields are set and cleared: `PATCH /state`, or `POST`.
+    Patch,
+    /// A message is relayed: `POST /messages`.
+    Send,
+    /// A participant is removed: `DELETE /participants/{userId}`.
+    Remove,
+}
+
+impl Verb {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Put, Self::Delete, Self::Patch, Self::Send, Self::Remove];
+
+    /// Its name on the way to the room.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Put => "put",
+            Self::Delete => "delete",
+            Self::Patch => "patch",
+            Self::Send => "send",
+            Self::Remove => "remove",
+        }
+    }
+
+    /// What its query may carry beside the token. Many clients send no body with a `DELETE`; otherwise all is in the body.
+    pub fn query_members(self) -> &'static [&'static str] {
+        match self {
+            Self::Delete | Self::Remove => &QUERY_MEMBERS,
+            Self::Put | Self::Patch | Self::Send => &[],
+        }
+    }
+
+    fn has_body(self) -> bool {
+        matches!(self, Self::Put | Self::Patch | Self::Send)
+    }
 }
 
 /// What a `DELETE` may carry in its query.
-pub const QUERY_MEMBERS: [&str; 5] = ["userId", "baseVersion", "exact", "clientId", "seq"];
+const QUERY_MEMBERS: [&str; 5] = ["userId", "baseVersion", "exact", "clientId", "seq"];
 
 /// A request as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpWrite<'a> {
     /// What is done.
     pub verb: Verb,
-    /// The field, percent-decoded.
-    pub field: &'a str,
+    /// The field or the participant, percent-decoded; empty for what concerns the whole room.
+    pub target: &'a str,
     /// The user of the token, if there is one (A3).
     pub user: Option<&'a str>,
+    /// What that user may do, or anyone without a token.
+    pub role: Role,
     /// The body; may be empty if there is a query.
     pub body: &'a str,
-    /// Members from the query of a `DELETE`, which many clients send without a body.
+    /// Members from the query.
     pub query: &'a BTreeMap<String, String>,
     /// What its headers say.
     pub headers: WriteHeaders<'a>,
@@ -75,18 +122,25 @@ struct WriteFrame<'a> {
     rest: BTreeMap<&'a str, Json>,
 }
 
-impl FieldWrite {
+impl RoomWrite {
     /// Reads a request.
     ///
     /// # Errors
     /// The request cannot be read far enough to say whose it is. Anything wrong with its content is in the frame.
     pub fn read(request: &HttpWrite<'_>, limits: &Limits) -> Result<Self, Refusal> {
+        if request.verb == Verb::Send {
+            // The body is the message. It is no change, so it has no number, no key and no precondition.
+            let frame = Frame::decode(request.body, limits);
+            let author = author(request.user, None, &frame)?;
+            let (verb, role, text) = (request.verb, request.role, request.body.to_owned());
+            let precondition = Precondition::default();
+            return Ok(Self { verb, frame, text, author, role, client_id: None, key: None, precondition });
+        }
         let mut members = members(request)?;
         if let Some(user) = request.user {
             let named = members.entry("userId".to_owned()).or_insert_with(|| Json::of(&user));
             if json::string(named.text()).as_deref() != Some(user) {
-                let message = "The token belongs to another user. Omit `userId`, or use the token's own.";
-                return Err(Refusal::new(Code::IdentityMismatch, message));
+                return Err(not_the_tokens());
             }
         }
         let client_id = match members.get("clientId") {
@@ -104,10 +158,32 @@ impl FieldWrite {
             }
             key => key.filter(|_| !has_seq).map(str::to_owned),
         };
-        let precondition = Precondition::read(request.headers.if_match, request.headers.if_none_match)?;
+        let precondition = match request.verb {
+            Verb::Remove | Verb::Send => Precondition::default(),
+            Verb::Put | Verb::Delete | Verb::Patch => {
+                Precondition::read(request.headers.if_match, request.headers.if_none_match)?
+            }
+        };
         let text = frame_text(request, &members, key.is_some());
-        Ok(Self { frame: Frame::decode(&text, limits), client_id, key, precondition })
+        let frame = Frame::decode(&text, limits);
+        let named = members.get("userId").and_then(|raw| json::string(raw.text()));
+        let author = author(request.user, named.as_deref(), &frame)?;
+        Ok(Self { verb: request.verb, frame, text, author, role: request.role, client_id, key, precondition })
     }
+}
+
+/// Whose a request is: the token's user, or the one named by its message or beside it. `None` if it cannot be read.
+fn author(user: Option<&str>, named: Option<&str>, frame: &Frame) -> Result<Option<String>, Refusal> {
+    let Ok(message) = &frame.message else { return Ok(None) };
+    match (user, message.author()) {
+        (Some(user), Some(author)) if author != user => Err(not_the_tokens()),
+        (user, author) => Ok(user.or(author).or(named).map(str::to_owned)),
+    }
+}
+
+fn not_the_tokens() -> Refusal {
+    let message = "The token belongs to another user. Omit `userId`, or use the token's own.";
+    Refusal::new(Code::IdentityMismatch, message)
 }
 
 /// The members of the body and, where missing there, of the query.
@@ -120,7 +196,7 @@ fn members(request: &HttpWrite<'_>) -> Result<Extra, Refusal> {
         let value = if is_number || is_flag { Json::parse(text.clone()).ok() } else { None };
         members.insert(key.clone(), value.unwrap_or_else(|| Json::of(text)));
     }
-    if !request.body.trim().is_empty() || request.verb == Verb::Put {
+    if !request.body.trim().is_empty() || request.verb.has_body() {
         let body =
             json::object(request.body).map_err(|error| bad(format!("The body is not a JSON object: {error}.")))?;
         for (key, raw) in body.without_duplicate_keys().map_err(bad)?.iter() {
@@ -144,29 +220,78 @@ fn client_id(raw: &Json, limits: &Limits) -> Result<String, Refusal> {
 }
 
 fn frame_text(request: &HttpWrite<'_>, members: &Extra, is_keyed: bool) -> String {
-    let of_frame = ["baseVersion", "exact", "seq"];
+    let of_frame = ["baseVersion", "exact"];
     let mut rest = BTreeMap::new();
-    let mut own = BTreeMap::from([("field", Json::of(&request.field))]);
-    for (key, value) in members.iter().filter(|(key, _)| !matches!(key.as_str(), "clientId" | "field" | "type" | "id"))
-    {
-        let place = if of_frame.contains(&key.as_str()) { &mut rest } else { &mut own };
-        place.insert(key.as_str(), value.clone());
-    }
+    rest.extend(members.get("seq").map(|seq| ("seq", seq.clone())));
     if is_keyed {
         rest.insert("seq", Json::of(&1));
     }
+    let of_field = |rest: &mut BTreeMap<_, _>| {
+        rest.extend(of_frame.into_iter().filter_map(|key| Some((key, members.get(key)?.clone()))));
+        let own = members.iter().map(|(key, value)| (key.as_str(), value.clone()));
+        let is_own =
+            |key: &str| !of_frame.contains(&key) && !matches!(key, "seq" | "clientId" | "field" | "type" | "id");
+        let own = own.filter(|(key, _)| is_own(key));
+        own.chain([("field", Json::of(&request.target))]).collect::<BTreeMap<_, _>>()
+    };
     let frame = match request.verb {
-        Verb::Put => WriteFrame { r#type: "field_selected", selection: Some(own), rest },
+        Verb::Put => {
+            let selection = of_field(&mut rest);
+            WriteFrame { r#type: "field_selected", selection: Some(selection), rest }
+        }
         Verb::Delete => {
+            let own = of_field(&mut rest);
             rest.extend(own);
             WriteFrame { r#type: "field_cleared", selection: None, rest }
         }
+        Verb::Patch => {
+            let user = members.get("userId");
+            let changes = members.get("changes");
+            let changes = changes.map(|changes| user.and_then(|user| signed(changes, user)).unwrap_or(changes.clone()));
+            rest.extend(changes.map(|changes| ("changes", changes)));
+            WriteFrame { r#type: "batch", selection: None, rest }
+        }
+        Verb::Remove => {
+            rest.insert("userId", Json::of(&request.target));
+            WriteFrame { r#type: "participant_removed", selection: None, rest }
+        }
+        Verb::Send => return request.body.to_owned(),
     };
     encode(&frame)
 }
 
-fn bad(message: impl Into<String>) -> Refusal {
-    Refusal::new(Code::BadMessage, message)
+/// The changes of a batch, with their author where they name none. `None` if they cannot be read, which is for the reader
+/// of frames to say.
+fn signed(changes: &Json, user: &Json) -> Option<Json> {
+    let changes = serde_json::from_str::<Vec<&RawValue>>(changes.text()).ok()?;
+    let signed = changes.into_iter().map(|raw| {
+        let change = json::object(raw.get()).ok()?;
+        let members = change.without_duplicate_keys().ok()?;
+        match members.get("selection") {
+            Some(selection) => {
+                let inner = json::object(selection.get()).ok()?;
+                let Some(selection) = with_user(inner.without_duplicate_keys().ok()?, user) else {
+                    return Some(Json::from(raw));
+                };
+                let others = members.iter().filter(|(key, _)| *key != "selection");
+                let mut change = others.map(|(key, raw)| (key, Json::from(raw))).collect::<BTreeMap<_, _>>();
+                change.insert("selection", selection);
+                Some(Json::of(&change))
+            }
+            None => Some(with_user(members, user).unwrap_or_else(|| Json::from(raw))),
+        }
+    });
+    signed.collect::<Option<Vec<_>>>().map(|changes| Json::of(&changes))
+}
+
+/// An object with this user. `None` if it names one already.
+fn with_user(members: &json::Members<'_>, user: &Json) -> Option<Json> {
+    if members.get("userId").is_some_and(|raw| raw.get() != "null") {
+        return None;
+    }
+    let mut members = members.iter().map(|(key, raw)| (key, Json::from(raw))).collect::<BTreeMap<_, _>>();
+    members.insert("userId", user.clone());
+    Some(Json::of(&members))
 }
 
 #[cfg(test)]
@@ -175,15 +300,15 @@ mod tests {
     use crate::protocol::frames::ClientMessage;
     use crate::protocol::frames::fields::FieldChange;
 
-    fn read(verb: Verb, body: &str, query: &[(&str, &str)], key: Option<&str>) -> Result<FieldWrite, Refusal> {
+    fn read(verb: Verb, body: &str, query: &[(&str, &str)], key: Option<&str>) -> Result<RoomWrite, Refusal> {
         let query = query.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
-        let field = "a/\"b\"";
+        let target = "a/\"b\"";
         let headers = WriteHeaders { key, ..WriteHeaders::default() };
-        let request = HttpWrite { verb, field, user: None, body, query: &query, headers };
-        FieldWrite::read(&request, &Limits::default())
+        let request = HttpWrite { verb, target, user: None, role: Role::Editor, body, query: &query, headers };
+        RoomWrite::read(&request, &Limits::default())
     }
 
-    fn change(write: &FieldWrite) -> FieldChange {
+    fn change(write: &RoomWrite) -> FieldChange {
         match &write.frame.message {
             Ok(ClientMessage::Change(change)) => change.clone(),
             other => panic!("{other:?}"),

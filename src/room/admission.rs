@@ -2,7 +2,6 @@
 
 use crate::access::claims::Denial;
 use crate::access::pass::{Admission, Pass};
-use crate::access::rates::RateKey;
 use crate::access::shares::{Entry, Holder, NetworkMark};
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
@@ -10,7 +9,7 @@ use crate::protocol::refusal::{CloseCode, Code, Refusal};
 
 use super::connections::leaving::close;
 use super::connections::session::Session;
-use super::connections::sessions::{Sessions, TOKEN_WAIT};
+use super::connections::sessions::TOKEN_WAIT;
 use super::gate::Gate;
 use super::state::State;
 
@@ -56,13 +55,6 @@ pub fn admit(state: &State, gate: &Gate, entry: &Entry, now: Millis) -> Result<(
     }
     let limit = state.settings.limits.connections;
     if sessions.len() >= limit && !sessions.is_behind(&holder) { full(limit, "connections") } else { Ok(()) }
-}
-
-/// The sender that a connection's messages count for. `None` for a connection that is not in the room.
-pub fn sender(sessions: &Sessions, connection: ConnectionId) -> Option<RateKey> {
-    let session = sessions.get(connection)?;
-    let user = session.identity().user().map(|user| RateKey::User(user.to_owned()));
-    Some(user.unwrap_or(RateKey::Connection(connection)))
 }
 
 /// Admits a connection. If the room is full, one gives way to it.

@@ -10,8 +10,8 @@ use super::connections::session::Attachment;
 pub enum Audience {
     /// This connection, whatever its standing.
     One(ConnectionId),
-    /// All connections but this one.
-    Others(ConnectionId),
+    /// All connections but this one, or all if what they hear came over HTTP.
+    Others(Option<ConnectionId>),
     /// All plain connections, except the author of what they hear.
     Plain {
         /// The author, if it has a connection.
@@ -19,8 +19,6 @@ pub enum Audience {
     },
     /// All greeted connections.
     Greeted,
-    /// All connections.
-    Everyone,
 }
 
 /// What a connection gets to see.
@@ -50,10 +48,9 @@ impl Audience {
     pub fn includes(self, connection: ConnectionId, standing: Standing) -> bool {
         match self {
             Self::One(one) => one == connection,
-            Self::Others(sender) => standing != Standing::Unauthenticated && sender != connection,
+            Self::Others(sender) => standing != Standing::Unauthenticated && sender != Some(connection),
             Self::Plain { but } => standing == Standing::Plain && but != Some(connection),
             Self::Greeted => standing == Standing::Greeted,
-            Self::Everyone => standing != Standing::Unauthenticated,
         }
     }
 }

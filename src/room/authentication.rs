@@ -2,6 +2,7 @@
 
 use crate::access::claims::Denial;
 use crate::access::pass::{Admission, Pass};
+use crate::access::prices::{self, Request};
 use crate::access::rates::{RateDecision, RateKey};
 use crate::access::shares::Entry;
 use crate::protocol::Millis;
@@ -20,7 +21,7 @@ use super::pacing::Pacing;
 use super::reply::Rejection;
 use super::state::State;
 use super::turn::{Effect, Turn};
-use super::{admission, replies};
+use super::{admission, charging, replies};
 
 /// Whether the token in a frame decides what becomes of it.
 pub fn needs_check(state: &State, from: ConnectionId, frame: &Frame) -> bool {
@@ -79,7 +80,9 @@ pub fn verified(
                 return None;
             }
             // Opening a connection counts, in whichever way it is done (X1).
-            let rate = gate.rates.decide(&RateKey::User(user.clone()), 0, &state.settings.limits, now);
+            let (around, limits) = (charging::around_request(state, 0), &state.settings.limits);
+            let price = prices::of_request(Request::Connect, &around).price(pass.role);
+            let rate = gate.rates.account(RateKey::User(user.clone()), limits, now).decide(price, 0);
             if rate != RateDecision::Allow {
                 close(state, from, CloseCode::Rate);
                 state.outbox.flush_now = true;

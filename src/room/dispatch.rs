@@ -10,6 +10,7 @@ use crate::protocol::tag::Tag;
 use super::connections::session::Session;
 use super::connections::{leaving, presence};
 use super::records::{clients, fields, people, permissions};
+use super::relay::relay;
 use super::replies;
 use super::reply::{Rejection, Reply, Writer};
 use super::state::State;
@@ -73,13 +74,18 @@ fn apply(
             state.check_author(from, user_id.as_deref())?;
             Ok(presence::show(state, from, data)?)
         }
-        ClientMessage::Relay { user_id } => {
+        ClientMessage::Relay { user_id, to } => {
             state.check_author(from, user_id.as_deref())?;
-            state.tell_others(from, text.to_owned());
-            state.outbox.flush_now = true;
+            // A page that knows nothing of the protocol may have a use of its own for `to` (P3).
+            let to = to.filter(|_| writer.client.is_some());
+            relay(state, Some(from), to.as_deref(), text.to_owned());
             Ok(state.version)
         }
         ClientMessage::Kick { user_id } => Ok(leaving::kick(state, &user_id)),
+        ClientMessage::Remove { user_id } => {
+            let user = state.sessions.get(from).and_then(|session| session.identity().user().map(str::to_owned));
+            Ok(people::messages::remove(state, Some(from), (user.as_deref(), role), &user_id)?)
+        }
         ClientMessage::Permission(message) => permissions::messages::change(state, from, message),
         // These change the connection itself, and were handled before.
         ClientMessage::Hello(_) | ClientMessage::OtherProtocol | ClientMessage::Auth { .. } => Ok(state.version),

@@ -6,7 +6,7 @@ use crate::access::revocations::Revocation;
 use crate::access::shares::Entry;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::write::FieldWrite;
+use crate::protocol::write::RoomWrite;
 
 use super::turn::Completion;
 
@@ -60,7 +60,7 @@ pub enum Event<'a> {
         pings: Pings<'a>,
     },
     /// A field is written over HTTP (H3). The response is in the turn.
-    Written(FieldWrite),
+    Written(RoomWrite),
     /// The room is about to be read over HTTP: what the clock has brought about has to be stored first.
     Read {
         /// The newest pings.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::tag::Tag;
 
+use super::comings::Comings;
 use super::connections::session::Session;
 use super::records::fields::conflict::Conflict;
 use super::turn::{Closing, Effect, Outgoing, PendingWriter, When, Written};
@@ -15,10 +16,15 @@ use super::turn::{Closing, Effect, Outgoing, PendingWriter, When, Written};
 pub struct Outbox {
     /// Frames, in the order in which they go out.
     pub frames: Vec<Outgoing>,
+    /// Comings and goings in this segment, as far as greeted clients have to be told (J9).
+    pub comings: Comings,
     /// Replies to greeted clients, which follow the `changes` that cover them (Y6).
     pub replies: Vec<StagedReply>,
     /// For each such client, the last number that was done and gets no ack of its own: its `seq` and version (E3).
     pub acks: BTreeMap<ConnectionId, (u64, u64)>,
+    /// Participants who were removed since greeted clients were last told, each with the version of that (J10). No
+    /// record says so any more.
+    pub removed: Vec<(String, u64)>,
     /// Who must be told if the commit fails.
     pub writers: Vec<PendingWriter>,
     /// Connections whose attachments have to be written.
@@ -33,6 +39,8 @@ pub struct Outbox {
     pub effects: Vec<Effect>,
     /// The response to a write over HTTP.
     pub written: Option<Written>,
+    /// The bytes of answers to readers that were made in this event.
+    pub answered: usize,
     /// Whether all of this goes out in this event: something reads or is relayed, and flushes what came before it (F6).
     pub flush_now: bool,
 }

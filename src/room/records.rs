@@ -9,6 +9,7 @@ pub mod permissions;
 
 use crate::protocol::Millis;
 use crate::protocol::frames::{ChangeView, StateView};
+use crate::protocol::limits::Limits;
 use crate::sql::Creation;
 
 use clients::record::Client;
@@ -18,7 +19,7 @@ use people::record::Participant;
 use permissions::grant::Grant;
 use permissions::request::PermissionRequest;
 
-use super::table::{Record, Rows, Scope, Table};
+use super::table::{Record, Rows, Scope, Size, Table};
 use super::turn::{Meta, Write};
 
 /// Makes [`Records`] from one line for each kind: its name, and the type of its rows.
@@ -75,7 +76,12 @@ pub struct Stored {
 }
 
 impl Records {
-    /// What all of it counts for towards the room's limit, in bytes of text (X1).
+    /// How large each table is.
+    pub fn sizes(&self, limits: &Limits) -> [Size; Self::KINDS] {
+        self.tables().map(|table| table.size(limits))
+    }
+
+    /// What all of it counts for towards the room's limit, in bytes (X1).
     pub fn bytes(&self) -> usize {
         self.tables().into_iter().map(Rows::bytes).sum()
     }

@@ -5,13 +5,17 @@
 //! made when a *segment* closes: whatever must not overtake a change closes the segment first (F6), and the replies to
 //! the changes in it follow it directly (Y6).
 
+use std::collections::BTreeMap;
+
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames;
-use crate::protocol::frames::{ChangesView, ServerMessage};
+use crate::protocol::frames::people::ParticipantRemoved;
+use crate::protocol::frames::{ChangeView, ChangesView, ServerMessage};
 use crate::protocol::refusal::{Code, Refusal};
 
 use super::audience::Audience;
+use super::comings::{self, Coming, Comings};
 use super::connections::session::{Identity, Session};
 use super::connections::sessions::Sessions;
 use super::life::Life;
@@ -149,12 +153,51 @@ impl State {
     /// Sends all others something that must not overtake a change.
     pub fn tell_others(&mut self, from: ConnectionId, text: String) {
         self.close_segment();
-        self.outbox.frames.push(Outgoing::new(Audience::Others(from), text));
+        self.outbox.frames.push(Outgoing::new(Audience::Others(Some(from)), text));
+    }
+
+    /// Tells all others that somebody came or went. The frame goes to plain clients by itself; greeted ones get it with
+    /// what else happens in this segment, if anything does (J9).
+    pub fn tell_coming(&mut self, from: Option<ConnectionId>, user: &str, coming: Coming, text: String) {
+        let when = match coming {
+            Coming::Joined => When::Committed,
+            // Who has left has left.
+            Coming::Left(_) => When::Always,
+        };
+        if self.sessions.greeted() == 0 {
+            self.outbox.frames.push(Outgoing { audience: Audience::Others(from), text, when });
+            return;
+        }
+        let mut users = match std::mem::take(&mut self.outbox.comings) {
+            Comings::Nothing => {
+                self.close_segment();
+                let (frame, user) = (self.outbox.frames.len(), user.to_owned());
+                self.outbox.frames.push(Outgoing { audience: Audience::Others(from), text, when });
+                self.outbox.comings = Comings::One { frame, from, user, coming };
+                return;
+            }
+            Comings::One { frame, from, user, coming } => {
+                // From now on only plain clients are told of the first by itself.
+                if let Some(frame) = self.outbox.frames.get_mut(frame) {
+                    frame.audience = Audience::Plain { but: from };
+                }
+                let mut users = BTreeMap::new();
+                comings::add(&mut users, user, coming);
+                users
+            }
+            Comings::Several(users) => users,
+        };
+        comings::add(&mut users, user.to_owned(), coming);
+        self.outbox.comings = Comings::Several(users);
+        if self.is_heard_by_plain(from) {
+            self.outbox.frames.push(Outgoing { audience: Audience::Plain { but: from }, text, when });
+        }
     }
 
     /// Replies to a reader, after everything that came before.
     pub fn tell(&mut self, to: ConnectionId, text: String) {
         self.close_segment();
+        self.outbox.answered += text.len();
         self.outbox.frames.push(Outgoing::new(Audience::One(to), text));
         self.outbox.flush_now = true;
     }
@@ -171,11 +214,18 @@ impl State {
     /// Closes the segment: its `changes` frame is made, and what is staged from here on comes after it.
     pub fn close_segment(&mut self) {
         let from = std::mem::replace(&mut self.told, self.version);
+        let removed = std::mem::take(&mut self.outbox.removed);
         if self.version > from && self.sessions.greeted() > 0 {
-            let text = self.live_changes(from);
+            let text = self.live_changes(from, &removed);
             self.outbox.frames.push(Outgoing::new(Audience::Greeted, text));
         }
         self.records.told();
+        if let Comings::Several(users) = std::mem::take(&mut self.outbox.comings) {
+            let (text, if_lost) = comings::frames(&users, &self.records.people);
+            self.outbox.frames.push(Outgoing::new(Audience::Greeted, text));
+            let fallback = |text| Outgoing { audience: Audience::Greeted, text, when: When::CommitFailed };
+            self.outbox.frames.extend(if_lost.map(fallback));
+        }
         for reply in std::mem::take(&mut self.outbox.replies) {
             // Whoever is gone hears no more changes, so it gets no replies to them either.
             if !self.sessions.is_open(reply.to()) {
@@ -201,8 +251,16 @@ impl State {
     }
 
     /// What changed after `from`, none of which has been committed yet.
-    fn live_changes(&self, from: u64) -> String {
-        let changes = self.records.changes(Scope::Fresh, from);
+    fn live_changes(&self, from: u64, removed: &[(String, u64)]) -> String {
+        let mut changes = self.records.changes(Scope::Fresh, from);
+        // Whoever has joined again since is among the changes with that.
+        let gone = removed.iter().filter(|(user, _)| self.records.people.get(user).is_none());
+        changes.extend(gone.map(|(user_id, version)| {
+            ChangeView::ParticipantRemoved(ParticipantRemoved { user_id, version: *version })
+        }));
+        if !removed.is_empty() {
+            changes.sort_by_key(ChangeView::version);
+        }
         let (to, epoch) = (self.version, self.life.epoch());
         let view = ChangesView { from, to, epoch, changes, participants: None, presence: None, reset: None };
         ServerMessage::Changes(Box::new(view)).encode()

@@ -11,9 +11,13 @@ use std::ops::Bound;
 
 use crate::protocol::Millis;
 use crate::protocol::frames::{ChangeView, StateView};
+use crate::protocol::limits::Limits;
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql};
 
 use super::turn::Write;
+
+/// What a row usually counts for beside its text, in bytes: its numbers, and its place in the table and in storage.
+pub const ROW_CHARGE: usize = 48;
 
 /// What a row of some kind is, apart from what messages do to it.
 pub trait Record: Debug + Clone + PartialEq + Sized + 'static {
@@ -37,8 +41,17 @@ pub trait Record: Debug + Clone + PartialEq + Sized + 'static {
     /// The row does not hold what the table promises.
     fn read(columns: &mut Columns<'_>) -> Result<(Self::Key, Self), StoreError>;
 
-    /// What it counts for towards the room's limit (X1), in bytes of text.
-    fn bytes(key: &Self::Key, record: &Self) -> usize;
+    /// What each row counts for towards the room's limit beside its text, in bytes: it takes space however short its
+    /// text is.
+    const CHARGE: usize;
+    /// The bytes of text in a row.
+    fn text_bytes(key: &Self::Key, record: &Self) -> usize;
+    /// What a row counts for towards the room's limit (X1), in bytes.
+    fn bytes(key: &Self::Key, record: &Self) -> usize {
+        Self::CHARGE + Self::text_bytes(key, record)
+    }
+    /// The most rows there may be. Whoever adds one refuses it beyond this, or lets an older one give way.
+    fn most(limits: &Limits) -> usize;
     /// The version of its last change; 0 for kinds without versions.
     fn version(&self) -> u64;
     /// The latest time that it contains. The room's clock never goes back behind it.
@@ -136,6 +149,11 @@ impl<R: Record> Table<R> {
         self.rows.get(key)
     }
 
+    /// What all rows count for towards the room's limit, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -156,7 +174,7 @@ impl<R: Record> Table<R> {
         (&self.rows, &mut self.index)
     }
 
-    /// What a row counts for, in bytes of text; 0 if there is none.
+    /// What a row counts for, in bytes; 0 if there is none.
     pub fn bytes_of<Q: Ord + ?Sized>(&self, key: &Q) -> usize
     where
         R::Key: Borrow<Q>,
@@ -282,6 +300,21 @@ pub enum Scope {
     Fresh,
 }
 
+/// How large a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// The table in storage.
+    pub table: &'static str,
+    /// How many rows there are.
+    pub rows: usize,
+    /// How many there may be.
+    pub most: usize,
+    /// What each row counts for beside its text, in bytes.
+    pub charge: usize,
+    /// What all of them count for, in bytes.
+    pub bytes: usize,
+}
+
 /// A table of any kind, for what is done to all of them alike.
 pub trait Rows {
     /// The table in storage.
@@ -297,7 +330,9 @@ pub trait Rows {
     fn told(&mut self);
     /// Adds what has to be written to a commit. After this nothing is dirty.
     fn write(&mut self, commit: &mut Vec<Write>);
-    /// What all rows count for towards the room's limit, in bytes of text.
+    /// How many rows there are, how many there may be, and what they count for.
+    fn size(&self, limits: &Limits) -> Size;
+    /// What all rows count for towards the room's limit, in bytes.
     fn bytes(&self) -> usize;
     /// The newest version and the newest time of the rows that were read from storage.
     fn newest(&self) -> (u64, Millis);
@@ -343,6 +378,11 @@ impl<R: Record> Rows for Table<R> {
                 None => Write::Delete(R::TABLE, R::key_row(key)),
             });
         }
+    }
+
+    fn size(&self, limits: &Limits) -> Size {
+        let (rows, most, bytes) = (self.rows.len(), R::most(limits), self.bytes);
+        Size { table: R::TABLE.name, rows, most, charge: R::CHARGE, bytes }
     }
 
     fn bytes(&self) -> usize {

@@ -4,6 +4,7 @@ use crate::protocol::Millis;
 use crate::protocol::frames::people::ParticipantView;
 use crate::protocol::frames::{ChangesPage, ChangesView, ServerMessage, StateView};
 use crate::protocol::json::encode;
+use crate::protocol::precondition::field_tag;
 
 use super::connections::presence;
 use super::state::State;
@@ -67,6 +68,16 @@ pub fn changes_page(of: &State, since: &Since, now: Millis) -> String {
         participants: participants(of),
         time: time(of, now),
     })
+}
+
+/// A field that is set: the stored selection, and its tag (H8). Otherwise the version that cleared it, or 0.
+///
+/// # Errors
+/// It is not set.
+pub fn field(state: &State, name: &str) -> Result<(String, String), u64> {
+    let Some(field) = state.records.fields.get(name) else { return Err(0) };
+    let selection = field.selection.as_ref().ok_or(field.version)?;
+    Ok((selection.text().to_owned(), field_tag(state.life.epoch(), field.version)))
 }
 
 /// The room's own time, which never goes back.

@@ -60,12 +60,13 @@ pub fn status_of(code: &str) -> u16 {
         "E_CONFLICT" | "out_of_order" => 409,
         "unauthorized" => 401,
         "identity_mismatch" | "forbidden" | "revoked" | "kicked" => 403,
-        "not_found" | "unknown_party" => 404,
+        "not_found" | "unknown_party" | "field_not_set" => 404,
+        "participant_online" => 409,
         "outcome_forgotten" | "deleted" => 410,
         "precondition_failed" => 412,
         "unsupported_encoding" => 415,
         "seq_reused" | "idempotency_key_reused" => 422,
-        "limit_message" | "limit_value" | "limit_name" | "limit_depth" => 413,
+        "limit_message" | "limit_value" | "limit_name" | "limit_depth" | "limit_batch" => 413,
         "limit_fields" | "limit_room" => 507,
         "limit_rate" => 429,
         "limit_keys"
@@ -106,7 +107,7 @@ pub fn headers(content_type: &str) -> Result<Headers> {
 /// Allows a page of another origin to send what a simple request may not (Fetch, CORS preflight).
 pub fn preflight() -> Result<Response> {
     let headers = Headers::new();
-    headers.set("access-control-allow-methods", "GET, HEAD, PUT, DELETE, POST")?;
+    headers.set("access-control-allow-methods", "GET, HEAD, PUT, PATCH, POST, DELETE")?;
     // The last five are what pages add without being asked to: tracing, and libraries' own.
     let allowed = "authorization, content-type, if-match, if-none-match, idempotency-key, last-event-id, traceparent, \
                    baggage, sentry-trace, cache-control, x-requested-with";

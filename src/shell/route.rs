@@ -14,7 +14,7 @@ use crate::protocol::limits::{BadVariable, ID_SEARCH_BYTES};
 use crate::protocol::origin::Origins;
 use crate::protocol::refusal::CloseCode;
 use crate::protocol::since::with_plus;
-use crate::protocol::write::QUERY_MEMBERS;
+use crate::protocol::write::Verb;
 use crate::room::settings::Settings;
 
 use super::door::{self, Door, Purpose};
@@ -77,6 +77,10 @@ async fn route(request: &mut Request, env: &Env, address: Addressed, visitor: &V
             if is_upgrade(request)? && !is_admitted {
                 return close_at_once(request, CloseCode::Forbidden, "forbidden_origin");
             }
+            // Pages of any origin can send it without a preflight.
+            if is_method(request, "POST") && !is_admitted {
+                return problem(403, "forbidden_origin", "Pages of this origin are not admitted.");
+            }
             // On its way, the address for clearing the field `..` is turned into this one (RFC 3986, 5.2.4).
             if url_of(request)?.pathname().ends_with('/') && is_method(request, "DELETE") {
                 return problem(400, "bad_request", "To delete a room, use its address without a trailing slash.");
@@ -119,7 +123,8 @@ enum Ask {
     State,
     Changes(Url),
     Events,
-    Write { verb: &'static str, field: String },
+    Field(String),
+    Write { verb: Verb, target: String },
     Delete,
 }
 
@@ -127,6 +132,13 @@ impl Ask {
     /// Reads as much of the request as requires no token.
     fn of(request: &Request, resource: Resource) -> Result<std::result::Result<Self, Response>> {
         let (is_upgrade, is_read) = (is_upgrade(request)?, is_read(request));
+        if let Some(verb) = verb(request, &resource).filter(|_| !is_upgrade) {
+            let target = match resource {
+                Resource::Field(target) | Resource::Participant(target) => target,
+                _ => String::new(),
+            };
+            return Ok(Ok(Self::Write { verb, target }));
+        }
         let refusal = match (resource, is_upgrade) {
             (Resource::Room, true) if is_read => return Ok(Ok(Self::Connect)),
             (Resource::Room, false) if is_method(request, "DELETE") => return Ok(Ok(Self::Delete)),
@@ -143,19 +155,15 @@ impl Ask {
                 }
             },
             (Resource::Events, false) if is_method(request, "GET") => return Ok(Ok(Self::Events)),
-            (Resource::Field(field), false) if is_method(request, "PUT") => {
-                return Ok(Ok(Self::Write { verb: "put", field }));
-            }
-            (Resource::Field(field), false) if is_method(request, "DELETE") => {
-                return Ok(Ok(Self::Write { verb: "delete", field }));
-            }
-            (Resource::State | Resource::Changes | Resource::Events | Resource::Field(_), true) => {
-                refuse(request, &AddressError::NotFound)
-            }
-            (Resource::Events, false) => wrong_method("GET"),
-            (Resource::Field(_), false) => wrong_method("PUT, DELETE"),
+            (Resource::Field(field), false) if is_read => return Ok(Ok(Self::Field(field))),
             (Resource::Room, _) => wrong_method("GET, HEAD, DELETE"),
-            (Resource::State | Resource::Changes, false) => only_reads(),
+            (_, true) => refuse(request, &AddressError::NotFound),
+            (Resource::State, false) => wrong_method("GET, HEAD, PATCH, POST"),
+            (Resource::Changes, false) => only_reads(),
+            (Resource::Events, false) => wrong_method("GET"),
+            (Resource::Field(_), false) => wrong_method("GET, HEAD, PUT, POST, DELETE"),
+            (Resource::Messages, false) => wrong_method("POST"),
+            (Resource::Participant(_), false) => wrong_method("DELETE"),
         };
         refusal.map(Err)
     }
@@ -164,7 +172,9 @@ impl Ask {
     fn wish<'a>(&self, room: &'a str) -> Purpose<'a> {
         match self {
             Self::Connect | Self::Events => Purpose::Enter(room),
-            Self::State | Self::Changes(_) => Purpose::Ask(room, roles::TO_READ),
+            Self::State | Self::Changes(_) | Self::Field(_) => Purpose::Ask(room, roles::TO_READ),
+            // The room knows whether it is the bearer who is to be removed.
+            Self::Write { verb: Verb::Remove, .. } => Purpose::Ask(room, roles::TO_READ),
             Self::Write { .. } => Purpose::Ask(room, roles::TO_WRITE),
             Self::Delete => Purpose::Ask(room, roles::TO_DELETE),
         }
@@ -193,7 +203,12 @@ async fn enter(request: &mut Request, env: &Env, door: &Door, room: &str, resour
         Ask::State => ToRoom::get(request, &url_to("room", "state")?)?,
         Ask::Changes(url) => ToRoom::get(request, &url)?,
         Ask::Events => return events::serve(request, env, room, &entry).await,
-        Ask::Write { verb, field } => match field_write(request, verb, &field).await? {
+        Ask::Field(field) => {
+            let url = url_to("room", "field")?;
+            url.query().append("field", &field);
+            ToRoom::get(request, &url)?
+        }
+        Ask::Write { verb, target } => match write(request, verb, &target).await? {
             Ok(to_room) => to_room,
             Err(refusal) => return Ok(refusal),
         },
@@ -264,14 +279,26 @@ fn revocation(body: &str) -> Option<(Option<String>, Millis)> {
     Some((jti, until))
 }
 
-/// A write to a field, as the room's object takes it, or the refusal of one that cannot be read.
-async fn field_write(request: &mut Request, verb: &str, field: &str) -> Result<std::result::Result<ToRoom, Response>> {
+/// What a request writes. A `POST` does what a `PUT` or a `PATCH` does, for those that can send nothing else: a page that is
+/// being closed has `sendBeacon` (H10).
+fn verb(request: &Request, resource: &Resource) -> Option<Verb> {
+    match (resource, request.inner().method().as_str()) {
+        (Resource::Field(_), "PUT" | "POST") => Some(Verb::Put),
+        (Resource::Field(_), "DELETE") => Some(Verb::Delete),
+        (Resource::State, "PATCH" | "POST") => Some(Verb::Patch),
+        (Resource::Messages, "POST") => Some(Verb::Send),
+        (Resource::Participant(_), "DELETE") => Some(Verb::Remove),
+        (_, _) => None,
+    }
+}
+
+/// A write, as the room's object takes it, or the refusal of one that cannot be read.
+async fn write(request: &mut Request, verb: Verb, target: &str) -> Result<std::result::Result<ToRoom, Response>> {
     let to_room = url_to("room", "write")?;
-    to_room.query().append("verb", verb);
-    to_room.query().append("field", field);
-    // With a PUT, all members are in the body.
+    to_room.query().append("verb", verb.as_str());
+    to_room.query().append("target", target);
     let from_client = url_of(request)?.query();
-    for member in QUERY_MEMBERS.into_iter().filter(|_| verb == "delete") {
+    for member in verb.query_members() {
         if let Some(value) = from_client.get(member) {
             to_room.query().append(member, &value);
         }

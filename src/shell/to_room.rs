@@ -3,6 +3,7 @@
 use wasm_bindgen::JsValue;
 use worker::{Env, Headers, Method, Request, RequestInit, Response, Result};
 
+use crate::access::network;
 use crate::access::pass::Admission;
 use crate::protocol::json::encode;
 
@@ -13,6 +14,9 @@ use super::url::{Url, url_to};
 /// The client's headers that the object reads. No other header reaches it, and the address that it sees is made here,
 /// so nothing that a client sends can pass for something from the router (U4).
 const FORWARDED: [&str; 5] = ["upgrade", "sec-websocket-protocol", "if-match", "if-none-match", "idempotency-key"];
+
+/// Where the platform says which address a request comes from. A client cannot set it.
+const CLIENT_ADDRESS: &str = "cf-connecting-ip";
 
 /// A request to a room's object.
 pub struct ToRoom {
@@ -30,6 +34,7 @@ impl ToRoom {
                 headers.set(header, &value)?;
             }
         }
+        address.query().append("network", &network_of(request)?);
         Ok(Self { address: address.clone(), headers, body: None })
     }
 
@@ -38,11 +43,13 @@ impl ToRoom {
         Ok(Self { body: Some(body), ..Self::get(request, address)? })
     }
 
-    /// A request that opens a WebSocket for the Worker itself.
-    pub fn connect() -> Result<Self> {
-        let headers = Headers::new();
+    /// A request that opens a WebSocket for the Worker itself, which serves a stream of events over it.
+    pub fn stream(request: &Request) -> Result<Self> {
+        let (address, headers) = (url_to("room", "connect")?, Headers::new());
         headers.set("upgrade", "websocket")?;
-        Ok(Self { address: url_to("room", "connect")?, headers, body: None })
+        address.query().append("network", &network_of(request)?);
+        address.query().append("stream", "");
+        Ok(Self { address, headers, body: None })
     }
 
     /// Sends it on behalf of its user. If the room does not respond, the result is a 503.
@@ -61,4 +68,8 @@ impl ToRoom {
             }
         }
     }
+}
+
+fn network_of(request: &Request) -> Result<String> {
+    Ok(network::of(&request.headers().get(CLIENT_ADDRESS)?.unwrap_or_default()))
 }

@@ -25,6 +25,8 @@ fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.limits.messages_per_second = 1_000_000;
     settings.limits.messages_burst = 1_000_000;
+    settings.limits.writes_per_second = 1_000_000;
+    settings.limits.writes_burst = 1_000_000;
     settings
 }
 

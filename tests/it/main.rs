@@ -7,6 +7,8 @@ mod comings;
 mod contract;
 mod model;
 mod nulls;
+mod over_http;
+mod prices;
 mod requests;
 mod room;
 mod say;

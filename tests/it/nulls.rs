@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use roomkeep::protocol::decode::Frame;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb, WriteHeaders};
+use roomkeep::protocol::role::Role;
+use roomkeep::protocol::write::{HttpWrite, RoomWrite, Verb, WriteHeaders};
 use serde_json::{Value, json};
 
 /// A message without any of its optional members, and those.
@@ -74,8 +75,8 @@ fn f1_null_in_a_frame_is_as_good_as_nothing() {
 fn f1_and_h3_null_in_a_body_is_as_good_as_nothing() {
     let read = |verb: Verb, body: &Value, user: Option<&str>| {
         let (body, query, headers) = (body.to_string(), BTreeMap::new(), WriteHeaders::default());
-        let request = HttpWrite { verb, field: "f", user, body: &body, query: &query, headers };
-        FieldWrite::read(&request, &Limits::default())
+        let request = HttpWrite { verb, target: "f", user, role: Role::Editor, body: &body, query: &query, headers };
+        RoomWrite::read(&request, &Limits::default())
     };
     for (verb, plain) in
         [(Verb::Put, json!({"value": null, "userId": "ann"})), (Verb::Delete, json!({"userId": "ann"}))]

@@ -310,12 +310,15 @@ fn h3_and_f6_what_came_before_is_flushed_before_it() {
 
 /// Writes in the same moment as what came before.
 fn write_at_once(site: &mut Site, field: &str, body: &Value) -> Written {
-    use roomkeep::protocol::write::{FieldWrite, HttpWrite};
-    let (body, query) = (body.to_string(), std::collections::BTreeMap::new());
-    let request =
-        HttpWrite { verb: Verb::Put, field, user: None, body: &body, query: &query, headers: WriteHeaders::default() };
-    let request = FieldWrite::read(&request, &Limits::default()).unwrap();
-    site.driver.write(&mut site.world, request, site.now).unwrap()
+    use roomkeep::access::rates::{Caller, RateKey};
+    use roomkeep::protocol::role::Role;
+    use roomkeep::protocol::write::{HttpWrite, RoomWrite};
+    let (body, query, headers) = (body.to_string(), std::collections::BTreeMap::new(), WriteHeaders::default());
+    let (verb, target, role) = (Verb::Put, field, Role::Moderator);
+    let request = HttpWrite { verb, target, user: None, role, body: &body, query: &query, headers };
+    let request = RoomWrite::read(&request, &Limits::default()).unwrap();
+    let caller = Caller { key: RateKey::User("bob".to_owned()), role };
+    site.driver.write(&mut site.world, &caller, request, site.now).unwrap()
 }
 
 #[test]

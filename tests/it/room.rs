@@ -2,6 +2,7 @@
 
 mod access;
 mod clients;
+mod comings;
 mod frames;
 mod limits;
 mod people;
@@ -205,11 +206,11 @@ fn tell(turn: &Turn, told: &mut String) {
     for frame in &turn.outbox {
         let audience = match frame.audience {
             Audience::One(one) => name(one),
-            Audience::Others(sender) => format!("all but {}", name(sender)),
+            Audience::Others(Some(sender)) => format!("all but {}", name(sender)),
+            Audience::Others(None) => "all".to_owned(),
             Audience::Plain { but: None } => "all plain".to_owned(),
             Audience::Plain { but: Some(sender) } => format!("all plain but {}", name(sender)),
             Audience::Greeted => "all greeted".to_owned(),
-            Audience::Everyone => "all".to_owned(),
         };
         let mut text = frame.text.clone();
         if let Some((before, limits)) = text.split_once(r#""limits":{"#) {

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use roomkeep::access::claims::Denial;
 use roomkeep::access::pass::{Admission, Credentials, Pass};
+use roomkeep::access::rates::{Caller, RateKey};
 use roomkeep::access::shares::Entry;
 use roomkeep::driver::{Driver, Platform};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::refusal::{CloseCode, Refusal};
 use roomkeep::protocol::role::Role;
-use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb, WriteHeaders};
+use roomkeep::protocol::write::{HttpWrite, RoomWrite, Verb, WriteHeaders};
 use roomkeep::room::audience::{Audience, Standing};
 use roomkeep::room::connections::session::Attachment;
 use roomkeep::room::records::Stored;
@@ -32,6 +33,8 @@ pub fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.limits.messages_per_second = 1_000_000;
     settings.limits.messages_burst = 1_000_000;
+    settings.limits.writes_per_second = 1_000_000;
+    settings.limits.writes_burst = 1_000_000;
     settings
 }
 
@@ -124,6 +127,14 @@ pub struct Socket {
     pub pinged: Option<Millis>,
 }
 
+impl Socket {
+    /// Lets go of the frames, which have been looked at.
+    pub fn clear(&mut self) {
+        self.received.clear();
+        self.read = 0;
+    }
+}
+
 /// What the room's platform is to it.
 pub struct World {
     pub db: rusqlite::Connection,
@@ -132,6 +143,8 @@ pub struct World {
     /// Those that the room closed, and with which code.
     pub closed: BTreeMap<ConnectionId, (CloseCode, Socket)>,
     pub alarm: Option<Millis>,
+    /// How often the alarm was set.
+    pub alarms: usize,
     pub timer: Option<Millis>,
     /// How many statements of commits still succeed before one fails; the `COMMIT` counts as one.
     pub fail_at: Option<usize>,
@@ -158,6 +171,7 @@ impl World {
             sockets: BTreeMap::new(),
             closed: BTreeMap::new(),
             alarm: None,
+            alarms: 0,
             timer: None,
             fail_at: None,
             fail_load_at: None,
@@ -279,6 +293,7 @@ impl Platform for World {
     }
 
     fn set_alarm(&mut self, at: Millis) {
+        self.alarms += 1;
         self.alarm = Some(at);
     }
 
@@ -405,11 +420,27 @@ impl Site {
         body: &str,
         headers: WriteHeaders<'_>,
     ) -> Result<Written, Refusal> {
+        self.write_as(None, verb, field, body, headers)
+    }
+
+    /// Does something over HTTP, as the user of a token with a role.
+    pub fn write_as(
+        &mut self,
+        bearer: Option<(&str, Role)>,
+        verb: Verb,
+        target: &str,
+        body: &str,
+        headers: WriteHeaders<'_>,
+    ) -> Result<Written, Refusal> {
         self.come_round();
         let query = BTreeMap::new();
-        let request = HttpWrite { verb, field, user: None, body, query: &query, headers };
-        let request = FieldWrite::read(&request, &self.settings.limits)?;
-        self.driver.write(&mut self.world, request, self.now)
+        let (user, role) = bearer.map_or((None, Role::Moderator), |(user, role)| (Some(user), role));
+        let request = HttpWrite { verb, target, user, role, body, query: &query, headers };
+        let request = RoomWrite::read(&request, &self.settings.limits)?;
+        // Every author comes from elsewhere.
+        let author = request.author.clone();
+        let key = author.map_or_else(|| RateKey::Network("203.0.113.1".to_owned()), RateKey::User);
+        self.driver.write(&mut self.world, &Caller { key, role }, request, self.now)
     }
 
     /// The runtime answers a ping without the room.
@@ -424,12 +455,22 @@ impl Site {
         self.go(name, true);
     }
 
+    /// A page is closed in the same moment as what came before.
+    pub fn leave_at_once(&mut self, name: &str) {
+        self.end(name, true);
+    }
+
     /// A connection breaks off without a word.
     pub fn break_off(&mut self, name: &str) {
         self.go(name, false);
     }
 
     fn go(&mut self, name: &str, said_goodbye: bool) {
+        self.come_round();
+        self.end(name, said_goodbye);
+    }
+
+    fn end(&mut self, name: &str, said_goodbye: bool) {
         let connection = say::connection(name);
         self.driver.disconnect(&mut self.world, connection, said_goodbye, self.now);
         self.world.sockets.remove(&connection);

@@ -100,6 +100,25 @@ test("X1 a change that is too much right now goes out again after a second, and 
 	assert.equal(outcome.value?.outcome, "applied");
 });
 
+test("X1 the room says how long to wait with a change that is too much right now", async () => {
+	const stage = new Stage();
+	await stage.enter();
+	void stage.client.select("x", 1);
+	await pass();
+	const [first] = stage.said();
+	await stage.refuse(first, "limit_rate", { retry: true, retryAfterMs: 4_000 });
+	await pass(3_990);
+	assert.deepEqual(stage.said(), []);
+	await pass(20);
+	assert.deepEqual(stage.said(), [first]);
+	// Never so soon that it would count as sending on and on.
+	await stage.refuse(first, "limit_rate", { retry: true, retryAfterMs: 1 });
+	await pass(990);
+	assert.deepEqual(stage.said(), []);
+	await pass(20);
+	assert.deepEqual(stage.said(), [first]);
+});
+
 test("E2 a change that the room refuses is rolled back, and its outcome says why", async () => {
 	const stage = new Stage();
 	await stage.enter();

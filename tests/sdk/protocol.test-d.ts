@@ -16,6 +16,8 @@ import {
 	type RefusalCode,
 	type ServerFrame,
 	type StoredSelection,
+	type UserJoined,
+	type UserLeft,
 	type WireParticipant,
 } from "../../packages/sdk/src/generated/protocol.ts";
 
@@ -63,6 +65,10 @@ export function told(frame: ServerFrame): unknown {
 		case "user_left":
 			// @ts-expect-error: this is not versioned.
 			return frame.version;
+		case "people":
+			holds<Same<typeof frame.joined, UserJoined[]>>();
+			holds<Same<typeof frame.left, UserLeft[]>>();
+			return frame.joined.map(({ userId, color }) => [userId.length, color satisfies Json | undefined]);
 		case "user_ready":
 			return [frame.isReady satisfies boolean, frame.version.toFixed()];
 		case "field_selected":

@@ -166,6 +166,29 @@ test("J1 J4 people come and go, with what they brought along", () => {
 	assert.equal(replica.participants.size, 1);
 });
 
+test("J9 several people come and go in one frame", () => {
+	const replica = hearing(state(1, [], { participants: [person("ann"), person("bob")] }));
+	const cid: any = { userId: "cid", userName: "Cid", joinedAt: 5, color: "blue" };
+	const ann = { userId: "ann", userName: "Ann B", joinedAt: 1 };
+	const left = [
+		{ userId: "bob", lastSeen: 50 },
+		{ userId: "nobody", lastSeen: 1 },
+	];
+	assert.equal(replica.receive({ type: "people", joined: [cid, ann], left }), "taken");
+	const people = [...replica.participants.values()] as any[];
+	assert.deepEqual(
+		people.map(({ id, name, online, lastSeen, color }) => [id, name, online, lastSeen, color]),
+		[
+			["ann", "Ann B", true, person("ann").lastSeen, undefined],
+			["bob", person("bob").name, false, 50, undefined],
+			["cid", "Cid", true, 5, "blue"],
+		],
+	);
+	// What pages say to one another under this name is none of it.
+	assert.equal(replica.receive({ type: "people", count: 2 } as any), "other");
+	assert.equal(replica.version, 1);
+});
+
 test("J1 Y5 somebody new is told of by coming and by a change, in either order", () => {
 	const joined: any = { type: "user_joined", userId: "bob", userName: "Bob", joinedAt: 5 };
 	const participant = { id: "bob", name: "Bob", isReady: true, joinedAt: 5 };

@@ -546,6 +546,22 @@ test("X1 all of a user's connections and requests share the rate, which holds fo
 	await limited.close();
 });
 
+test("X4 requests without a token share the rate of their network, for each room", async () => {
+	const limited = await serve({ vars: { LIMIT_MESSAGES_PER_SECOND: "1", LIMIT_MESSAGES_BURST: "5" } });
+	const from = (address: string) => ({ headers: { "cf-connecting-ip": address } });
+	const room = newRoom();
+	const state = async (address: string, of = room) => answered(limited, roomPath(of, "/state"), from(address));
+	for (let i = 0; i < 5; i += 1) assert.equal(await state(`2001:db8::${i}`), "200");
+	const put = { method: "PUT", body: '{"value":1,"userId":"ann"}', ...from("2001:db8:0:0:ffff::1") };
+	assert.equal(await answered(limited, roomPath(room, "/fields/f"), put), "429 limit_rate");
+	assert.equal(await answered(limited, roomPath(room), { ...from("2001:db8::"), method: "DELETE" }), "429 limit_rate");
+	assert.equal(await answered(limited, roomPath(room, "/events"), from("2001:db8::")), "429 limit_rate");
+	assert.equal(await knock(limited.host, roomPath(room)), "open", "a socket is limited by what it sends");
+	assert.equal(await state("2001:db8:0:1::"), "200", "another network");
+	assert.equal(await state("2001:db8::", newRoom()), "200", "another room");
+	await limited.close();
+});
+
 test("X1 E2 a number that came too fast is not recorded, and is done when it is sent again", async () => {
 	const limited = await serve({ vars: { AUTH_KEYS, LIMIT_MESSAGES_PER_SECOND: "10", LIMIT_MESSAGES_BURST: "10" } });
 	const client = await greet(limited.host, newRoom(), await token());

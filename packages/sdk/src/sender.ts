@@ -174,7 +174,7 @@ export class Sender {
 		void held.then(() => later.forEach(settle));
 	}
 
-	#retry({ seq = 0, code, message, expected = seq }: ErrorFrame, entry: box.Entry | undefined): void {
+	#retry({ seq = 0, code, message, expected = seq, retryAfterMs = 0 }: ErrorFrame, entry: box.Entry | undefined): void {
 		if (code === "forbidden") {
 			if (!entry) return;
 			// The room does not count it, so the next one gets its number, and so on.
@@ -185,7 +185,7 @@ export class Sender {
 		}
 		const [first] = box.underWay(this.#keeper.shown);
 		if (expected < (first?.seq ?? 0)) this.#owner.renew();
-		else if (entry) this.#again(PAUSE);
+		else if (entry) this.#again(Math.max(PAUSE, retryAfterMs));
 	}
 
 	/** Sends everything without a reply again, after a while. */

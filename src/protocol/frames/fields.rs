@@ -1,5 +1,7 @@
 //! Fields: the messages that set and clear them, and the frames that report it (S2 to S9).
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -106,6 +108,21 @@ pub struct WrittenBody<'a> {
     /// The stored selection, or null when the field is not set.
     #[cfg_attr(test, ts(as = "Option<StoredSelection<'a>>"))]
     pub selection: Option<&'a Json>,
+    /// Present, and true, if this was answered before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional))]
+    pub duplicate: Option<bool>,
+}
+
+/// The response body to several fields written over HTTP (H7).
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "FieldsWritten"))]
+pub struct BatchWrittenBody<'a> {
+    /// The version that the last change made, or the room's when nothing changed.
+    pub version: u64,
+    /// For each field that was named, the stored selection, or null when the field is not set.
+    #[cfg_attr(test, ts(as = "std::collections::BTreeMap<&'a str, Option<StoredSelection<'a>>>"))]
+    pub selections: BTreeMap<&'a str, Option<&'a Json>>,
     /// Present, and true, if this was answered before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, ts(optional))]

@@ -101,6 +101,17 @@ pub struct UserReady<'a> {
     pub version: u64,
 }
 
+/// A participant was taken off the record: the body of `participant_removed`, and a change of that kind (J10, Y5).
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct ParticipantRemoved<'a> {
+    /// Who.
+    pub user_id: &'a str,
+    /// The version that this change made.
+    pub version: u64,
+}
+
 /// A change of the kind `participant` (Y5).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -181,6 +192,15 @@ pub enum ModerationFrame {
     /// Closes all connections of a user (A4).
     Kick {
         /// The user.
+        user_id: String,
+        /// A name for the answer (F3).
+        id: Option<MessageId>,
+        /// The message's place in the client's outbox (E1).
+        seq: Option<u64>,
+    },
+    /// Takes a participant who left off the record (J10).
+    ParticipantRemoved {
+        /// The participant.
         user_id: String,
         /// A name for the answer (F3).
         id: Option<MessageId>,

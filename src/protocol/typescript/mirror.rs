@@ -31,6 +31,60 @@ pub struct FieldPut {
     extra: Extra,
 }
 
+/// The body of `PATCH …/state` (H7).
+#[derive(TS)]
+#[ts(rename_all = "camelCase", optional_fields)]
+pub struct StatePatch {
+    /// Up to 100, all by one user.
+    changes: Vec<PatchChange>,
+    /// Who makes the changes that name nobody.
+    user_id: Option<String>,
+    /// Whose outbox this is from (E1).
+    client_id: Option<String>,
+    /// The place in it. Not without `clientId`.
+    seq: Option<u64>,
+}
+
+/// A change in `PATCH …/state`: that of a batch, whose author may be named beside it.
+#[derive(TS)]
+#[ts(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase", optional_fields)]
+pub enum PatchChange {
+    /// Sets a field (S2).
+    FieldSelected {
+        /// What it is set to.
+        selection: PatchSelection,
+        /// The field's version that the writer last saw before the batch (S4).
+        base_version: Option<u64>,
+    },
+    /// Clears a field (S5).
+    FieldCleared {
+        /// The field.
+        field: String,
+        /// Who clears it, unless it is the one beside the changes.
+        user_id: Option<String>,
+        /// The field's version that the writer last saw before the batch (S4).
+        base_version: Option<u64>,
+    },
+}
+
+/// What a field is set to in `PATCH …/state`.
+#[derive(TS)]
+#[ts(rename_all = "camelCase", optional_fields)]
+pub struct PatchSelection {
+    /// The field.
+    field: String,
+    /// Its new value.
+    value: Json,
+    /// Who chose it, unless it is the one beside the changes.
+    user_id: Option<String>,
+    /// The client's own time. It decides nothing.
+    #[ts(optional, type = "number | null")]
+    timestamp: Option<f64>,
+    /// Further members, kept and forwarded.
+    #[ts(flatten)]
+    extra: Extra,
+}
+
 /// The body, or the query, of `DELETE …/fields/{field}` (H3).
 #[derive(TS)]
 #[ts(rename_all = "camelCase", optional_fields)]
@@ -92,6 +146,8 @@ pub enum OtherCode {
     UnknownParty,
     /// Nothing is served there (H5).
     NotFound,
+    /// The field is not set (H8).
+    FieldNotSet,
     /// The address takes other methods.
     MethodNotAllowed,
     /// The address takes WebSockets.

@@ -20,24 +20,43 @@ const BESIDE: [&str; 4] = ["title", "status", "code", "detail"];
 const KINDS: [&str; 6] = ["null", "boolean", "number", "string", "array", "object"];
 
 /// Types of what the room says that stand elsewhere in the wire's file than their names tell, and where.
-const SAID: [(&str, &[&str]); 10] = [
+const SAID: [(&str, &[&str]); 13] = [
     ("SyncResponseFrame", &["sync_response", "GET /state", "GET /changes, of what is not known any more"]),
     ("ChangesFrame", &["changes", "GET /events, data"]),
     ("ChangesPage", &["GET /changes"]),
     ("FieldWritten", &["PUT and DELETE /fields/{field}"]),
+    ("FieldsWritten", &["PATCH /state"]),
     ("Problem", &["a problem, beside title, status, code and detail"]),
     ("WireParticipant", &["a participant"]),
     ("ParticipantRecord", &["the participant of a change"]),
     ("StoredSelection", &["a selection"]),
     ("PresenceEntry", &["an entry of presence"]),
     ("Limits", &["the limits"]),
+    ("UserJoined", &["somebody who joined"]),
+    ("UserLeft", &["somebody who left"]),
 ];
 /// The same for what clients say.
-const TAKEN: [(&str, &[&str]); 5] = [
+const TAKEN: [(&str, &[&str]); 9] = [
     ("NewSelection", &["field_selected.selection", "batch.changes[] field_selected.selection"]),
     ("FieldSelectedInBatch", &["batch.changes[] field_selected"]),
     ("FieldClearedInBatch", &["batch.changes[] field_cleared"]),
     ("FieldPut", &["PUT /fields/{field}", "PUT /fields/{field}, numbered"]),
+    ("StatePatch", &["PATCH /state", "PATCH /state, numbered"]),
+    (
+        "FieldSelectedInPatch",
+        &["PATCH /state.changes[] field_selected", "PATCH /state, numbered.changes[] field_selected"],
+    ),
+    (
+        "FieldClearedInPatch",
+        &["PATCH /state.changes[] field_cleared", "PATCH /state, numbered.changes[] field_cleared"],
+    ),
+    (
+        "PatchSelection",
+        &[
+            "PATCH /state.changes[] field_selected.selection",
+            "PATCH /state, numbered.changes[] field_selected.selection",
+        ],
+    ),
     ("FieldDelete", &["DELETE /fields/{field}", "DELETE /fields/{field}, numbered"]),
 ];
 

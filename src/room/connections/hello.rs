@@ -75,6 +75,7 @@ fn greet(state: &mut State, from: ConnectionId, hello: Hello) {
     let is_unknown = is_other_life && state.records.clients.get(client_id.as_str()).is_none();
     let last_seq = state.records.clients.last_seq(&client_id).filter(|_| !is_unknown);
     take_over(state, from, &client_id);
+    state.close_segment();
     state.sessions.greet(from, client_id);
     state.outbox.attach.insert(from);
     let session = state.sessions.get(from);

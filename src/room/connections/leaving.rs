@@ -4,6 +4,7 @@ use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::refusal::CloseCode;
 use crate::room::audience::Audience;
+use crate::room::comings::Coming;
 use crate::room::records::people;
 use crate::room::records::people::record::Participant;
 use crate::room::state::State;
@@ -28,13 +29,14 @@ pub fn leave(state: &mut State, connection: ConnectionId, delay: Millis) {
     if session.identity().joined().is_some() && !state.sessions.is_online(user) {
         let waits = delay > 0 && !state.sessions.is_empty();
         participant.leaves_at = waits.then_some(state.clock + delay);
-        let (audience, text) = (Audience::Others(connection), people::messages::left(user, participant.last_seen));
-        if !waits {
-            state.close_segment();
+        let text = people::messages::left(user, participant.last_seen);
+        if waits {
+            // If that it waits cannot be stored, nobody would be told later.
+            let (audience, when) = (Audience::Others(Some(connection)), When::CommitFailed);
+            state.outbox.frames.push(Outgoing { audience, text, when });
+        } else {
+            state.tell_coming(Some(connection), user, Coming::Left(participant.last_seen), text);
         }
-        // If that it waits cannot be stored, nobody would be told later.
-        let when = if waits { When::CommitFailed } else { When::Always };
-        state.outbox.frames.push(Outgoing { audience, text, when });
     }
     state.records.people.put(user.to_owned(), participant);
 }

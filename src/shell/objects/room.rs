@@ -14,12 +14,17 @@ use worker::{
 
 use crate::access::claims::Claims;
 use crate::access::pass::Admission;
+use crate::access::prices;
+use crate::access::rates::{Caller, RateKey};
 use crate::access::revocations::Revocation;
+use crate::access::roles;
 use crate::access::shares::{Entry, NetworkMark};
 use crate::driver::Driver;
 use crate::protocol::Millis;
+use crate::protocol::json::{Extra, Json};
+use crate::protocol::precondition::field_tag;
 use crate::protocol::refusal::Refusal;
-use crate::protocol::write::{FieldWrite, HttpWrite, QUERY_MEMBERS, Verb, WriteHeaders};
+use crate::protocol::write::{HttpWrite, RoomWrite, Verb, WriteHeaders};
 use crate::room::Room;
 use crate::room::settings::{KEY_VARIABLES, Settings};
 use crate::room::turn::{Completion, Effect, Written};
@@ -132,28 +137,43 @@ impl DurableObject for RoomObject {
         let Some(entry) = query.get("entry").and_then(|entry| serde_json::from_str::<Admission>(&entry).ok()) else {
             return problem(500, "internal", "The server failed while handling this.");
         };
+        let (key, role) = match &entry {
+            Admission::Pass { user, pass } => (RateKey::User(user.clone()), pass.role),
+            Admission::Anonymous | Admission::Unauthenticated => {
+                (RateKey::Network(query.get("network").unwrap_or_default()), roles::ANONYMOUS_ROLE)
+            }
+        };
+        let is_anonymous = matches!(entry, Admission::Anonymous | Admission::Unauthenticated);
+        let caller = Caller { key, role };
         if path == "/connect" {
+            // Admission counts those with a token, and their messages the others. A stream sends none.
+            if is_anonymous
+                && query.get("stream").is_some()
+                && let Err(refusal) = self.room().driver.check_rate(&caller, prices::Request::Connect, 0, now())
+            {
+                return refused(&refusal);
+            }
             let network = query.get("network").and_then(|network| NetworkMark::of(&network));
             return self.enter(&request, Entry { admission: entry, network }).await;
         }
-        let user = match entry {
-            Admission::Pass { user, .. } => Some(user),
-            Admission::Anonymous | Admission::Unauthenticated => None,
-        };
         let body = request.text().await?;
-        if let Some(user) = &user
-            && let Err(refusal) = self.room().driver.check_rate(user, body.len(), now())
-        {
+        let what = match path.as_str() {
+            "/write" => prices::Request::Write,
+            "/delete" => prices::Request::Delete,
+            _ => prices::Request::Read,
+        };
+        if let Err(refusal) = self.room().driver.check_rate(&caller, what, body.len(), now()) {
             return refused(&refusal);
         }
         match path.as_str() {
-            "/write" => self.write(&request, user.as_deref(), &query, &body).await,
+            "/write" => self.write(&request, (&entry, &caller), &query, &body).await,
             "/delete" => self.delete().await,
+            "/field" => self.field(&request, &caller, &query.get("field").unwrap_or_default()),
             "/changes" => {
                 let since = since(&query);
-                self.read(&request, |room, now| room.changes_page(&since, now))
+                self.read(&request, &caller, |room, now| room.changes_page(&since, now))
             }
-            _ => self.read(&request, |room, now| room.state(false, now)),
+            _ => self.read(&request, &caller, |room, now| room.state(false, now)),
         }
     }
 
@@ -275,7 +295,7 @@ impl RoomObject {
 
     /// Reads the room over HTTP. The tag covers what is versioned: who is online and the time are in the body and not
     /// in the tag (H1).
-    fn read(&self, request: &Request, body: impl FnOnce(&Room, i64) -> String) -> Result<Response> {
+    fn read(&self, request: &Request, caller: &Caller, body: impl FnOnce(&Room, i64) -> String) -> Result<Response> {
         let mut inner = self.room();
         let Inner { driver, platform } = &mut *inner;
         let now = now();
@@ -283,24 +303,56 @@ impl RoomObject {
             Ok(room) => room,
             Err(refusal) => return refused(&refusal),
         };
-        let tag = format!("\"{}-{}\"", room.epoch(), room.version());
-        // Compared weakly, as RFC 9110 requires of If-None-Match: a leading W/ makes no difference.
-        let known = request.headers().get("if-none-match")?.unwrap_or_default();
-        let mut known = known.split(',').map(|known| known.trim().trim_start_matches("W/"));
-        let is_known = known.any(|known| known == tag || known == "*");
-        let response = if is_known {
-            answer(304, "application/json", String::new())?
-        } else {
-            answer(200, "application/json", body(room, now))?
-        };
-        with_header(response, "etag", &format!("W/{tag}"))
+        let tag = field_tag(room.epoch(), room.version());
+        let mut length = 0;
+        let response = tagged(request, &tag, &format!("W/{tag}"), || {
+            let body = body(room, now);
+            length = body.len();
+            body
+        });
+        driver.charge_answer(caller, length, now);
+        response
     }
 
-    /// Writes a field over HTTP (H3).
-    async fn write(&self, request: &Request, user: Option<&str>, query: &Query, body: &str) -> Result<Response> {
-        let verb = if query.get("verb").as_deref() == Some("put") { Verb::Put } else { Verb::Delete };
-        let field = query.get("field").unwrap_or_default();
-        let members = QUERY_MEMBERS.into_iter().filter_map(|name| Some((name.to_owned(), query.get(name)?)));
+    /// Reads a field over HTTP (H8).
+    fn field(&self, request: &Request, caller: &Caller, name: &str) -> Result<Response> {
+        let mut inner = self.room();
+        let Inner { driver, platform } = &mut *inner;
+        let now = now();
+        let field = driver.read(platform, now).map(|room| room.field(name));
+        let length = field.as_ref().ok().and_then(|field| field.as_ref().ok()).map_or(0, |(text, _)| text.len());
+        driver.charge_answer(caller, length, now);
+        match field {
+            Ok(Ok((selection, tag))) => tagged(request, &tag, &tag, || selection),
+            Ok(Err(version)) => {
+                let members = Extra::from([("version".to_owned(), Json::of(&version))]);
+                problem_with(
+                    404,
+                    "field_not_set",
+                    "The field is not set. `version` is what cleared it, or 0.",
+                    &members,
+                )
+            }
+            Err(refusal) => refused(&refusal),
+        }
+    }
+
+    /// Does what is asked over HTTP (H3, H7, H9, J10).
+    async fn write(
+        &self,
+        request: &Request,
+        (entry, caller): (&Admission, &Caller),
+        query: &Query,
+        body: &str,
+    ) -> Result<Response> {
+        let verb = query.get("verb").and_then(|name| Verb::ALL.into_iter().find(|verb| verb.as_str() == name));
+        let Some(verb) = verb else { return problem(400, "bad_request", "There is nothing to be done.") };
+        let target = query.get("target").unwrap_or_default();
+        let (user, role) = match entry {
+            Admission::Pass { user, pass } => (Some(user.as_str()), pass.role),
+            Admission::Anonymous | Admission::Unauthenticated => (None, roles::ANONYMOUS_ROLE),
+        };
+        let members = verb.query_members().iter().filter_map(|name| Some(((*name).to_owned(), query.get(name)?)));
         let query = members.collect();
         let header = |name| request.headers().get(name);
         let (key, if_match, if_none_match) =
@@ -311,9 +363,9 @@ impl RoomObject {
             if_none_match: if_none_match.as_deref(),
         };
         let written = self.room().event(|driver, platform, now| {
-            let write = HttpWrite { verb, field: &field, user, body, query: &query, headers };
-            let write = FieldWrite::read(&write, &driver.settings().limits)?;
-            driver.write(platform, write, now)
+            let write = HttpWrite { verb, target: &target, user, role, body, query: &query, headers };
+            let write = RoomWrite::read(&write, &driver.settings().limits)?;
+            driver.write(platform, caller, write, now)
         });
         self.settle().await?;
         let (response, tag) = match written {
@@ -385,6 +437,20 @@ fn since(query: &Query) -> Since {
     }
 }
 
+/// The response to a reader, with a tag, unless the reader has it already. Tags are compared weakly, as RFC 9110 requires of
+/// If-None-Match: a leading W/ makes no difference.
+fn tagged(request: &Request, tag: &str, shown: &str, body: impl FnOnce() -> String) -> Result<Response> {
+    let known = request.headers().get("if-none-match")?.unwrap_or_default();
+    let mut known = known.split(',').map(|known| known.trim().trim_start_matches("W/"));
+    let is_known = known.any(|known| known == tag || known == "*");
+    let response = if is_known {
+        answer(304, "application/json", String::new())?
+    } else {
+        answer(200, "application/json", body())?
+    };
+    with_header(response, "etag", shown)
+}
+
 fn raw(socket: &WebSocket) -> &JsSocket {
     socket.as_ref().unchecked_ref()
 }
@@ -398,5 +464,9 @@ fn done(outcome: std::result::Result<(), Refusal>) -> Result<Response> {
 
 fn refused(refusal: &Refusal) -> Result<Response> {
     let code = refusal.code.as_str();
-    problem(status_of(code), code, &refusal.message)
+    let response = problem(status_of(code), code, &refusal.message)?;
+    match refusal.retry_after {
+        Some(millis) => with_header(response, "retry-after", &millis.unsigned_abs().div_ceil(1_000).to_string()),
+        None => Ok(response),
+    }
 }

@@ -1,6 +1,8 @@
 //! Numbered messages: done once, answered as before, and whose they are (E1 to E6, S4, S9).
 
-use roomkeep::room::records::clients::record::OUTCOME_BYTES;
+use roomkeep::protocol::write::Verb;
+use roomkeep::room::records::clients::record::{CLIENTS_PART, OUTCOME_BYTES};
+use roomkeep::room::turn::Written;
 
 use super::*;
 use crate::world::Site;
@@ -561,4 +563,46 @@ fn e4_outcomes_take_a_bounded_space_whatever_fields_are_called() {
     let client = clients.get("a").unwrap();
     assert_eq!((client.last_seq, client.outcomes.iter().count()), (Some(64), 5));
     assert!(client.outcomes.text().len() <= OUTCOME_BYTES);
+}
+
+#[test]
+fn x1_and_e4_what_is_remembered_of_messages_is_counted_and_takes_a_part_of_the_room() {
+    let mut site = Site::new();
+    let limits = settings().limits;
+    // A name of control characters is six times as long in JSON.
+    let name = "\\u0001".repeat(128);
+    for n in 0..600 {
+        let (connection, client) = (format!("c{n}"), format!("client{n}"));
+        site.connect(&connection);
+        site.say(&connection, &format!(r#"{{"type":"hello","protocol":1,"clientId":"{client}"}}"#));
+        for seq in 1..=64 {
+            let change = say::set("ann", &name, "1");
+            let late = format!(r#"{},"baseVersion":7}}"#, change.strip_suffix('}').unwrap());
+            site.say_at_once(&connection, &say::with_seq(seq, &late));
+        }
+        site.leave(&connection);
+    }
+    site.pass(1_000);
+    let clients = &site.driver.read(&mut site.world, site.now).unwrap().stored().unwrap().records.clients;
+    assert_eq!(clients.len(), 600);
+    let alive = clients.iter().map(|(id, client)| id.len() + client.outcomes.text().len()).sum::<usize>();
+    assert!(clients.bytes() >= alive, "{} bytes are counted of {alive}", clients.bytes());
+    let most = limits.room_bytes / CLIENTS_PART + 600 * 1_024;
+    assert!(clients.bytes() <= most, "{} bytes", clients.bytes());
+}
+
+#[test]
+fn x1_and_h3_idempotency_keys_take_a_part_of_the_room() {
+    let mut small = settings();
+    small.limits.room_bytes = 40_000;
+    let mut site = Site::with(small);
+    let put = |site: &mut Site, n: usize| {
+        let key = format!("{n}{}", "k".repeat(200));
+        site.write(Verb::Put, "f", r#"{"userId":"ann","value":1}"#, Some(&key)).unwrap()
+    };
+    let refused = (0..100).find(|n| matches!(put(&mut site, *n), Written::Problem { code: "limit_keys", .. }));
+    assert!(refused.is_some_and(|n| (30..50).contains(&n)), "{refused:?}");
+    // Until their day is over.
+    site.pass(DAY + 1);
+    assert!(matches!(put(&mut site, 100), Written::Done { .. }));
 }

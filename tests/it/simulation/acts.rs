@@ -1,9 +1,11 @@
 //! What clients do: write, write again, write over HTTP, ask, show, and come back.
 
+use roomkeep::access::rates::{Caller, RateKey};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::decode::Frame;
 use roomkeep::protocol::precondition::Precondition;
-use roomkeep::protocol::write::FieldWrite;
+use roomkeep::protocol::role::Role;
+use roomkeep::protocol::write::{RoomWrite, Verb};
 use roomkeep::room::turn::Written;
 use roomkeep::room::views::Since;
 use serde_json::Value;
@@ -255,7 +257,9 @@ impl Story {
     /// Somebody writes over HTTP: a client whose socket is gone or slow, a caller with a key, or one without.
     fn write_without_socket(&mut self, at: usize) {
         let first = self.tabs[at].outbox.front().cloned();
-        let is_field = first.as_ref().is_some_and(|(_, c)| matches!(c, Content::Set { .. } | Content::Clear { .. }));
+        let is_field = first
+            .as_ref()
+            .is_some_and(|(_, c)| matches!(c, Content::Set { .. } | Content::Clear { .. } | Content::Batch(_)));
         let client = self.tabs[at].client.clone();
         let user = self.tabs[at].user;
         // Whether the room still knows a client that is away for a month is for its clock to say.
@@ -280,7 +284,11 @@ impl Story {
             }
             return;
         }
-        let content = if self.random.percent(60) { self.set(at) } else { self.clear(at) };
+        let content = match self.random.below(100) {
+            0..45 => self.set(at),
+            45..75 => self.clear(at),
+            _ => Content::Batch(vec![self.set(at), self.clear(at), self.set(at)]),
+        };
         let clock = self.stage.witness.clock;
         let keyed = self.tabs[at].keyed.clone().filter(|(.., made)| clock - made < KEY_IS_GOOD);
         match keyed.filter(|_| self.random.percent(60)) {
@@ -308,13 +316,18 @@ impl Story {
             stage.notice_time(driver, now);
             let reply = stage.witness.oracle.write(message, client.as_ref(), key.as_ref());
             let frame = Frame::decode(&message.text(), &limits);
-            let request = FieldWrite {
+            let request = RoomWrite {
+                verb: if let Content::Batch(_) = message.content { Verb::Patch } else { Verb::Put },
+                author: frame.message.as_ref().ok().and_then(|said| said.author()).map(str::to_owned),
                 frame,
+                text: String::new(),
+                role: Role::Moderator,
                 client_id: client.as_deref().map(str::to_owned),
                 key: key.clone(),
                 precondition: Precondition::default(),
             };
-            let written = driver.write(stage, request, now);
+            let caller = Caller { key: RateKey::User(message.user.to_owned()), role: Role::Moderator };
+            let written = driver.write(stage, &caller, request, now);
             assert_eq!(written.is_err() && !stage.is_dead, stage.witness.event.has_failed, "S7: {written:?}");
             if let (Ok(written), false) = (&written, stage.is_dead) {
                 check_written(&reply, written, stage, message);
@@ -360,8 +373,18 @@ fn answered(verdict: &Verdict) -> Answered {
     }
 }
 
+fn field_of(content: &Content) -> Option<&'static str> {
+    match content {
+        Content::Set { field, .. } | Content::Clear { field, .. } => Some(*field),
+        _ => None,
+    }
+}
+
 fn check_written(reply: &Reply, written: &Written, stage: &super::stage::Stage, message: &Message) {
-    let (Content::Set { field, .. } | Content::Clear { field, .. }) = &message.content else { unreachable!() };
+    let fields = match &message.content {
+        Content::Batch(changes) => changes.iter().filter_map(field_of).collect::<Vec<_>>(),
+        content => field_of(content).into_iter().collect(),
+    };
     match written {
         Written::Done { body, .. } => {
             let body = serde_json::from_str::<Value>(body).unwrap();
@@ -370,12 +393,21 @@ fn check_written(reply: &Reply, written: &Written, stage: &super::stage::Stage, 
             assert_eq!(reply.is_duplicate, body["duplicate"] == true, "H3: {body}");
             let durable = &stage.witness.oracle.durable;
             assert!(version <= durable.version, "S6: {body} is told while {} is stored", durable.version);
-            let value = durable.fields.get(field).and_then(|row| row.value);
-            assert_eq!(body["selection"]["value"].as_u64(), value, "H3: {body}");
+            for field in fields {
+                let value = durable.fields.get(field).and_then(|row| row.value);
+                let shown = if let Content::Batch(_) = message.content {
+                    &body["selections"][field]
+                } else {
+                    &body["selection"]
+                };
+                assert_eq!(shown["value"].as_u64(), value, "H3, H7: {body}");
+            }
         }
         Written::Problem { code, members, .. } => {
             let mut body = serde_json::to_value(members).unwrap();
-            body["field"] = serde_json::json!(field);
+            if let [field] = fields.as_slice() {
+                body["field"] = serde_json::json!(field);
+            }
             assert_eq!(reply.is_duplicate, body["duplicate"] == true, "H3: {body}");
             match &reply.verdict {
                 Verdict::Conflict { seen, .. } => {

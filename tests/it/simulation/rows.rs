@@ -43,7 +43,8 @@ impl Witness {
                     self.forget(&id, is_stored, false);
                 }
                 Some(client) => {
-                    for rows in [&mut self.oracle.rows, &mut self.oracle.durable] {
+                    let both = [&mut self.oracle.rows, &mut self.oracle.durable];
+                    for rows in both.into_iter().take(1 + usize::from(is_stored)) {
                         rows.clients.get_mut(&id).into_iter().for_each(|row| row.seen = client.seen);
                     }
                 }

@@ -171,6 +171,10 @@ impl Story {
         let is_told = stage.witness.event.has_committed;
         if let Some(stored) = room.and_then(|room| room.stored()) {
             stage.witness.follow(&stored, is_told);
+            let limits = &self.driver.settings().limits;
+            for size in stored.records.sizes(limits) {
+                assert!(size.rows <= size.most, "X1: {size:?}");
+            }
             stage.witness.check_memory(&stored);
             let version = room.map(|room| room.version());
             assert_eq!(version, Some(stage.witness.oracle.rows.version), "S1: the version");
@@ -289,14 +293,16 @@ impl Story {
                 stage.notice_time(driver, now);
             }
             stage.witness.leaves(of);
-            driver.disconnect(stage, of, said_goodbye, now);
             let user = session.filter(|session| session.is_joined).and_then(|session| session.user);
-            let others = stage.world.sockets.len() > 1;
-            if let Some(user) = user.filter(|user| others && !stage.is_dead && !stage.witness.oracle.is_here(user)) {
-                let is_told = stage.witness.event.left.iter().any(|left| left == user);
-                let is_known = stage.witness.oracle.rows.people.contains_key(user);
-                let may_be_silent = !is_known || stage.witness.event.has_lost_a_join;
-                assert!(is_told || may_be_silent, "J4: nobody hears that {user} left");
+            let oracle = &stage.witness.oracle;
+            let is_gone = |user: &&str| !oracle.is_here(user) && oracle.rows.people.contains_key(*user);
+            if let Some(user) = user.filter(is_gone) {
+                let others = oracle.sessions.keys().copied().filter(|other| *other != of).collect();
+                stage.witness.unheard.insert(user.to_owned(), others);
+            }
+            driver.disconnect(stage, of, said_goodbye, now);
+            if stage.witness.event.has_lost_a_join {
+                stage.witness.unheard.clear();
             }
         });
         self.stage.world.sockets.remove(&of);

@@ -12,7 +12,9 @@ use roomkeep::protocol::frames::people::Join;
 use roomkeep::protocol::frames::permission::{self, PermissionMessage, Response};
 use roomkeep::protocol::frames::sync::Hello;
 use roomkeep::protocol::limits::Limits;
-use roomkeep::protocol::write::{FieldWrite, HttpWrite, Verb, WriteHeaders};
+use roomkeep::protocol::role::Role;
+use roomkeep::protocol::write::{HttpWrite, RoomWrite, Verb, WriteHeaders};
+use roomkeep::room::settings::Settings;
 use roomkeep::room::turn::Written;
 use roomkeep::room::views::Since;
 use serde_json::{Map, Value, json};
@@ -37,6 +39,8 @@ fn name_of(key: &str, object: &Map<String, Value>) -> String {
         ("participants", _) => "a participant".to_owned(),
         ("presence", _) => "an entry of presence".to_owned(),
         ("limits", _) => "the limits".to_owned(),
+        ("joined", _) => "somebody who joined".to_owned(),
+        ("left", _) => "somebody who left".to_owned(),
         (key, _) => panic!("an object that has no name yet, at `{key}`: {object:?}"),
     }
 }
@@ -117,7 +121,39 @@ fn server() -> Shapes {
         sight.look(&place, frame.as_object().unwrap());
     }
     look_at_http(&mut sight);
+    look_at_people(&mut sight);
+    look_at_rates(&mut sight);
     sight.shapes()
+}
+
+/// People who come and go together (J9), which is no step of a session.
+fn look_at_people(sight: &mut Sight) {
+    let mut site = Site::new();
+    for name in ["ann", "bob", "cid"] {
+        site.connect(name);
+        site.say(name, &format!(r#"{{"type":"hello","protocol":1,"clientId":"{name}"}}"#));
+    }
+    site.say("bob", &say::join("bob"));
+    site.pass(1_000);
+    site.take("ann");
+    site.say_at_once("ann", &say::join("ann"));
+    site.say_at_once("cid", &say::join("cid"));
+    site.say_at_once("bob", &say::join_as("bob", "Robert"));
+    site.leave_at_once("bob");
+    site.pass(1_000);
+    for text in site.take("ann").iter().filter(|text| text.starts_with(r#"{"type":"people""#)) {
+        sight.look_at_text("people", text);
+    }
+}
+
+/// What somebody is told who says too much.
+fn look_at_rates(sight: &mut Sight) {
+    let mut site = Site::with(Settings::default());
+    site.connect("ann");
+    (0..300).for_each(|_| site.say("ann", r#"{"type":"wave","id":1}"#));
+    for text in site.take("ann").iter().filter(|text| text.contains("limit_rate")) {
+        sight.look_at_text("error", text);
+    }
 }
 
 fn look_at_http(sight: &mut Sight) {
@@ -127,9 +163,10 @@ fn look_at_http(sight: &mut Sight) {
     site.say("ann", &say::join("ann"));
     site.say("ann", r#"{"type":"presence","data":1}"#);
     let numbered = |seq: u64, base: u64| json!({"value": 1, "userId": "bob", "timestamp": 5, "baseVersion": base, "clientId": "b", "seq": seq});
-    let mut write = |site: &mut Site, verb, field: &str, body: &Value, key: Option<&str>| {
+    let mut write = |site: &mut Site, verb: Verb, field: &str, body: &Value, key: Option<&str>| {
         let written = site.write(verb, field, &body.to_string(), key).unwrap();
         let (place, text) = match written {
+            Written::Done { body: text, .. } if verb == Verb::Patch => ("PATCH /state", text),
             Written::Done { body: text, .. } => ("PUT and DELETE /fields/{field}", text),
             Written::Problem { code: _, detail: _, members, tag: _ } => {
                 ("a problem, beside title, status, code and detail", serde_json::to_string(&members).unwrap())
@@ -140,6 +177,13 @@ fn look_at_http(sight: &mut Sight) {
     for _ in 0..2 {
         write(&mut site, Verb::Put, "f", &numbered(1, 0), None);
         write(&mut site, Verb::Delete, "g", &json!({"userId": "bob"}), Some("key"));
+    }
+    for _ in 0..2 {
+        let changes = json!([
+            {"type": "field_selected", "selection": {"field": "f", "value": 1}},
+            {"type": "field_cleared", "field": "g"},
+        ]);
+        write(&mut site, Verb::Patch, "", &json!({"changes": changes, "userId": "bob"}), Some("key2"));
     }
     for body in [numbered(2, 9), numbered(2, 9), numbered(9, 0)] {
         write(&mut site, Verb::Put, "g", &body, None);
@@ -165,7 +209,7 @@ fn look_at_http(sight: &mut Sight) {
 }
 
 /// One message of each type with all of its members.
-const MESSAGES: [&str; 14] = [
+const MESSAGES: [&str; 15] = [
     r#"{"type":"user_joined","userId":"ann","userName":"Ann","id":"i","seq":1}"#,
     r#"{"type":"user_ready","userId":"ann","isReady":true,"id":"i","seq":1}"#,
     r#"{"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0,"exact":true,"id":"i","seq":1}"#,
@@ -178,6 +222,7 @@ const MESSAGES: [&str; 14] = [
     r#"{"type":"presence","data":1,"userId":"ann","id":"i","seq":1}"#,
     r#"{"type":"auth","token":"t","id":"i"}"#,
     r#"{"type":"kick","userId":"ann","id":"i","seq":1}"#,
+    r#"{"type":"participant_removed","userId":"ann","id":"i","seq":1}"#,
     r#"{"type":"permission_request","requestId":"r","action":"a","detail":1,"ttlMs":5,"id":"i","seq":1}"#,
     r#"{"type":"permission_response","requestId":"r","userId":"ann","decision":"allow","scope":"once","reason":"x","id":"i","seq":1}"#,
     r#"{"type":"permission_cancelled","requestId":"r","id":"i","seq":1}"#,
@@ -208,6 +253,7 @@ fn type_of(message: &ClientMessage) -> Option<&'static str> {
         ClientMessage::Sync { since: _, epoch: _, user_id: _ } => Some("sync_request"),
         ClientMessage::Auth { token: _ } => Some("auth"),
         ClientMessage::Kick { user_id: _ } => Some("kick"),
+        ClientMessage::Remove { user_id: _ } => Some("participant_removed"),
         ClientMessage::Permission(PermissionMessage::Request(permission::NewRequest {
             request_id: _,
             action: _,
@@ -223,7 +269,7 @@ fn type_of(message: &ClientMessage) -> Option<&'static str> {
         })) => Some("permission_response"),
         ClientMessage::Permission(PermissionMessage::Cancel { request_id: _ }) => Some("permission_cancelled"),
         ClientMessage::Permission(PermissionMessage::Revoke { user_id: _, action: _ }) => Some("permission_revoked"),
-        ClientMessage::OtherProtocol | ClientMessage::Relay { user_id: _ } => None,
+        ClientMessage::OtherProtocol | ClientMessage::Relay { user_id: _, to: _ } => None,
     }
 }
 
@@ -287,20 +333,29 @@ fn client() -> Shapes {
     }
     let put = json!({"value": 1, "userId": "ann", "baseVersion": 0, "exact": true, "timestamp": 1, "clientId": "c"});
     let delete = json!({"userId": "ann", "baseVersion": 0, "exact": true, "clientId": "c"});
-    for (verb, place, body) in
-        [(Verb::Put, "PUT /fields/{field}", put), (Verb::Delete, "DELETE /fields/{field}", delete)]
-    {
+    let changes = json!([
+        {"type": "field_selected", "selection": {"field": "f", "value": 1, "userId": "ann", "timestamp": 1},
+         "baseVersion": 0, "exact": true},
+        {"type": "field_cleared", "field": "f", "userId": "ann", "baseVersion": 0, "exact": true},
+    ]);
+    let patch = json!({"changes": changes, "userId": "ann", "clientId": "c"});
+    for (verb, place, body) in [
+        (Verb::Put, "PUT /fields/{field}", put),
+        (Verb::Delete, "DELETE /fields/{field}", delete),
+        (Verb::Patch, "PATCH /state", patch),
+    ] {
         let accepts = |body: &Value| {
             let (body, query) = (body.to_string(), BTreeMap::new());
             let request = HttpWrite {
                 verb,
-                field: "f",
+                target: "f",
                 user: None,
+                role: Role::Moderator,
                 body: &body,
                 query: &query,
                 headers: WriteHeaders::default(),
             };
-            FieldWrite::read(&request, &limits).is_ok_and(|write| write.frame.message.is_ok())
+            RoomWrite::read(&request, &limits).is_ok_and(|write| write.frame.message.is_ok())
         };
         probe(place, &body, "", &accepts, &mut shapes);
         let mut numbered = body;

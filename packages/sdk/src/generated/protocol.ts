@@ -73,6 +73,8 @@ export type Limits = {
 	participants: number;
 	/** Pending permission requests. `LIMIT_REQUESTS`. */
 	requests: number;
+	/** Permissions in force. `LIMIT_PERMISSIONS`. */
+	permissions: number;
 	/** Longest detail of a permission request and longest reason in a response, in bytes. */
 	detailBytes: number;
 	/** Settled permission requests and ended permissions that are still reported; beyond this the oldest is forgotten. */
@@ -81,6 +83,16 @@ export type Limits = {
 	messagesPerSecond: number;
 	/** Messages from one user in a burst, after a pause. `LIMIT_MESSAGES_BURST`. */
 	messagesBurst: number;
+	/**
+	 * Writes a second that one user makes, sustained: rows, alarms and requests over HTTP.
+	 * `LIMIT_WRITES_PER_SECOND`; as many as messages when unset.
+	 */
+	writesPerSecond: number;
+	/**
+	 * Writes that one user makes in a burst, after a pause. `LIMIT_WRITES_BURST`; five times as many as messages when
+	 * unset.
+	 */
+	writesBurst: number;
 	/** Clients whose numbers are known; the one that has been away longest is forgotten. */
 	clients: number;
 	/** Outcomes kept for each client, so that a message may be sent again (E4). */
@@ -89,7 +101,7 @@ export type Limits = {
 	idempotencyKeys: number;
 	/** Tombstones; beyond this the oldest is forgotten. */
 	tombstones: number;
-	/** Everything that a room keeps, in bytes of text. `LIMIT_ROOM_BYTES`. */
+	/** Everything that a room keeps, in bytes: its text, and a fixed charge for each row. `LIMIT_ROOM_BYTES`. */
 	roomBytes: number;
 	/** Open connections. `LIMIT_CONNECTIONS`. */
 	connections: number;
@@ -223,6 +235,15 @@ export type ParticipantChange = {
 	participant: ParticipantRecord;
 };
 
+/** A participant was taken off the record (J10). */
+export type ParticipantRemovedChange = {
+	kind: "participant_removed";
+	/** Who. */
+	userId: string;
+	/** The version that this change made. */
+	version: number;
+};
+
 /** A permission request was made or settled. */
 export type RequestChange = {
 	kind: "request";
@@ -244,7 +265,7 @@ export type GrantChange = {
 };
 
 /** The state of something after its last change (Y5). */
-export type Change = FieldChange | ParticipantChange | RequestChange | GrantChange;
+export type Change = FieldChange | ParticipantChange | ParticipantRemovedChange | RequestChange | GrantChange;
 
 /** Someone joined, or has a new name (J1). */
 export type UserJoinedFrame = {
@@ -267,6 +288,15 @@ export type UserLeftFrame = {
 	lastSeen: number;
 };
 
+/** Several people came and went (J9). */
+export type PeopleFrame = {
+	type: "people";
+	/** Those who joined, or have a new name. */
+	joined: UserJoined[];
+	/** Those whose last connection is gone. */
+	left: UserLeft[];
+};
+
 /** A participant is ready, or no longer is (J7). */
 export type UserReadyFrame = {
 	type: "user_ready";
@@ -274,6 +304,15 @@ export type UserReadyFrame = {
 	userId: string;
 	/** The new flag. */
 	isReady: boolean;
+	/** The version that this change made. */
+	version: number;
+};
+
+/** A participant who left was taken off the record (J10). */
+export type ParticipantRemovedFrame = {
+	type: "participant_removed";
+	/** Who. */
+	userId: string;
 	/** The version that this change made. */
 	version: number;
 };
@@ -491,6 +530,8 @@ export type ErrorFrame = {
 	retry?: boolean;
 	/** With the code `out_of_order`: the next `seq`. */
 	expected?: number;
+	/** With the code `limit_rate`: after how many milliseconds to send the same message again. */
+	retryAfterMs?: number;
 	/** Present, and true, if this was answered before. */
 	duplicate?: boolean;
 };
@@ -502,7 +543,9 @@ export type ErrorFrame = {
 export type ServerFrame =
 	| UserJoinedFrame
 	| UserLeftFrame
+	| PeopleFrame
 	| UserReadyFrame
+	| ParticipantRemovedFrame
 	| FieldSelectedFrame
 	| FieldClearedFrame
 	| PermissionRequestFrame
@@ -752,6 +795,17 @@ export type KickMessage = {
 	seq?: number;
 };
 
+/** Takes a participant who left off the record (J10). */
+export type ParticipantRemovedMessage = {
+	type: "participant_removed";
+	/** The participant. */
+	userId: string;
+	/** A name for the answer (F3). */
+	id?: MessageId;
+	/** The message's place in the client's outbox (E1). */
+	seq?: number;
+};
+
 /** What a client sends. Any other `type` is a page's own message: it is passed on to others as it is (P2). */
 export type ClientFrame =
 	| HelloMessage
@@ -767,7 +821,8 @@ export type ClientFrame =
 	| PermissionResponseMessage
 	| PermissionCancelledMessage
 	| PermissionRevokedMessage
-	| KickMessage;
+	| KickMessage
+	| ParticipantRemovedMessage;
 
 /** The body of `GET /changes`, if what changed is still known; otherwise the reply is that of `GET /state` (H2). */
 export type ChangesPage = {
@@ -793,6 +848,64 @@ export type FieldWritten = {
 	version: number;
 	/** The stored selection, or null when the field is not set. */
 	selection: StoredSelection | null;
+	/** Present, and true, if this was answered before. */
+	duplicate?: boolean;
+};
+
+/** What a field is set to in `PATCH …/state`. */
+export type PatchSelection = {
+	/** The field. */
+	field: string;
+	/** Its new value. */
+	value: Json;
+	/** Who chose it, unless it is the one beside the changes. */
+	userId?: string;
+	/** The client's own time. It decides nothing. */
+	timestamp?: number | null;
+	[key: string]: Json | undefined;
+};
+
+/** Sets a field (S2). */
+export type FieldSelectedInPatch = {
+	type: "field_selected";
+	/** What it is set to. */
+	selection: PatchSelection;
+	/** The field's version that the writer last saw before the batch (S4). */
+	baseVersion?: number;
+};
+
+/** Clears a field (S5). */
+export type FieldClearedInPatch = {
+	type: "field_cleared";
+	/** The field. */
+	field: string;
+	/** Who clears it, unless it is the one beside the changes. */
+	userId?: string;
+	/** The field's version that the writer last saw before the batch (S4). */
+	baseVersion?: number;
+};
+
+/** A change in `PATCH …/state`: that of a batch, whose author may be named beside it. */
+export type PatchChange = FieldSelectedInPatch | FieldClearedInPatch;
+
+/** The body of `PATCH …/state` (H7). */
+export type StatePatch = {
+	/** Up to 100, all by one user. */
+	changes: PatchChange[];
+	/** Who makes the changes that name nobody. */
+	userId?: string;
+	/** Whose outbox this is from (E1). */
+	clientId?: string;
+	/** The place in it. Not without `clientId`. */
+	seq?: number;
+};
+
+/** The response body to several fields written over HTTP (H7). */
+export type FieldsWritten = {
+	/** The version that the last change made, or the room's when nothing changed. */
+	version: number;
+	/** For each field that was named, the stored selection, or null when the field is not set. */
+	selections: { [key: string]: StoredSelection | null };
 	/** Present, and true, if this was answered before. */
 	duplicate?: boolean;
 };
@@ -870,6 +983,8 @@ export type RefusalCode =
 	| "identity_mismatch"
 	/** The user has never joined this room (J3). */
 	| "not_joined"
+	/** The participant is online, and stays on record (J10). */
+	| "participant_online"
 	/** The token was revoked (A8). */
 	| "revoked"
 	/** There is no such permission request (Q2, Q3). */
@@ -882,7 +997,7 @@ export type RefusalCode =
 	| "seq_reused"
 	/** The outcome of the number is no longer recorded (E4). */
 	| "outcome_forgotten"
-	/** The field does not hold what `If-Match` or `If-None-Match` requires (H3). */
+	/** The field or the room is not as `If-Match` or `If-None-Match` requires (H3, H7). */
 	| "precondition_failed"
 	/** The `Idempotency-Key` was used for a different request (H3). */
 	| "idempotency_key_reused"
@@ -902,6 +1017,8 @@ export type RefusalCode =
 	| "limit_detail"
 	/** The room has reached its limit of open permission requests. */
 	| "limit_requests"
+	/** The room has reached its limit of permissions in force. */
+	| "limit_permissions"
 	/** The rate limit is exceeded. */
 	| "limit_rate"
 	/** The room has reached its limit of idempotency keys. */
@@ -931,6 +1048,8 @@ export type OtherCode =
 	| "unknown_party"
 	/** Nothing is served there (H5). */
 	| "not_found"
+	/** The field is not set (H8). */
+	| "field_not_set"
 	/** The address takes other methods. */
 	| "method_not_allowed"
 	/** The address takes WebSockets. */
@@ -984,3 +1103,22 @@ export type CloseCode =
 	| 4503
 	/** `slow_reader`: Reads too slowly. Retry. */
 	| 4508;
+
+/** The body of the `user_joined` that others get (J1). */
+export type UserJoined = {
+	/** Who. */
+	userId: string;
+	/** The name, for people. */
+	userName: string;
+	/** When the user first joined in this life of the room. */
+	joinedAt: number;
+	[key: string]: Json;
+};
+
+/** The body of `user_left` (J4). */
+export type UserLeft = {
+	/** Who. */
+	userId: string;
+	/** When the server last heard from the user. */
+	lastSeen: number;
+};

@@ -29,7 +29,7 @@ pub fn once(
     if let Some(outcome) = outcome_of(&result) {
         let State { settings, records, clock, .. } = &mut *state;
         let (recorded, limits) = (RecordedOutcome { content_mark: number.content_mark, outcome }, &settings.limits);
-        let is_new = records.clients.record(client_id, author, &recorded, limits.outcomes, *clock);
+        let is_new = records.clients.record(client_id, author, &recorded, limits, *clock);
         if is_new && records.clients.len() > limits.clients {
             forget_beyond(state, Some(client_id));
         }

@@ -2,9 +2,10 @@
 
 use crate::access::shares::SharesOnDemand;
 use crate::protocol::Millis;
+use crate::protocol::limits::Limits;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::tag::Number;
-use crate::room::table::{Index, Record, Table};
+use crate::room::table::{Index, ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 use super::outcomes::{Outcome, Outcomes, RecordedOutcome};
@@ -16,6 +17,10 @@ const SEEN_LAG: Millis = 86_400_000;
 /// The most that a client's recorded outcomes may take, in bytes of text. A conflict names its field, and names may be
 /// long; fewer than 64 are then kept (E4).
 pub const OUTCOME_BYTES: usize = 4 * 1024;
+/// The same while the clients of a room take more than their part of its bytes: some 40 outcomes of the usual kind.
+const OUTCOME_BYTES_WHEN_FULL: usize = 512;
+/// Clients take about one part in this many of a room's bytes, so that they do not crowd out the rest.
+pub const CLIENTS_PART: usize = 4;
 
 /// A client that has numbered a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +46,7 @@ impl Record for Client {
     type Key = String;
     type Index = ClientIndex;
     const TABLE: &'static TableSql = &table!("client", ["client_id"], ["user_id", "last_seq", "seen", "outcomes"]);
+    const CHARGE: usize = ROW_CHARGE;
     const CREATION: Creation = Creation {
         schema: 2,
         create: "CREATE TABLE client (client_id TEXT PRIMARY KEY, user_id TEXT, last_seq INTEGER, seen INTEGER NOT NULL, \
@@ -72,9 +78,13 @@ impl Record for Client {
         Ok((id, client))
     }
 
-    /// Clients are limited in number, not in bytes.
-    fn bytes(_: &String, _: &Self) -> usize {
-        0
+    /// Those that are known, and the names of as many forgotten ones. Beyond that, none is forgotten that is connected.
+    fn most(limits: &Limits) -> usize {
+        2 * limits.clients + limits.connections
+    }
+
+    fn text_bytes(id: &String, client: &Self) -> usize {
+        id.len() + client.user_id.as_ref().map_or(0, String::len) + client.outcomes.text().len()
     }
 
     fn version(&self) -> u64 {
@@ -135,22 +145,25 @@ impl Table<Client> {
         }
     }
 
-    /// Records the outcome of a client's next message, keeping the last `keep`. Returns whether the client is new.
+    /// Records the outcome of a client's next message, and forgets the oldest beyond the limits. Returns whether the
+    /// client is new.
     pub fn record(
         &mut self,
         id: &str,
         user: Option<&str>,
         recorded: &RecordedOutcome,
-        keep: usize,
+        limits: &Limits,
         now: Millis,
     ) -> bool {
+        let is_full = self.bytes() > limits.room_bytes / CLIENTS_PART;
+        let bytes = if is_full { OUTCOME_BYTES_WHEN_FULL } else { OUTCOME_BYTES };
         let note = |client: &mut Client| {
             if client.user_id.is_none() {
                 client.user_id = user.map(str::to_owned);
             }
             client.last_seq = client.last_seq.map(|last| last + 1);
             client.seen = now;
-            client.outcomes.push(recorded, keep, OUTCOME_BYTES);
+            client.outcomes.push(recorded, limits.outcomes, bytes);
         };
         // Most messages change nothing of what is kept beside the clients.
         let keeps_user = self.get(id).is_some_and(|client| client.user_id.is_some() || user.is_none());

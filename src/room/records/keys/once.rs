@@ -19,13 +19,13 @@ pub fn once(
         Ok(Some(outcome)) => return Reply::again(outcome),
         Ok(None) => {}
     }
-    let limit = state.settings.limits.idempotency_keys;
-    if state.records.keys.len() >= limit {
+    if state.records.keys.is_full(&state.settings.limits) {
         state.records.keys.forget_old(state.clock);
     }
-    let is_full = state.records.keys.len() >= limit;
+    let is_full = state.records.keys.is_full(&state.settings.limits);
     if is_full && !state.records.keys.is_behind(&of.0) {
-        let message = format!("The room remembers {limit} idempotency keys, which is the limit. Try again tomorrow.");
+        let count = state.records.keys.len();
+        let message = format!("The room remembers {count} idempotency keys, which is the limit. Try again tomorrow.");
         return Refusal::new(Code::LimitKeys, message).into();
     }
     let result = act(state);

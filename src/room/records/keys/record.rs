@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use crate::access::shares::SharesOnDemand;
 use crate::protocol::Millis;
 use crate::protocol::json::encode;
+use crate::protocol::limits::Limits;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::room::records::clients::outcomes::{Outcome, RecordedOutcome};
-use crate::room::table::{Index, Record, Table};
+use crate::room::table::{Index, ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// How long an idempotency key is remembered, in milliseconds: a day (H3).
 pub const KEY_LIFE: Millis = 86_400_000;
+/// Keys take one part in this many of a room's bytes, so that they do not crowd out the rest.
+pub const KEYS_PART: usize = 4;
 
 /// A user and the key.
 pub type IdempotencyKey = (String, String);
@@ -29,6 +32,7 @@ impl Record for KeyedOutcome {
     type Key = IdempotencyKey;
     type Index = KeyIndex;
     const TABLE: &'static TableSql = &table!("idempotency_key", ["user_id", "name"], ["at", "outcome"]);
+    const CHARGE: usize = ROW_CHARGE;
     const CREATION: Creation = Creation {
         schema: 2,
         create: "CREATE TABLE idempotency_key (user_id TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, \
@@ -49,9 +53,12 @@ impl Record for KeyedOutcome {
         Ok((of, Self { at: columns.integer()?, recorded: columns.parsed()? }))
     }
 
-    /// Keys are limited in number, not in bytes.
-    fn bytes(_: &IdempotencyKey, _: &Self) -> usize {
-        0
+    fn most(limits: &Limits) -> usize {
+        limits.idempotency_keys
+    }
+
+    fn text_bytes((user, name): &IdempotencyKey, write: &Self) -> usize {
+        user.len() + name.len() + write.recorded.text_bytes()
     }
 
     fn version(&self) -> u64 {
@@ -78,6 +85,11 @@ impl Table<KeyedOutcome> {
                 Err(Refusal::new(Code::IdempotencyKeyReused, message))
             }
         }
+    }
+
+    /// Whether no other key can be remembered: there are too many, or they take too many bytes.
+    pub fn is_full(&self, limits: &Limits) -> bool {
+        self.len() >= limits.idempotency_keys || self.bytes() >= limits.room_bytes / KEYS_PART
     }
 
     /// Forgets those whose day is over.

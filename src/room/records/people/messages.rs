@@ -1,15 +1,16 @@
 //! What messages do to people (J1 to J7). On an error nothing has changed.
 
+use crate::access::roles;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames::ServerMessage;
-use crate::protocol::frames::people::{Join, UserJoined, UserLeft, UserReady};
+use crate::protocol::frames::people::{Join, ParticipantRemoved, UserJoined, UserLeft, UserReady};
 use crate::protocol::refusal::{Code, Refusal};
-use crate::room::audience::Audience;
+use crate::protocol::role::Role;
+use crate::room::comings::Coming;
 use crate::room::connections::session::{Identity, Session};
 use crate::room::state::State;
 use crate::room::table::Record;
-use crate::room::turn::Outgoing;
 
 use super::record::Participant;
 
@@ -59,10 +60,10 @@ pub fn join(state: &mut State, from: ConnectionId, join: Join) -> Result<u64, Re
         state.records.people.put(join.user_id.clone(), participant);
     }
     state.version = version;
-    state.identify(from, Identity::Joined(join.user_id));
     if let Some(text) = announced {
-        state.tell_others(from, text);
+        state.tell_coming(Some(from), &join.user_id, Coming::Joined, text);
     }
+    state.identify(from, Identity::Joined(join.user_id));
     Ok(version)
 }
 
@@ -77,6 +78,40 @@ pub fn join_again(state: &mut State, from: ConnectionId, said: Join) -> Result<(
         None => said,
     };
     join(state, from, again).map(drop)
+}
+
+/// A participant who left is taken off the record (J10), by itself or by a moderator. Returns the version to acknowledge it
+/// with.
+///
+/// # Errors
+/// The participant is online, or the user may not do this.
+pub fn remove(
+    state: &mut State,
+    from: Option<ConnectionId>,
+    (by, role): (Option<&str>, Role),
+    user_id: &str,
+) -> Result<u64, Refusal> {
+    if by != Some(user_id) {
+        roles::check(role, roles::TO_REMOVE)?;
+    }
+    if state.records.people.get(user_id).is_none() {
+        return Ok(state.version);
+    }
+    if state.is_here(user_id) {
+        let message = "The participant is online. Wait until it has left, or `kick` it first.";
+        return Err(Refusal::new(Code::ParticipantOnline, message));
+    }
+    let version = state.next_version();
+    state.records.people.remove(&user_id.to_owned());
+    // No record has this version, so whoever has less gets the full state.
+    state.life.raise_floor(version);
+    if state.sessions.greeted() > 0 {
+        state.outbox.removed.push((user_id.to_owned(), version));
+    }
+    let frame = || ServerMessage::ParticipantRemoved(ParticipantRemoved { user_id, version }).encode();
+    let text = state.is_heard_by_plain(from).then(frame);
+    state.tell_plain(from, text);
+    Ok(version)
 }
 
 /// The participant who must give way so that this user can be recorded.
@@ -124,8 +159,7 @@ pub fn leave_due(state: &mut State) {
         };
         let Some(last_seen) = state.records.people.edit(user.as_str(), leave) else { return };
         let text = left(&user, last_seen);
-        state.close_segment();
-        state.outbox.frames.push(Outgoing::new(Audience::Everyone, text));
+        state.tell_coming(None, &user, Coming::Left(last_seen), text);
     }
 }
 

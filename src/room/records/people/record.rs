@@ -8,7 +8,8 @@ use crate::protocol::frames::ChangeView;
 use crate::protocol::frames::people::{ParticipantChanged, RecordView};
 use crate::protocol::json::Extra;
 use crate::protocol::json::encode;
-use crate::room::table::{Index, Record, Table};
+use crate::protocol::limits::Limits;
+use crate::room::table::{Index, ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// A participant on record.
@@ -38,6 +39,7 @@ impl Record for Participant {
         ["user_id"],
         ["name", "is_ready", "joined_at", "last_seen", "version", "profile", "leaves_at"]
     );
+    const CHARGE: usize = ROW_CHARGE;
     const CREATION: Creation = Creation {
         schema: 1,
         create: "CREATE TABLE participant (user_id TEXT PRIMARY KEY, name TEXT NOT NULL, is_ready INTEGER NOT NULL, \
@@ -76,7 +78,11 @@ impl Record for Participant {
         Ok((user, participant))
     }
 
-    fn bytes(user: &String, participant: &Self) -> usize {
+    fn most(limits: &Limits) -> usize {
+        limits.participants
+    }
+
+    fn text_bytes(user: &String, participant: &Self) -> usize {
         let profile = participant.profile.iter().map(|(key, value)| key.len() + value.text().len()).sum::<usize>();
         user.len() + participant.name.len() + profile
     }

@@ -130,8 +130,10 @@ fn resolve(state: &mut State, from: ConnectionId, user: String, response: Respon
         (of, Grant { request_id, granted_by, granted_at: state.clock, version, ended_at: None })
     });
     let resolution = Resolution { decision, scope, reason, resolved_by: user };
-    let growth = size_of_resolution(&resolution) + grant.as_ref().map_or(0, |(of, grant)| Grant::bytes(of, grant));
-    state.check_growth(growth, 0)?;
+    let added = size_of_resolution(&resolution) + grant.as_ref().map_or(0, |(of, grant)| Grant::bytes(of, grant));
+    let freed = grant.as_ref().map_or(0, |(of, _)| state.records.grants.bytes_of(of));
+    check_count(state, grant.as_ref().map(|(of, _)| of))?;
+    state.check_growth(added, freed)?;
 
     let frame = || {
         let (request_id, user_id) = (&key.request_id, &key.user_id);
@@ -146,6 +148,16 @@ fn resolve(state: &mut State, from: ConnectionId, user: String, response: Respon
     }
     forget_settled(state);
     Ok(version)
+}
+
+/// Whether the room takes another permission. One that replaces another is none.
+fn check_count(state: &State, new: Option<&GrantKey>) -> Result<(), Refusal> {
+    let (grants, limit) = (&state.records.grants, state.settings.limits.permissions);
+    if new.is_none_or(|new| grants.is_standing(new)) || grants.standing_count() < limit {
+        return Ok(());
+    }
+    let message = format!("The room has {limit} permissions in force, which is the limit. Revoke one first.");
+    Err(Refusal::new(Code::LimitPermissions, message))
 }
 
 /// An author withdraws a request (Q3).

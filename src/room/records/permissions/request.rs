@@ -10,7 +10,8 @@ use crate::protocol::frames::permission::{
 };
 use crate::protocol::frames::{ChangeView, StateView};
 use crate::protocol::json::{Json, encode};
-use crate::room::table::{Index, Record, Table};
+use crate::protocol::limits::Limits;
+use crate::room::table::{Index, ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// The key of a request: its author, and the author's name for it.
@@ -132,6 +133,7 @@ impl Record for PermissionRequest {
         ["user_id", "request_id"],
         ["action", "detail", "created_at", "expires_at", "version", "settled_at", "settlement"]
     );
+    const CHARGE: usize = ROW_CHARGE;
     const CREATION: Creation = Creation {
         schema: 3,
         create: "CREATE TABLE permission_request (user_id TEXT NOT NULL, request_id TEXT NOT NULL, action TEXT NOT NULL, \
@@ -178,7 +180,12 @@ impl Record for PermissionRequest {
         Ok((key, request))
     }
 
-    fn bytes(key: &RequestKey, request: &Self) -> usize {
+    /// Those that are pending, and those that are settled.
+    fn most(limits: &Limits) -> usize {
+        limits.requests + limits.settled
+    }
+
+    fn text_bytes(key: &RequestKey, request: &Self) -> usize {
         let asked = request.asked();
         let detail = asked.detail.as_ref().map_or(0, |detail| detail.text().len());
         let resolution = request.settlement().and_then(Settlement::resolution).map_or(0, size_of_resolution);
