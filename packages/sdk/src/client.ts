@@ -234,7 +234,8 @@ export class RoomClient {
 
 	/** Sends at once whatever waits for a pause. Resolves when that is stored. */
 	flush(): Promise<void> {
-		return this.#engine.keeper.do(box.hurry);
+		const { keeper } = this.#engine;
+		return keeper.shown.entries.some(({ due }) => due) ? keeper.do(box.hurry) : Promise.resolve();
 	}
 
 	/** Forgets that a change of a field was refused. */
