@@ -114,8 +114,6 @@ pub struct Around {
     pub plain: usize,
     /// How many greeted clients there are, its sender included.
     pub greeted: usize,
-    /// How many connections it is for, if it is for one user.
-    pub addressed: Option<usize>,
     /// Whether changes are staged, which are then sent at once by a message that cannot wait for them.
     pub is_staged: bool,
     /// Whether the message has a number or a key, by which its outcome is recorded.
@@ -184,7 +182,7 @@ pub fn of_message(message: Result<&ClientMessage, &Refusal>, around: &Around) ->
         ClientMessage::Kick { .. } => {
             Cost { rows: rows + 1, frames: around.plain + around.flushed(), ..around.told(1) }
         }
-        // The room's own row says that something was forgotten.
+        // A participant is a row, and the room's own says from when on a resume knows nothing of it.
         ClientMessage::Remove { .. } => Cost { rows: rows + 2, ..around.told(1) },
         ClientMessage::Permission(message) => {
             let told = around.told(1);
@@ -198,9 +196,8 @@ pub fn of_message(message: Result<&ClientMessage, &Refusal>, around: &Around) ->
             }
         }
         ClientMessage::Relay { .. } => {
-            let all = around.addressed.unwrap_or(around.plain + around.greeted);
-            let sent = (around.bytes + FRAME_BYTES) * all;
-            Cost { rows, frames: all + around.flushed(), sent, ..nothing }
+            let told = around.told(1);
+            Cost { rows, frames: around.plain + around.greeted + around.flushed(), ..told }
         }
     }
 }

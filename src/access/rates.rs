@@ -11,6 +11,7 @@ use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::limits::Limits;
 use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::role::Role;
 
 use super::prices::Price;
 
@@ -39,6 +40,15 @@ pub enum RateKey {
     Network(String),
     /// A connection whose user is not known.
     Connection(ConnectionId),
+}
+
+/// Whoever asks for something over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Who pays for it.
+    pub key: RateKey,
+    /// What the caller may do.
+    pub role: Role,
 }
 
 /// What the rate makes of a message.

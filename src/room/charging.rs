@@ -16,7 +16,7 @@ use super::state::State;
 /// The sender that a connection's messages count for, and its role. `None` for a connection that is not in the room.
 pub fn sender(state: &State, connection: ConnectionId) -> Option<(RateKey, Role)> {
     let session = state.sessions.get(connection)?;
-    let user = session.identity.user().map(|user| RateKey::User(user.to_owned()));
+    let user = session.identity().user().map(|user| RateKey::User(user.to_owned()));
     Some((user.unwrap_or(RateKey::Connection(connection)), session.role()))
 }
 
@@ -27,9 +27,8 @@ pub fn cost_of_frame(state: &State, from: ConnectionId, frame: &Frame, bytes: us
     let message = frame.message.as_ref();
     let around = Around {
         bytes,
-        addressed: addressed(state, message).filter(|_| session.is_some_and(|session| session.client().is_some())),
         plain: state.sessions.plain_but(Some(from)),
-        is_joined: session.is_some_and(|session| session.identity.joined().is_some()),
+        is_joined: session.is_some_and(|session| session.identity().joined().is_some()),
         is_staged: message.is_ok_and(flushes) && !state.changes_nothing(),
         ..of_writer(state, client, message)
     };
@@ -40,8 +39,6 @@ pub fn cost_of_frame(state: &State, from: ConnectionId, frame: &Frame, bytes: us
 pub fn cost_of_write(state: &State, write: &RoomWrite) -> Cost {
     let (message, client) = (write.frame.message.as_ref(), write.client_id.as_deref());
     let around = Around {
-        bytes: write.text.len(),
-        addressed: addressed(state, message),
         plain: state.sessions.plain_but(None),
         is_recorded: write.frame.tag.number.is_some(),
         ..of_writer(state, client, message)
@@ -95,15 +92,5 @@ fn flushes(message: &ClientMessage) -> bool {
         | ClientMessage::Auth { .. }
         | ClientMessage::Remove { .. }
         | ClientMessage::Permission(_) => false,
-    }
-}
-
-/// How many connections a message is for, if it is for one user (P3).
-fn addressed(state: &State, message: Result<&ClientMessage, &Refusal>) -> Option<usize> {
-    match message {
-        Ok(ClientMessage::Relay { to: Some(to), .. }) => {
-            Some(state.sessions.iter().filter(|(_, session)| session.identity.user() == Some(to)).count())
-        }
-        Ok(_) | Err(_) => None,
     }
 }

@@ -87,7 +87,7 @@ fn examples() -> Vec<String> {
         say::sync(),
         r#"{"type":"auth","token":"t"}"#.to_owned(),
         r#"{"type":"kick","userId":"plain0"}"#.to_owned(),
-        r#"{"type":"participant_removed","userId":"gone"}"#.to_owned(),
+        r#"{"type":"participant_removed","userId":"away"}"#.to_owned(),
         say::ask("new", "act", r#","ttlMs":1"#),
         say::allow("old", "plain0", "session"),
         say::cancel("mine"),
@@ -125,9 +125,9 @@ fn site(limits: Limits, is_greeted: bool) -> Site {
         site.say(&greeted, &format!(r#"{{"type":"hello","protocol":1,"clientId":"{greeted}"}}"#));
         site.say(&greeted, &say::with_seq(1, &say::join_as(&greeted, &greeted)));
     }
-    site.connect("gone");
-    site.say("gone", &say::join("gone"));
-    site.leave("gone");
+    site.connect("away");
+    site.say("away", &say::join("away"));
+    site.leave("away");
     site.connect("ann");
     if is_greeted {
         site.say("ann", r#"{"type":"hello","protocol":1,"clientId":"ann"}"#);
@@ -270,8 +270,8 @@ fn x1_every_request_has_a_price_that_covers_what_it_makes_the_room_do() {
             let request = HttpWrite {
                 verb,
                 target: field,
-                role: Role::Editor,
                 user: None,
+                role: Role::Moderator,
                 body: &body,
                 query: &query,
                 headers: WriteHeaders { key, ..WriteHeaders::default() },
@@ -289,8 +289,8 @@ fn x1_every_request_has_a_price_that_covers_what_it_makes_the_room_do() {
     let request = HttpWrite {
         verb: Verb::Put,
         target: "f",
-        role: Role::Editor,
         user: None,
+        role: Role::Moderator,
         body: &body,
         query: &query,
         headers: WriteHeaders::default(),

@@ -15,15 +15,15 @@ use worker::{
 use crate::access::claims::Claims;
 use crate::access::pass::Admission;
 use crate::access::prices;
-use crate::access::rates::RateKey;
+use crate::access::rates::{Caller, RateKey};
 use crate::access::revocations::Revocation;
 use crate::access::roles;
+use crate::access::shares::{Entry, NetworkMark};
 use crate::driver::Driver;
 use crate::protocol::Millis;
 use crate::protocol::json::{Extra, Json};
 use crate::protocol::precondition::field_tag;
 use crate::protocol::refusal::Refusal;
-use crate::protocol::role::Role;
 use crate::protocol::write::{HttpWrite, RoomWrite, Verb, WriteHeaders};
 use crate::room::Room;
 use crate::room::settings::{KEY_VARIABLES, Settings};
@@ -137,24 +137,24 @@ impl DurableObject for RoomObject {
         let Some(entry) = query.get("entry").and_then(|entry| serde_json::from_str::<Admission>(&entry).ok()) else {
             return problem(500, "internal", "The server failed while handling this.");
         };
-        let user = match &entry {
-            Admission::Pass { user, pass } => Some((user.clone(), pass.role)),
-            Admission::Anonymous | Admission::Unauthenticated => None,
+        let (key, role) = match &entry {
+            Admission::Pass { user, pass } => (RateKey::User(user.clone()), pass.role),
+            Admission::Anonymous | Admission::Unauthenticated => {
+                (RateKey::Network(query.get("network").unwrap_or_default()), roles::ANONYMOUS_ROLE)
+            }
         };
-        let network = || RateKey::Network(query.get("network").unwrap_or_default());
-        let (sender, role) = match user {
-            Some((user, role)) => (RateKey::User(user), role),
-            None => (network(), roles::ANONYMOUS_ROLE),
-        };
+        let is_anonymous = matches!(entry, Admission::Anonymous | Admission::Unauthenticated);
+        let caller = Caller { key, role };
         if path == "/connect" {
             // Admission counts those with a token, and their messages the others. A stream sends none.
-            if matches!(sender, RateKey::Network(_))
+            if is_anonymous
                 && query.get("stream").is_some()
-                && let Err(refusal) = self.room().driver.check_rate(&sender, role, prices::Request::Connect, 0, now())
+                && let Err(refusal) = self.room().driver.check_rate(&caller, prices::Request::Connect, 0, now())
             {
                 return refused(&refusal);
             }
-            return self.enter(&request, entry).await;
+            let network = query.get("network").and_then(|network| NetworkMark::of(&network));
+            return self.enter(&request, Entry { admission: entry, network }).await;
         }
         let body = request.text().await?;
         let what = match path.as_str() {
@@ -162,18 +162,18 @@ impl DurableObject for RoomObject {
             "/delete" => prices::Request::Delete,
             _ => prices::Request::Read,
         };
-        if let Err(refusal) = self.room().driver.check_rate(&sender, role, what, body.len(), now()) {
+        if let Err(refusal) = self.room().driver.check_rate(&caller, what, body.len(), now()) {
             return refused(&refusal);
         }
         match path.as_str() {
-            "/write" => self.write(&request, &entry, &query, &body).await,
+            "/write" => self.write(&request, (&entry, &caller), &query, &body).await,
             "/delete" => self.delete().await,
-            "/field" => self.field(&request, &query.get("field").unwrap_or_default()),
+            "/field" => self.field(&request, &caller, &query.get("field").unwrap_or_default()),
             "/changes" => {
                 let since = since(&query);
-                self.read(&request, (sender, role), |room, now| room.changes_page(&since, now))
+                self.read(&request, &caller, |room, now| room.changes_page(&since, now))
             }
-            _ => self.read(&request, (sender, role), |room, now| room.state(false, now)),
+            _ => self.read(&request, &caller, |room, now| room.state(false, now)),
         }
     }
 
@@ -239,7 +239,7 @@ impl RoomObject {
         inner
     }
 
-    async fn enter(&self, request: &Request, entry: Admission) -> Result<Response> {
+    async fn enter(&self, request: &Request, entry: Entry) -> Result<Response> {
         let alarm = self.room().platform.storage().get_alarm()?;
         let alarm = JsFuture::from(alarm).await?.as_f64().map(|at| at as Millis);
         let pair = WebSocketPair::new()?;
@@ -295,12 +295,7 @@ impl RoomObject {
 
     /// Reads the room over HTTP. The tag covers what is versioned: who is online and the time are in the body and not
     /// in the tag (H1).
-    fn read(
-        &self,
-        request: &Request,
-        (sender, role): (RateKey, Role),
-        body: impl FnOnce(&Room, i64) -> String,
-    ) -> Result<Response> {
+    fn read(&self, request: &Request, caller: &Caller, body: impl FnOnce(&Room, i64) -> String) -> Result<Response> {
         let mut inner = self.room();
         let Inner { driver, platform } = &mut *inner;
         let now = now();
@@ -309,21 +304,25 @@ impl RoomObject {
             Err(refusal) => return refused(&refusal),
         };
         let tag = field_tag(room.epoch(), room.version());
-        let mut sent = 0;
+        let mut length = 0;
         let response = tagged(request, &tag, &format!("W/{tag}"), || {
             let body = body(room, now);
-            sent = body.len();
+            length = body.len();
             body
         });
-        driver.charge_answer(&sender, role, sent, now);
+        driver.charge_answer(caller, length, now);
         response
     }
 
     /// Reads a field over HTTP (H8).
-    fn field(&self, request: &Request, name: &str) -> Result<Response> {
+    fn field(&self, request: &Request, caller: &Caller, name: &str) -> Result<Response> {
         let mut inner = self.room();
         let Inner { driver, platform } = &mut *inner;
-        match driver.read(platform, now()).map(|room| room.field(name)) {
+        let now = now();
+        let field = driver.read(platform, now).map(|room| room.field(name));
+        let length = field.as_ref().ok().and_then(|field| field.as_ref().ok()).map_or(0, |(text, _)| text.len());
+        driver.charge_answer(caller, length, now);
+        match field {
             Ok(Ok((selection, tag))) => tagged(request, &tag, &tag, || selection),
             Ok(Err(version)) => {
                 let members = Extra::from([("version".to_owned(), Json::of(&version))]);
@@ -339,7 +338,13 @@ impl RoomObject {
     }
 
     /// Does what is asked over HTTP (H3, H7, H9, J10).
-    async fn write(&self, request: &Request, entry: &Admission, query: &Query, body: &str) -> Result<Response> {
+    async fn write(
+        &self,
+        request: &Request,
+        (entry, caller): (&Admission, &Caller),
+        query: &Query,
+        body: &str,
+    ) -> Result<Response> {
         let verb = query.get("verb").and_then(|name| Verb::ALL.into_iter().find(|verb| verb.as_str() == name));
         let Some(verb) = verb else { return problem(400, "bad_request", "There is nothing to be done.") };
         let target = query.get("target").unwrap_or_default();
@@ -360,7 +365,7 @@ impl RoomObject {
         let written = self.room().event(|driver, platform, now| {
             let write = HttpWrite { verb, target: &target, user, role, body, query: &query, headers };
             let write = RoomWrite::read(&write, &driver.settings().limits)?;
-            driver.write(platform, write, now)
+            driver.write(platform, caller, write, now)
         });
         self.settle().await?;
         let (response, tag) = match written {

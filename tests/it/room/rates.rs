@@ -2,8 +2,8 @@
 
 use roomkeep::access::pass::Pass;
 use roomkeep::access::prices::{FRAMES_PART, READ_PART, Request, SENT_PART, VIEWER_WRITES};
-use roomkeep::access::rates::RateKey;
-use roomkeep::protocol::refusal::{CloseCode, Code, Refusal};
+use roomkeep::access::rates::{Caller, RateKey};
+use roomkeep::protocol::refusal::{CloseCode, Code};
 use roomkeep::protocol::role::Role;
 use roomkeep::room::admission::STREAMS;
 use roomkeep::room::settings::Settings;
@@ -13,13 +13,8 @@ use super::access::{close_of, codes, guarded};
 use super::*;
 use crate::world::{Site, Socket};
 
-fn user(name: &str) -> RateKey {
-    RateKey::User(name.to_owned())
-}
-
-/// Something is read over HTTP.
-fn read(site: &mut Site, sender: &RateKey) -> Result<(), Refusal> {
-    site.driver.check_rate(sender, Role::Editor, Request::Read, 0, site.now)
+fn user(name: &str) -> Caller {
+    Caller { key: RateKey::User(name.to_owned()), role: Role::Editor }
 }
 
 /// A site where a user may send 10 messages a second and 20 at once.
@@ -48,7 +43,7 @@ fn x1_a_user_may_send_so_many_messages_on_all_connections_together() {
     assert_eq!((&answer["code"], &answer["id"], &answer["retry"]), (&"limit_rate".into(), &"i".into(), &true.into()));
     site.say("ann2", &say::set("ann", "f", "\"nor this\""));
     assert_eq!(codes(&site.take("ann2")), [""; 0], "it is said once a second");
-    assert_eq!(read(&mut site, &user("ann")).unwrap_err().code, Code::LimitRate);
+    assert_eq!(site.driver.check_rate(&user("ann"), Request::Read, 0, site.now).unwrap_err().code, Code::LimitRate);
     assert_eq!(site.enter("ann3", say::pass("ann", "editor")).unwrap_err().code, Code::LimitRate);
     assert_eq!(site.sync("bob")["selections"]["f"]["value"], 17);
     site.pass(99);
@@ -124,7 +119,7 @@ fn x1_a_long_message_counts_for_what_it_is_long_and_a_flood_is_not_borne_for_ten
 fn x1_the_room_says_who_is_past_the_rate_although_http_was_told_so_first() {
     let mut site = slow();
     site.enter("ann", say::pass("ann", "editor")).unwrap();
-    while read(&mut site, &user("ann")).is_ok() {}
+    while site.driver.check_rate(&user("ann"), Request::Read, 0, site.now).is_ok() {}
     assert_eq!(codes(&[site.ask("ann", &say::sync())]), ["limit_rate"]);
 }
 
@@ -146,6 +141,31 @@ fn h4_and_x1_a_user_has_so_many_streams_of_a_room_at_a_time() {
     assert_eq!(site.enter("more", stream("ann")).unwrap_err().code, Code::LimitConnections);
     site.leave("ann0");
     site.enter("more", stream("ann")).unwrap();
+}
+
+#[test]
+fn x4_requests_without_a_token_count_for_the_network_that_they_come_from() {
+    let mut site = slow();
+    let network = |name: &str| Caller { key: RateKey::Network(name.to_owned()), role: Role::Moderator };
+    for _ in 0..20 {
+        site.driver.check_rate(&network("203.0.113.9"), Request::Read, 0, site.now).unwrap();
+    }
+    assert_eq!(
+        site.driver.check_rate(&network("203.0.113.9"), Request::Read, 0, site.now).unwrap_err().code,
+        Code::LimitRate
+    );
+    assert!(site.driver.check_rate(&network("203.0.113.10"), Request::Read, 0, site.now).is_ok());
+    assert!(
+        site.driver.check_rate(&user("203.0.113.9"), Request::Read, 0, site.now).is_ok(),
+        "a user may have any name"
+    );
+    site.pass(100);
+    assert!(site.driver.check_rate(&network("203.0.113.9"), Request::Read, 0, site.now).is_ok());
+    site.driver.check_rate(&network("203.0.113.11"), Request::Read, 20 * READ_PART, site.now).unwrap();
+    assert!(
+        site.driver.check_rate(&network("203.0.113.11"), Request::Read, 0, site.now).is_err(),
+        "a long body counts as often"
+    );
 }
 
 /// A site at the default rates, with so many others in it. They have neither joined nor been told anything.
@@ -314,20 +334,4 @@ fn x1_interactive_use_is_never_slowed_down() {
         assert_eq!(codes(&site.take("ann")), [""; 0]);
         forget_frames(&mut site);
     }
-}
-
-#[test]
-fn x4_requests_without_a_token_count_for_the_network_that_they_come_from() {
-    let mut site = slow();
-    let network = |name: &str| RateKey::Network(name.to_owned());
-    for _ in 0..20 {
-        read(&mut site, &network("203.0.113.9")).unwrap();
-    }
-    assert_eq!(read(&mut site, &network("203.0.113.9")).unwrap_err().code, Code::LimitRate);
-    assert!(read(&mut site, &network("203.0.113.10")).is_ok());
-    assert!(read(&mut site, &user("203.0.113.9")).is_ok(), "a user may have any name");
-    site.pass(100);
-    assert!(read(&mut site, &network("203.0.113.9")).is_ok());
-    site.driver.check_rate(&network("203.0.113.11"), Role::Editor, Request::Read, 20 * READ_PART, site.now).unwrap();
-    assert!(read(&mut site, &network("203.0.113.11")).is_err(), "a long body counts as often");
 }
