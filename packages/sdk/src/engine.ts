@@ -149,6 +149,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 
 	async #forget(): Promise<void> {
 		this.close("forgotten");
+		for (const resolve of [...this.waiting.values()].flat()) resolve({ outcome: "withdrawn" });
+		this.waiting.clear();
 		const { id } = this.user;
 		const isTheirs = (record: unknown) => (record as Partial<box.Outbox> | null | undefined)?.address?.user?.id === id;
 		try {
@@ -156,8 +158,6 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		} finally {
 			this.replica.clear();
 			this.show();
-			for (const resolve of [...this.waiting.values()].flat()) resolve({ outcome: "withdrawn" });
-			this.waiting.clear();
 		}
 	}
 
@@ -226,6 +226,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 			if (isOn(this.state)) void this.keeper.do(box.lead(this.#ownId, notice.gone));
 			return;
 		}
+		// Whoever reads what was forgotten would begin another record.
+		if (!isOn(this.state) && !this.waiting.size) return;
 		const read = this.keeper.do();
 		if (!notice) return;
 		const { entry, outcome } = notice;
