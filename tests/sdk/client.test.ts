@@ -165,11 +165,8 @@ test("S4 what follows a change that has to go out again follows it, and does not
 	for (const other of [undefined, "bob"]) {
 		const stage = new Stage();
 		await stage.enter();
-		const outcomes = [];
-		for (const value of [1, 2]) {
-			outcomes.push(watched(stage.client.select("x", value)));
-			await pass();
-		}
+		const outcomes = [1, 2].map((value) => watched(stage.client.select("x", value)));
+		await pass();
 		const [first, second] = stage.said();
 		const conflict = { type: "conflict", code: "E_CONFLICT", field: "x", clientVersion: 0 };
 		const stored = { ...first.selection, version: 5, updatedAt: 1 };

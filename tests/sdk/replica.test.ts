@@ -166,6 +166,12 @@ test("J1 J4 people come and go, with what they brought along", () => {
 	assert.equal(replica.participants.size, 1);
 });
 
+test("J10 a participant who is taken off the record is gone", () => {
+	const replica = hearing(state(1, [], { participants: [person("ann"), person("bob")] }));
+	replica.receive(changes(1, 2, [{ kind: "participant_removed", version: 2, userId: "bob" }]) as any);
+	assert.deepEqual([...replica.participants.keys()], ["ann"]);
+});
+
 test("J9 several people come and go in one frame", () => {
 	const replica = hearing(state(1, [], { participants: [person("ann"), person("bob")] }));
 	const cid: any = { userId: "cid", userName: "Cid", joinedAt: 5, color: "blue" };

@@ -71,12 +71,14 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	#presence: { data: api.Json } | undefined;
 	#presenceTimer: ReturnType<typeof setTimeout> | undefined;
 	#dueTimer: ReturnType<typeof setTimeout> | undefined;
+	/** The newest token. */
+	#token: string | undefined;
 	readonly #noticed = ({ type, persisted }: { type: string; persisted?: boolean }) => {
 		if (type === "pagehide") this.#leave(!!persisted);
 		else if (type === "pageshow") {
 			if (persisted) void this.#prepare({ type: "connect" });
 		} else if (type === "offline") this.doubt();
-		else if (globalThis.document?.visibilityState === "hidden") return;
+		else if (globalThis.document?.visibilityState === "hidden") this.#hidden();
 		else if (this.state.name === "waiting") void this.#link.connect();
 		else this.doubt();
 	};
@@ -411,11 +413,32 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		globalThis.document?.[how]("visibilitychange", this.#noticed);
 	}
 
+	/** The page may never be seen again, and goes on for now. */
+	#hidden(): void {
+		if (!this.keeper.shown.entries.some(({ conflict }) => !conflict)) return;
+		void this.keeper.do(box.hurry);
+		askForSync();
+	}
+
+	/**
+	 * Sends what is pending before a connection ends on purpose.
+	 * @param isLeft Whether the page goes as well. Then fields are sent by requests of their own, too.
+	 */
+	sendLast(isLeft: boolean): void {
+		const isPending = this.keeper.shown.entries.some(({ conflict }) => !conflict);
+		if (!isPending || !isOn(this.state)) return;
+		if (isLeft) this.#hidden();
+		if (!this.#leads) return;
+		const { clientId, entries } = this.sender.last();
+		if (isLeft) this.#poller.last(entries, clientId, this.#token);
+	}
+
 	/**
 	 * The page is left. If it is kept, it may come back as it is: an open connection would be in the way of that, and so
 	 * would a transaction that it does not end.
 	 */
 	#leave(isKept: boolean): void {
+		this.sendLast(true);
 		if (this.#leads) this.#tabs?.tell({ gone: this.#ownId });
 		if (!isKept) return;
 		this.#link.close();
@@ -448,7 +471,10 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 			// Anything may have been thrown.
 			throw new Error();
 		}
-		if (token !== null) return token;
+		if (token !== null) {
+			this.#token = token;
+			return token;
+		}
 		// There will be none: the user has logged out.
 		this.close("no_token");
 		throw new Error();
@@ -529,5 +555,15 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 
 	#error(code: string, message: string): void {
 		this.emit("error", { code, message });
+	}
+}
+
+/** Makes the service worker send what is pending if the page is closed first. */
+export function askForSync(): void {
+	try {
+		const ready: Promise<any> | undefined = globalThis.navigator?.serviceWorker?.ready;
+		ready?.then(({ sync }) => sync?.register("roomkeep")).catch(() => {});
+	} catch {
+		// A page in a sandbox may not even look.
 	}
 }

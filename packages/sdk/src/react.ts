@@ -34,7 +34,9 @@ import type {
 	Status,
 } from "./types.ts";
 
+export type { FieldOptions } from "./field.ts";
 export { type BoundField, type CheckProps, type FieldHandlers, type InputProps, useField } from "./react/field.ts";
+export { type Ticks, useSelections, useTicks } from "./react/selections.ts";
 export {
 	type SharedConflictResolution,
 	type SharedConflictResolutionOptions,
@@ -226,6 +228,13 @@ function waiting(room: Room, count: number): readonly Pending[] {
 
 function isSameQueue(a: readonly Pending[], b: readonly Pending[]): boolean {
 	return a.length === b.length && a.every((one, i) => one.key === b[i]?.key && one.isSent === b[i]?.isSent);
+}
+
+/** What this user can take back, and make again. The object stays the same for as long as that does. */
+export function useUndo(): Pick<Snapshot, "canUndo" | "canRedo"> & Pick<RoomClient, "undo" | "redo"> {
+	const room = useRoomContext();
+	const { undo, redo } = room.actions;
+	return useSelected(room, ({ canUndo, canRedo }) => ({ canUndo, canRedo, undo, redo }), isShallowEqual);
 }
 
 /** Calls the latest render's `listener` for each event while the component is mounted. */
