@@ -449,8 +449,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	}
 
 	/** The connection may be dead. */
-	doubt(): void {
-		if (isLetIn(this.state)) this.#link.doubt();
+	doubt(patience?: number): void {
+		if (isLetIn(this.state)) this.#link.doubt(patience);
 	}
 
 	/** Starts over under a name that the room does not know. */
