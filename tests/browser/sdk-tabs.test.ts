@@ -56,6 +56,7 @@ test("E1, E5: while the tab that leads shows an alert the other one sends, and a
 	await shows(first, isApplied, "fourth");
 	await set(second, "fifth");
 	await shows(second, isApplied, "fifth");
+	await log.sync();
 	assert.deepEqual(
 		["0", "first", "second", "third", "fourth", "fifth"].map((value) => told(log, value)),
 		[1, 1, 1, 1, 1, 1],
@@ -82,6 +83,7 @@ test("E1, E5: a tab whose process is stopped is taken over, and when it goes on 
 	await set(first, "third");
 	await shows(first, isApplied, "third");
 	await shows(second, hasPrice, "third");
+	await log.sync();
 	assert.deepEqual(
 		["second", "third"].map((value) => told(log, value)),
 		[1, 1],

@@ -173,6 +173,32 @@ test("S4 a conflict is judged by what the user saw and wants", () => {
 	assert.equal(judge(ready, 2), "conflict");
 });
 
+test("what was done in memory is merged into what is stored: what is gone goes, what is new comes", () => {
+	const trace: any = (field: string) => [{ field }];
+	const stored = outbox([entry("done"), entry("kept"), entry("theirs")], {
+		lastSeq: 3,
+		undo: [trace("a")],
+		epoch: "e",
+	});
+	const memory = outbox([entry("kept"), entry("new")], { lastSeq: 5, undo: [trace("b")], redo: [], epoch: "e" });
+	const merged = box.merge(stored, memory, ["done", "kept"]);
+	assert.deepEqual([keys(merged), merged.lastSeq, merged.undo], [["kept", "theirs", "new"], 5, [trace("b")]]);
+	const other = box.merge(stored, { ...memory, clientId: "own" }, ["done", "kept"]);
+	assert.deepEqual([other.clientId, other.lastSeq, other.undo], ["c", 3, [trace("a"), trace("b")]]);
+	const later = box.merge(outbox([entry("old", set("x", 1, 7))], { epoch: "e" }), { ...memory, epoch: "f" }, []);
+	assert.deepEqual([later.epoch, later.entries[0]?.message], ["f", set("x", 1, 0)]);
+});
+
+test("E1 steps about numbers count for the tab that leads, and who leads changes only in its turn", () => {
+	const begun = box.lead("a", undefined)(outbox([entry("x")]));
+	assert.equal(begun.leader, "a");
+	assert.equal(box.lead("c", "b")(begun), begun);
+	const taken = box.lead("b", "a")(begun);
+	assert.deepEqual(numbers(box.ifLeading("a", box.number(["x"]))(taken)), [undefined]);
+	assert.deepEqual(numbers(box.ifLeading("b", box.number(["x"]))(taken)), [1]);
+	assert.equal(box.ifLeading("a", box.renew("d"))(taken), taken);
+});
+
 test("S4 a change is held in place of whatever else was chosen for the field and not sent", () => {
 	const rest = [
 		entry("y"),

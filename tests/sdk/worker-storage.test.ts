@@ -93,6 +93,7 @@ describe("storage that goes away", { concurrency: true }, () => {
 		applied(await own);
 		const expected = { price: 0, note: "stored before", own: "in memory", late: "stored after" };
 		assert.deepEqual(await converged(server, room, first, second, bob), expected);
+		await log.sync();
 		assert.deepEqual(
 			Object.values(expected).map((value) => told(log, value)),
 			[1, 1, 1, 1],

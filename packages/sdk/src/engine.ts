@@ -151,6 +151,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 
 	async #forget(): Promise<void> {
 		this.close("forgotten");
+		for (const resolve of [...this.waiting.values()].flat()) resolve({ outcome: "withdrawn" });
+		this.waiting.clear();
 		const { id } = this.user;
 		const isTheirs = (record: unknown) => (record as Partial<box.Outbox> | null | undefined)?.address?.user?.id === id;
 		try {
@@ -158,8 +160,6 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		} finally {
 			this.replica.clear();
 			this.show();
-			for (const resolve of [...this.waiting.values()].flat()) resolve({ outcome: "withdrawn" });
-			this.waiting.clear();
 		}
 	}
 
@@ -228,6 +228,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 			if (isOn(this.state)) void this.keeper.do(box.lead(this.#ownId, notice.gone));
 			return;
 		}
+		// Whoever reads what was forgotten would begin another record.
+		if (!isOn(this.state) && !this.waiting.size) return;
 		const read = this.keeper.do();
 		if (!notice) return;
 		const { entry, outcome } = notice;
@@ -447,8 +449,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	}
 
 	/** The connection may be dead. */
-	doubt(): void {
-		if (isLetIn(this.state)) this.#link.doubt();
+	doubt(patience?: number): void {
+		if (isLetIn(this.state)) this.#link.doubt(patience);
 	}
 
 	/** Starts over under a name that the room does not know. */

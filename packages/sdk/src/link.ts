@@ -94,8 +94,8 @@ export class Link {
 	}
 
 	/** Checks whether the connection is alive, which there is reason to doubt. */
-	doubt(): void {
-		this.#ping(DOUBT);
+	doubt(patience = DOUBT): void {
+		this.#ping(patience);
 	}
 
 	#ping(patience: number): void {

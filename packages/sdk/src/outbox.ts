@@ -292,8 +292,10 @@ export function merge(stored: Outbox, memory: Outbox, left: string[]): Outbox {
 	const { epoch, entries } = memory.epoch === undefined ? stored : settleIn(memory.epoch)(stored);
 	const rest = entries.filter(({ key }) => has(memory, key) || !left.includes(key));
 	const more = memory.entries.filter(({ key }) => !has(stored, key));
-	const lastSeq = stored.clientId === memory.clientId ? Math.max(stored.lastSeq, memory.lastSeq) : stored.lastSeq;
-	return { ...stored, epoch, lastSeq, entries: [...rest, ...more] };
+	const merged = { ...stored, epoch, entries: [...rest, ...more] };
+	// Under another name it may have begun with nothing, so both have something to undo.
+	if (stored.clientId !== memory.clientId) return { ...merged, undo: [...(stored.undo ?? []), ...(memory.undo ?? [])] };
+	return { ...merged, lastSeq: Math.max(stored.lastSeq, memory.lastSeq), undo: memory.undo, redo: memory.redo };
 }
 
 /** Rebases what is pending onto this life of the room, in which nothing from before is known. */

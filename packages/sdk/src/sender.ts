@@ -19,8 +19,8 @@ const TAG = 80;
 /** For whom changes are sent. */
 export interface SenderOwner {
 	send(frame: object): boolean;
-	/** A reply is late. */
-	doubt(): void;
+	/** A reply is late: the connection has so many milliseconds for a sign of life. */
+	doubt(patience: number): void;
 	/** An entry is answered, and no longer pending. */
 	settled(entry: box.Entry, outcome: Outcome): void;
 	/** The room no longer knows this outbox, or knows it differently. */
@@ -223,7 +223,8 @@ export class Sender {
 		clearTimeout(this.#answer);
 		if (!this.#isOn || !box.underWay(this.#keeper.shown)[0]) return;
 		this.#answer = setTimeout(() => {
-			this.#owner.doubt();
+			// A room that is slow is not helped by connections that come anew.
+			this.#owner.doubt(ANSWER - LATE);
 			this.#answer = setTimeout(() => this.#again(0), ANSWER - LATE);
 		}, LATE);
 	}
