@@ -69,6 +69,8 @@ export function told(frame: ServerFrame): unknown {
 			holds<Same<typeof frame.joined, UserJoined[]>>();
 			holds<Same<typeof frame.left, UserLeft[]>>();
 			return frame.joined.map(({ userId, color }) => [userId.length, color satisfies Json | undefined]);
+		case "participant_removed":
+			return [frame.userId.length, frame.version.toFixed()];
 		case "user_ready":
 			return [frame.isReady satisfies boolean, frame.version.toFixed()];
 		case "field_selected":
@@ -81,6 +83,7 @@ export function told(frame: ServerFrame): unknown {
 		case "permission_request":
 		case "permission_cancelled":
 		case "permission_revoked":
+		case "participant_removed":
 			return frame.version.toFixed();
 		case "permission_response":
 			holds<Same<typeof frame.decision, "allow" | "deny">>();
@@ -97,6 +100,9 @@ function changed(change: Change): unknown {
 		case "participant":
 			// @ts-expect-error: who is here is not versioned.
 			return change.participant.online;
+		case "participant_removed":
+			// @ts-expect-error: nothing stays of a participant.
+			return change.participant;
 		case "request":
 			return change.request.status === "resolved" && change.request.resolvedBy;
 		case "grant":

@@ -12,6 +12,7 @@ import {
 	type BoundField,
 	RoomProvider,
 	useField,
+	useSelection,
 	useSelections,
 	useTicks,
 	useUndo,
@@ -122,6 +123,18 @@ test("what was typed last is sent when the component is gone", async () => {
 	fireEvent.change(element("note"), { target: { value: "last words" } });
 	withoutNote();
 	await until(() => assert.equal(setTo(bob, "note"), "last words"));
+});
+
+test("what was typed last is sent when the provider is gone with all that it held", async () => {
+	const room = newRoom();
+	const bob = await enter(room);
+	const { given, client, unmount } = renderIn(options(room), () => [useSelection("a"), useField("b")] as const);
+	await synced(client);
+	void now(() => given()[0][1]("last", { debounceMs: 60_000 }));
+	now(() => given()[1].input.onChange({ target: { value: "words" } }));
+	unmount();
+	await until(() => assert.deepEqual([setTo(bob, "a"), setTo(bob, "b")], ["last", "words"]));
+	assert.equal(client.getSnapshot().status, "closed");
 });
 
 test("a composition is not sent, nor torn away", async () => {

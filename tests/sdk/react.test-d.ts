@@ -43,6 +43,11 @@ function typeOf<T>(_: T, __: Same<T, T>): T {
 	return _;
 }
 
+interface Area {
+	readonly corners: readonly (readonly [number, number])[];
+	label?: string;
+}
+
 export function Selections() {
 	const [any, setAny, state] = useSelection("price");
 	same<typeof any, Json | undefined>(true);
@@ -71,8 +76,15 @@ export function Selections() {
 	same<typeof choice, "new" | "used" | undefined>(true);
 	const [shape] = useSelection<{ width: number; tags: string[] }>("shape");
 	same<typeof shape, { width: number; tags: string[] } | undefined>(true);
+	const [area, setArea] = useSelection<Area>("area");
+	same<typeof area, Area | undefined>(true);
+	setArea({ corners: [[0, 0]] });
+	const [words] = useSelection<readonly string[]>("words");
+	same<typeof words, readonly string[] | undefined>(true);
 	// @ts-expect-error A Date is no JSON.
 	useSelection<Date>("day");
+	// @ts-expect-error In an object neither.
+	useSelection<{ day: Date }>("day");
 	// @ts-expect-error A field has a name.
 	useSelection();
 }

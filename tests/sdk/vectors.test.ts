@@ -27,6 +27,7 @@ const KNOWN = {
 	user_left: true,
 	people: true,
 	user_ready: true,
+	participant_removed: true,
 	field_selected: true,
 	field_cleared: true,
 	permission_request: true,

@@ -5,7 +5,7 @@ import { addressOf } from "./address.ts";
 import { type ConnectionEvent, type ConnectionState, idle, isLetIn, isOn, isPolled, next } from "./connection.ts";
 import { Emitter } from "./emitter.ts";
 import type { ServerFrame, SyncResponseFrame, WelcomeFrame } from "./generated/protocol.ts";
-import { named } from "./input.ts";
+import { copied, named } from "./input.ts";
 import { Keeper, type KeeperOwner } from "./keeper.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import * as box from "./outbox.ts";
@@ -92,7 +92,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		this.user = user;
 		// A response that is not a state, such as a refusal, shows nothing.
 		if ((initial as SyncResponseFrame | undefined)?.selections)
-			this.replica.receive({ ...(initial as SyncResponseFrame), type: "sync_response" });
+			this.replica.receive({ ...copied(initial as SyncResponseFrame), type: "sync_response" });
 		const storage = storageOf(options.storage);
 		const address = addressOf(host, party, room);
 		const key = JSON.stringify([address.http, user.id]);
@@ -152,7 +152,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	async #forget(): Promise<void> {
 		this.close("forgotten");
 		const { id } = this.user;
-		const isTheirs = (record: unknown) => (record as Partial<box.Outbox>).address?.user.id === id;
+		const isTheirs = (record: unknown) => (record as Partial<box.Outbox> | null | undefined)?.address?.user?.id === id;
 		try {
 			await Promise.all([this.#saved?.forget(), this.keeper.forget(this.#empty(), isTheirs)]);
 		} finally {
@@ -368,7 +368,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		const isStill = () => this.state === begun;
 		const recalled = this.#recall();
 		await this.keeper.do(...steps);
-		if (isStill() && event.type === "connect") await this.#claim(AT_FIRST);
+		// The connection is made meanwhile.
+		if (isStill() && event.type === "connect") void this.#claim(AT_FIRST);
 		await recalled;
 		if (isStill() && isOn(begun)) void this.#link.connect();
 	}
@@ -477,7 +478,10 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		throw new Error();
 	}
 
-	greet(token: string | undefined): void {
+	async greet(token: string | undefined): Promise<void> {
+		const { attempt } = this.#link;
+		await this.#claiming;
+		if (attempt !== this.#link.attempt) return;
 		const clientId = this.#name;
 		this.#said = clientId;
 		this.send({ type: "hello", protocol: 1, clientId, ...this.#known(), token, id: "hello" });

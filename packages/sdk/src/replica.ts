@@ -148,6 +148,9 @@ export class Replica {
 				this.#person({ online: false, lastSeen, ...known, ...participant, version });
 				break;
 			}
+			case "participant_removed":
+				this.participants.delete(change.userId);
+				break;
 			case "request":
 				this.requests.set(requestName(change.request), change.request);
 				break;

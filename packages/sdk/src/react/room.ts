@@ -14,10 +14,7 @@ import { RoomClient } from "../client.ts";
 import type { RoomClientOptions, Snapshot } from "../types.ts";
 
 /** What can be done to a room, as stable functions that can be passed around on their own. */
-type Actions = Pick<
-	RoomClient,
-	"resolve" | "setPresence" | "drop" | "request" | "respond" | "revoke" | "undo" | "redo"
-> & {
+type Actions = Pick<RoomClient, "resolve" | "drop" | "request" | "respond" | "revoke" | "undo" | "redo"> & {
 	cancel: RoomClient["cancelRequest"];
 };
 
@@ -43,7 +40,6 @@ export function roomOf(client: RoomClient): Room {
 		subscribe: (listener) => client.subscribe(listener),
 		actions: {
 			resolve: (field, choice) => client.resolve(field, choice),
-			setPresence: (data) => client.setPresence(data),
 			drop: (key) => client.drop(key),
 			undo: () => client.undo(),
 			redo: () => client.redo(),
@@ -83,6 +79,7 @@ export function useOwnRoom(options: RoomClientOptions): Room {
 		options.room,
 		user.id,
 		options.storage,
+		options.replica,
 		options.join ?? true,
 		options.WebSocket,
 		token === undefined,
