@@ -11,3 +11,4 @@ pub mod prices;
 pub mod rates;
 pub mod revocations;
 pub mod roles;
+pub mod shares;

@@ -9,6 +9,7 @@ use crate::access::pass::Admission;
 use crate::access::prices::{self, Around, Cost, Price, Request};
 use crate::access::rates::{Account, Caller, RateKey};
 use crate::access::revocations::Revocation;
+use crate::access::shares::Entry;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames;
@@ -49,6 +50,8 @@ pub trait Platform {
     /// When each socket last pinged, for those that ever did. Called only after [`Platform::attachments`] has said,
     /// since the room woke, which sockets there are.
     fn pings(&self) -> Vec<(ConnectionId, Millis)>;
+    /// When one socket last pinged, if it ever did.
+    fn ping(&self, connection: ConnectionId) -> Option<Millis>;
     /// Gives a socket something to remember.
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment);
     /// Sends a frame to every socket that [`Audience::includes`], by the standing of its attachment. A socket that
@@ -106,8 +109,10 @@ impl Driver {
     ///
     /// # Errors
     /// The room is full or cannot be read, the rate limit is exceeded, or the token has just been revoked.
-    pub fn admit(&mut self, platform: &mut impl Platform, entry: &Admission, now: Millis) -> Result<(), Refusal> {
-        let Admission::Pass { user, pass } = entry else { return self.wake(platform, now)?.admit(entry, now) };
+    pub fn admit(&mut self, platform: &mut impl Platform, entry: &Entry, now: Millis) -> Result<(), Refusal> {
+        let Admission::Pass { user, pass } = &entry.admission else {
+            return self.wake(platform, now)?.admit(entry, now);
+        };
         let caller = Caller { key: RateKey::User(user.clone()), role: pass.role };
         self.check_rate(&caller, Request::Connect, 0, now)?;
         let room = self.wake(platform, now)?;
@@ -161,7 +166,7 @@ impl Driver {
         &mut self,
         platform: &mut impl Platform,
         connection: ConnectionId,
-        entry: Admission,
+        entry: Entry,
         alarm: Option<Millis>,
         now: Millis,
     ) {
@@ -251,11 +256,7 @@ impl Driver {
         if self.wake(platform, now).is_err() {
             return self.gate.forget(connection);
         }
-        let heard = if said_goodbye {
-            Some(now)
-        } else {
-            platform.pings().into_iter().find(|(of, _)| *of == connection).map(|(_, at)| at)
-        };
+        let heard = if said_goodbye { Some(now) } else { platform.ping(connection) };
         // A failed commit is logged. The others know that the user left; that is true in any case.
         let _ = self.event(platform, Event::Disconnected { connection, heard }, now);
         self.rest();

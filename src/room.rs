@@ -38,6 +38,7 @@ mod waking;
 use crate::access::pass::Admission;
 use crate::access::prices::{Around, Cost, Price, SENT_PART};
 use crate::access::rates::{Caller, RateDecision, rate_limit_exceeded};
+use crate::access::shares::Entry;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::decode::Frame;
@@ -48,7 +49,7 @@ use crate::protocol::tag::Tag;
 use crate::protocol::write::RoomWrite;
 
 use connections::hello::hello;
-use connections::leaving::{close, close_all, leave};
+use connections::leaving::{close, close_of_user, leave};
 use connections::presence;
 use connections::session::Attachment;
 use connections::sessions::Sessions;
@@ -130,9 +131,8 @@ impl Room {
             Event::TokensRevoked { user, revocations } => {
                 self.gate.revocations.add(user, revocations, now);
                 self.begin(now);
-                close_all(&mut self.state, CloseCode::Revoked, |session| {
-                    let pass = session.pass().filter(|_| session.identity.user() == Some(user));
-                    pass.is_some_and(|pass| {
+                close_of_user(&mut self.state, user, CloseCode::Revoked, |session| {
+                    session.pass().is_some_and(|pass| {
                         revocations.iter().any(|revocation| revocation.is_of(pass.token_id.as_deref(), now))
                     })
                 });
@@ -276,7 +276,7 @@ impl Room {
     ///
     /// # Errors
     /// Its token has just been revoked, or the room has reached its limit of connections (A8, X1, A9).
-    pub fn admit(&self, entry: &Admission, now: Millis) -> Result<(), Refusal> {
+    pub fn admit(&self, entry: &Entry, now: Millis) -> Result<(), Refusal> {
         admission::admit(&self.state, &self.gate, entry, now)
     }
 
@@ -327,13 +327,18 @@ impl Room {
         }
     }
 
-    fn connected(&mut self, connection: ConnectionId, entry: Admission, alarm: Option<Millis>, now: Millis) {
+    fn connected(&mut self, connection: ConnectionId, entry: Entry, alarm: Option<Millis>, now: Millis) {
         self.begin(now);
         self.deadlines.is_armed(alarm);
-        match entry {
-            Admission::Anonymous => admission::enter(&mut self.state, connection, None),
-            Admission::Pass { user, pass } => admission::enter(&mut self.state, connection, Some((user, pass))),
-            Admission::Unauthenticated => self.state.sessions.insert_unauthenticated(connection, self.state.clock),
+        let Entry { admission, network } = entry;
+        match admission {
+            Admission::Anonymous => admission::enter(&mut self.state, connection, None, network),
+            Admission::Pass { user, pass } => {
+                admission::enter(&mut self.state, connection, Some((user, pass)), network);
+            }
+            Admission::Unauthenticated => {
+                admission::wait_for_token(&mut self.state, &self.gate, connection, network);
+            }
         }
         self.state.outbox.arrived = Some(connection);
         self.state.outbox.flush_now = true;
@@ -350,12 +355,14 @@ impl Room {
         if let Some(heard) = heard {
             self.heard(&[(connection, heard)]);
         }
-        leave(&mut self.state, connection);
+        let (due, delay) = (self.state.records.next_due(), self.state.settings.leave_delay);
+        leave(&mut self.state, connection, delay);
         if self.state.sessions.is_empty() {
             self.state.touch();
             // Nobody is left to be told, or to wait for.
             self.state.outbox.flush_now = true;
         }
+        self.wake_for_records(due);
         if self.state.sessions.len() == 1 {
             // A lone connection is not checked for silence.
             self.deadlines.arm_anew();
@@ -459,6 +466,11 @@ impl Room {
             }
             message => dispatch::answer(state, from, text, frame.tag, message),
         }
+        self.wake_for_records(due);
+    }
+
+    /// Has the room woken for a record that falls due before any did until now.
+    fn wake_for_records(&mut self, due: Option<Millis>) {
         let next = self.state.records.next_due();
         if next.is_some_and(|at| due.is_none_or(|due| at < due)) {
             self.deadlines.arm_if_earlier();

@@ -16,7 +16,8 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Longest field value, in bytes of JSON, including the selection's further members. `LIMIT_VALUE_BYTES`.
     pub value_bytes: usize,
-    /// Longest field name and longest id, in bytes of UTF-8. `LIMIT_NAME_BYTES`.
+    /// Longest field name and longest id, in bytes of UTF-8. `LIMIT_NAME_BYTES`, at most 512, since the ids of the user
+    /// and the client are kept with the socket.
     pub name_bytes: usize,
     /// Longest user name, in bytes of UTF-8.
     pub user_name_bytes: usize,
@@ -92,6 +93,14 @@ impl Default for Limits {
 
 /// The most presence that fits into an attachment, at 2 bytes per character and beside the rest of the attachment.
 const PRESENCE_BYTES_AT_MOST: usize = 5 * 1024;
+/// The longest ids that fit into an attachment, in bytes, if they consist of what JSON writes longest.
+const NAME_BYTES_AT_MOST: usize = 512;
+/// The most that an attachment may take, in bytes, as the runtime stores it: two for each character.
+pub const ATTACHMENT_BYTES: usize = 16_384;
+/// What an attachment takes without its ids and its presence, in bytes, at most.
+const ATTACHMENT_REST: usize = 2_304;
+/// What a byte of an id may take in an attachment: JSON writes a control character as six.
+const ATTACHED_ID_BYTE: usize = 12;
 /// How many writes a user may make at once for each message that it may send at once. At the default rates that is what
 /// ten seconds bring, after which a room may sleep and forget how much each user has sent.
 const WRITES_OF_A_MESSAGE: usize = 5;
@@ -165,7 +174,16 @@ impl Limits {
         if limits.presence_bytes > PRESENCE_BYTES_AT_MOST {
             return Err(BadVariable { name: "LIMIT_PRESENCE_BYTES", expected: "a whole number from 1 to 5120" });
         }
+        if limits.name_bytes > NAME_BYTES_AT_MOST {
+            return Err(BadVariable { name: "LIMIT_NAME_BYTES", expected: "a whole number from 1 to 512" });
+        }
         Ok(limits)
+    }
+
+    /// The longest presence that fits beside ids of this many bytes.
+    pub fn presence_beside(&self, ids: usize) -> usize {
+        let left = ATTACHMENT_BYTES.saturating_sub(ATTACHMENT_REST + ATTACHED_ID_BYTE * ids);
+        self.presence_bytes.min(left / 2)
     }
 }
 
@@ -186,6 +204,9 @@ mod tests {
         assert_eq!(writes("LIMIT_WRITES_BURST", "7"), Ok((100, 7)));
         assert!(with("LIMIT_PRESENCE_BYTES", "5120").is_ok());
         assert!(with("LIMIT_PRESENCE_BYTES", "5121").is_err());
+        assert!(with("LIMIT_NAME_BYTES", "512").is_ok());
+        let error = with("LIMIT_NAME_BYTES", "513").map_err(|error| error.to_string());
+        assert_eq!(error, Err("the variable LIMIT_NAME_BYTES must be a whole number from 1 to 512".to_owned()));
         for rubbish in ["0", "-1", "1.5", "many", ""] {
             let error = with("LIMIT_FIELDS", rubbish).map(|l| l.fields).map_err(|e| e.to_string());
             let expected = "the variable LIMIT_FIELDS must be a whole number of 1 or more";

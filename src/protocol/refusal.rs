@@ -222,6 +222,8 @@ pub enum CloseCode {
     Unavailable,
     /// Reads too slowly. Retry.
     SlowReader,
+    /// The room is full, and its user or network had the most of its connections (X1). Retry later.
+    GaveWay,
 }
 
 impl CloseCode {
@@ -239,6 +241,7 @@ impl CloseCode {
             Self::Rate => 4429,
             Self::Unavailable => 4500,
             Self::SlowReader => 4508,
+            Self::GaveWay => 4503,
         }
     }
 
@@ -258,6 +261,7 @@ impl CloseCode {
             Self::Rate => "limit_rate",
             Self::Unavailable => "unavailable",
             Self::SlowReader => "slow_reader",
+            Self::GaveWay => "limit_connections",
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::access::claims::Denial;
 use crate::access::pass::{Admission, Pass};
 use crate::access::prices::{self, Request};
 use crate::access::rates::{RateDecision, RateKey};
+use crate::access::shares::Entry;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::decode::Frame;
@@ -71,7 +72,9 @@ pub fn verified(
     let tag = Tag { number: None, ..frame.tag };
     match (frame.message, outcome) {
         (Ok(ClientMessage::Hello(hello)), Ok((user, pass))) if state.sessions.is_unauthenticated(from) => {
-            if admission::admit(state, gate, &Admission::Anonymous, now).is_err() {
+            let network = state.sessions.network_of_unauthenticated(from);
+            let entry = Entry { admission: Admission::Pass { user: user.clone(), pass: pass.clone() }, network };
+            if admission::admit(state, gate, &entry, now).is_err() {
                 close(state, from, CloseCode::Unavailable);
                 state.outbox.flush_now = true;
                 return None;
@@ -86,7 +89,7 @@ pub fn verified(
                 return None;
             }
             state.sessions.remove_unauthenticated(from);
-            admission::enter(state, from, Some((user, pass)));
+            admission::enter(state, from, Some((user, pass)), network);
             // Its socket must not count as unauthenticated any longer, whatever becomes of the `hello`.
             state.outbox.attach.insert(from);
             return self::hello(state, pacing, from, hello, tag, now);

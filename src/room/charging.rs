@@ -16,7 +16,7 @@ use super::state::State;
 /// The sender that a connection's messages count for, and its role. `None` for a connection that is not in the room.
 pub fn sender(state: &State, connection: ConnectionId) -> Option<(RateKey, Role)> {
     let session = state.sessions.get(connection)?;
-    let user = session.identity.user().map(|user| RateKey::User(user.to_owned()));
+    let user = session.identity().user().map(|user| RateKey::User(user.to_owned()));
     Some((user.unwrap_or(RateKey::Connection(connection)), session.role()))
 }
 
@@ -28,7 +28,7 @@ pub fn cost_of_frame(state: &State, from: ConnectionId, frame: &Frame, bytes: us
     let around = Around {
         bytes,
         plain: state.sessions.plain_but(Some(from)),
-        is_joined: session.is_some_and(|session| session.identity.joined().is_some()),
+        is_joined: session.is_some_and(|session| session.identity().joined().is_some()),
         is_staged: message.is_ok_and(flushes) && !state.changes_nothing(),
         ..of_writer(state, client, message)
     };

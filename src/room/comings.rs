@@ -31,8 +31,8 @@ pub enum Comings {
     One {
         /// The place of the frame among those of the outbox.
         frame: usize,
-        /// The connection that it came from, which is not told.
-        from: ConnectionId,
+        /// The connection that it came from, if there still is one. It is not told.
+        from: Option<ConnectionId>,
         /// Who.
         user: String,
         /// What.

@@ -91,12 +91,17 @@ impl Records {
         self.tables().into_iter().any(Rows::is_dirty)
     }
 
+    /// A segment has closed.
+    pub fn told(&mut self) {
+        self.tables_mut().into_iter().for_each(Rows::told);
+    }
+
     /// Adds what has to be written to a commit.
     pub fn write(&mut self, commit: &mut Vec<Write>) {
         self.tables_mut().into_iter().for_each(|table| table.write(commit));
     }
 
-    /// The newest version and the newest time of any record.
+    /// The newest version and the newest time of the records that were read from storage.
     pub fn newest(&self) -> (u64, Millis) {
         let tables = self.tables().into_iter().map(Rows::newest);
         tables.fold((0, 0), |(version, time), (newer, later)| (version.max(newer), time.max(later)))

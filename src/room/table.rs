@@ -95,7 +95,13 @@ impl<R: Record> Index<R> for () {
 #[derive(Debug, Clone)]
 pub struct Table<R: Record> {
     rows: BTreeMap<R::Key, R>,
+    /// Those that have to be written, except the fresh ones.
     dirty: BTreeSet<R::Key>,
+    /// Those that have to be written and have changed since the last segment closed. They are apart so that each segment
+    /// looks at what changed in it and at nothing else.
+    fresh: BTreeSet<R::Key>,
+    /// The newest version and the newest time of the rows that were read from storage.
+    newest: (u64, Millis),
     bytes: usize,
     /// Kept in step with the rows by this table only.
     index: R::Index,
@@ -110,7 +116,14 @@ impl<R: Record> PartialEq for Table<R> {
 
 impl<R: Record> Default for Table<R> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), dirty: BTreeSet::new(), bytes: 0, index: R::Index::default() }
+        Self {
+            rows: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            fresh: BTreeSet::new(),
+            newest: (0, 0),
+            bytes: 0,
+            index: R::Index::default(),
+        }
     }
 }
 
@@ -156,6 +169,11 @@ impl<R: Record> Table<R> {
         &self.index
     }
 
+    /// The rows, and what is kept beside them, for an index that looks up rows to bring itself up to date.
+    pub fn with_index(&mut self) -> (&BTreeMap<R::Key, R>, &mut R::Index) {
+        (&self.rows, &mut self.index)
+    }
+
     /// What a row counts for, in bytes; 0 if there is none.
     pub fn bytes_of<Q: Ord + ?Sized>(&self, key: &Q) -> usize
     where
@@ -169,7 +187,7 @@ impl<R: Record> Table<R> {
     where
         R::Key: Borrow<Q>,
     {
-        self.dirty.contains(key)
+        self.dirty.contains(key) || self.fresh.contains(key)
     }
 
     /// Puts a row in its place.
@@ -184,15 +202,29 @@ impl<R: Record> Table<R> {
         R::Key: Borrow<Q>,
         Q: Ord + ?Sized,
     {
+        let (name, record) = self.rows.get_key_value(key)?;
+        self.index.removed(name, record);
+        let done = self.edit_beside_index(key, change);
+        if let Some((name, record)) = self.rows.get_key_value(key) {
+            self.index.added(name, record);
+        }
+        done
+    }
+
+    /// The same for a change that makes no difference to what is kept beside the rows.
+    pub fn edit_beside_index<Q, T>(&mut self, key: &Q, change: impl FnOnce(&mut R) -> T) -> Option<T>
+    where
+        R::Key: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
         let (name, record) = self.rows.range_mut((Bound::Included(key), Bound::Included(key))).next()?;
-        if !self.dirty.contains(key) {
-            self.dirty.insert(name.clone());
+        if !self.fresh.contains(key) {
+            let name = self.dirty.take(key).unwrap_or_else(|| name.clone());
+            self.fresh.insert(name);
         }
         self.bytes -= R::bytes(name, record);
-        self.index.removed(name, record);
         let done = change(record);
         self.bytes += R::bytes(name, record);
-        self.index.added(name, record);
         Some(done)
     }
 
@@ -204,18 +236,21 @@ impl<R: Record> Table<R> {
 
     /// Puts a row in its place as read from storage.
     pub fn restore(&mut self, key: R::Key, record: R) {
+        let (version, time) = self.newest;
+        self.newest = (version.max(record.version()), time.max(record.newest_time()));
         self.place(key, record);
     }
 
     /// A row as it is now, for [`Table::roll_back`].
     pub fn save(&self, key: R::Key) -> Saved<R> {
-        Saved { record: self.rows.get(&key).cloned(), is_dirty: self.dirty.contains(&key), key }
+        Saved { record: self.rows.get(&key).cloned(), is_dirty: self.is_dirty_at(&key), key }
     }
 
     /// Restores a saved row.
     pub fn roll_back(&mut self, Saved { key, record, is_dirty }: Saved<R>) {
         if !is_dirty {
             self.dirty.remove(&key);
+            self.fresh.remove(&key);
         }
         match record {
             Some(record) => self.place(key, record),
@@ -225,8 +260,9 @@ impl<R: Record> Table<R> {
 
     /// Most rows that become dirty are dirty already, and then the key need not be copied.
     fn mark(&mut self, key: &R::Key) {
-        if !self.dirty.contains(key) {
-            self.dirty.insert(key.clone());
+        if !self.fresh.contains(key) {
+            let key = self.dirty.take(key).unwrap_or_else(|| key.clone());
+            self.fresh.insert(key);
         }
     }
 
@@ -260,8 +296,8 @@ impl<R: Record> Table<R> {
 pub enum Scope {
     /// All of them.
     All,
-    /// The dirty ones.
-    Dirty,
+    /// Those that have changed since the last segment closed.
+    Fresh,
 }
 
 /// How large a table is.
@@ -290,13 +326,15 @@ pub trait Rows {
     fn read(&mut self, columns: &mut Columns<'_>) -> Result<(), StoreError>;
     /// Whether there is something to write.
     fn is_dirty(&self) -> bool;
+    /// A segment has closed: what has changed so far is in its frame.
+    fn told(&mut self);
     /// Adds what has to be written to a commit. After this nothing is dirty.
     fn write(&mut self, commit: &mut Vec<Write>);
     /// How many rows there are, how many there may be, and what they count for.
     fn size(&self, limits: &Limits) -> Size;
     /// What all rows count for towards the room's limit, in bytes.
     fn bytes(&self) -> usize;
-    /// The newest version and the newest time of any row.
+    /// The newest version and the newest time of the rows that were read from storage.
     fn newest(&self) -> (u64, Millis);
     /// When a row of the table was last used.
     fn used_at(&self) -> Option<Millis>;
@@ -322,10 +360,18 @@ impl<R: Record> Rows for Table<R> {
     }
 
     fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || !self.fresh.is_empty()
+    }
+
+    fn told(&mut self) {
+        if self.dirty.is_empty() {
+            std::mem::swap(&mut self.dirty, &mut self.fresh);
+        }
+        self.dirty.extend(std::mem::take(&mut self.fresh));
     }
 
     fn write(&mut self, commit: &mut Vec<Write>) {
+        self.told();
         for key in std::mem::take(&mut self.dirty) {
             commit.push(match self.rows.get(&key) {
                 Some(record) => Write::Put(R::TABLE, R::row(key, record)),
@@ -344,10 +390,7 @@ impl<R: Record> Rows for Table<R> {
     }
 
     fn newest(&self) -> (u64, Millis) {
-        let newest = |(version, time): (u64, Millis), record: &R| {
-            (version.max(record.version()), time.max(record.newest_time()))
-        };
-        self.rows.values().fold((0, 0), newest)
+        self.newest
     }
 
     fn used_at(&self) -> Option<Millis> {
@@ -369,9 +412,9 @@ impl<R: Record> Rows for Table<R> {
         };
         match scope {
             Scope::All => into.extend(self.rows.iter().filter_map(view)),
-            Scope::Dirty => {
-                let dirty = self.dirty.iter().filter_map(|key| self.rows.get_key_value(key));
-                into.extend(dirty.filter_map(view));
+            Scope::Fresh => {
+                let fresh = self.fresh.iter().filter_map(|key| self.rows.get_key_value(key));
+                into.extend(fresh.filter_map(view));
             }
         }
     }

@@ -203,9 +203,12 @@ impl Platform for Workerd {
     }
 
     fn pings(&self) -> Vec<(ConnectionId, Millis)> {
-        let ping = |peer: &Peer| self.state.auto_response_timestamp(&peer.socket).ok().flatten();
-        let pings = self.sockets.iter().filter_map(|(connection, peer)| Some((*connection, ping(peer)?)));
-        pings.map(|(connection, at)| (connection, at.get_time() as Millis)).collect()
+        self.sockets.keys().filter_map(|connection| Some((*connection, self.ping(*connection)?))).collect()
+    }
+
+    fn ping(&self, connection: ConnectionId) -> Option<Millis> {
+        let at = self.state.auto_response_timestamp(&self.sockets.get(&connection)?.socket).ok().flatten()?;
+        Some(at.get_time() as Millis)
     }
 
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment) {

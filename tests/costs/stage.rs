@@ -86,8 +86,8 @@ impl Stage {
         let (connection, alarm) = (say::connection(name), self.meter.alarm);
         self.meter.open(connection);
         self.event(|driver, meter, now| {
-            driver.admit(meter, &Admission::Anonymous, now).unwrap();
-            driver.connect(meter, connection, Admission::Anonymous, alarm, now);
+            driver.admit(meter, &Admission::Anonymous.into(), now).unwrap();
+            driver.connect(meter, connection, Admission::Anonymous.into(), alarm, now);
         });
         connection
     }

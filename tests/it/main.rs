@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod comings;
 mod contract;
 mod model;
 mod nulls;
@@ -11,6 +12,7 @@ mod prices;
 mod requests;
 mod room;
 mod say;
+mod shares;
 mod simulation;
 mod store;
 mod tidy;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use roomkeep::access::claims::Denial;
 use roomkeep::access::pass::{Admission, Credentials, Pass};
 use roomkeep::access::rates::{Caller, RateKey};
+use roomkeep::access::shares::Entry;
 use roomkeep::driver::{Driver, Platform};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::connection::ConnectionId;
@@ -261,6 +262,11 @@ impl Platform for World {
         self.sockets.iter().filter_map(|(connection, socket)| Some((*connection, socket.pinged?))).collect()
     }
 
+    fn ping(&self, connection: ConnectionId) -> Option<Millis> {
+        assert!(self.is_listed, "the platform knows no sockets before it has listed them");
+        self.sockets.get(&connection)?.pinged
+    }
+
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment) {
         if let Some(socket) = self.sockets.get_mut(&connection) {
             // By way of text, as in the runtime.
@@ -365,8 +371,9 @@ impl Site {
     }
 
     /// Opens a connection in some way.
-    pub fn enter(&mut self, name: &str, entry: Admission) -> Result<(), Refusal> {
+    pub fn enter(&mut self, name: &str, entry: impl Into<Entry>) -> Result<(), Refusal> {
         self.come_round();
+        let entry = entry.into();
         let connection = say::connection(name);
         self.driver.admit(&mut self.world, &entry, self.now)?;
         self.world.sockets.insert(connection, Socket::default());
@@ -486,6 +493,12 @@ impl Site {
     pub fn lose_memory(&mut self) {
         self.world.lose_memory();
         self.driver = Driver::new(self.settings.clone());
+    }
+
+    /// The operator deploys other settings, and the room wakes with them.
+    pub fn change_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+        self.lose_memory();
     }
 
     /// From here on a connection is here by a token with this role.

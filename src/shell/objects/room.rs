@@ -18,6 +18,7 @@ use crate::access::prices;
 use crate::access::rates::{Caller, RateKey};
 use crate::access::revocations::Revocation;
 use crate::access::roles;
+use crate::access::shares::{Entry, NetworkMark};
 use crate::driver::Driver;
 use crate::protocol::Millis;
 use crate::protocol::json::{Extra, Json};
@@ -152,7 +153,8 @@ impl DurableObject for RoomObject {
             {
                 return refused(&refusal);
             }
-            return self.enter(&request, entry).await;
+            let network = query.get("network").and_then(|network| NetworkMark::of(&network));
+            return self.enter(&request, Entry { admission: entry, network }).await;
         }
         let body = request.text().await?;
         let what = match path.as_str() {
@@ -237,7 +239,7 @@ impl RoomObject {
         inner
     }
 
-    async fn enter(&self, request: &Request, entry: Admission) -> Result<Response> {
+    async fn enter(&self, request: &Request, entry: Entry) -> Result<Response> {
         let alarm = self.room().platform.storage().get_alarm()?;
         let alarm = JsFuture::from(alarm).await?.as_f64().map(|at| at as Millis);
         let pair = WebSocketPair::new()?;

@@ -208,22 +208,23 @@ fn e4_a_client_belongs_to_the_user_who_first_numbered_with_it() {
 #[test]
 fn e4_a_client_that_was_away_for_30_days_is_forgotten_and_told_so() {
     let setup = format!("{}\n1 ann @1 sets f 1\n1 ann leaves", greeted());
-    let (before, after) = (30 * DAY, 30 * DAY + 2);
+    // When it was last seen is noted once a day.
+    let (before, after) = (31 * DAY, 31 * DAY + 2);
     check(
         &setup,
         &format!("{before} ann connects\n{before} ann hellos a 3\n{before} ann leaves"),
         expect![[r#"
-            2592000000 ann connects
-              write room epoch1 floor 0 touched 30d+0
-              attach ann: unknown, heard 2592000000
-            2592000000 ann hellos a 3
-              write client a of ann at 1 seen 30d+0 done:3
+            2678400000 ann connects
+              write room epoch1 floor 0 touched 31d+0
+              attach ann: unknown, heard 2678400000
+            2678400000 ann hellos a 3
+              write client a of ann at 1 seen 31d+0 done:3
               writer ann
-              attach ann: unknown, client a, heard 2592000000
-              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":1,"time":2592000000,"limits":{…}}
+              attach ann: unknown, client a, heard 2678400000
+              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":1,"time":2678400000,"limits":{…}}
               to ann: {"type":"changes","from":3,"to":3,"epoch":"epoch1","changes":[],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[]}
-            2592000000 ann leaves
-              alarm at 60d+0
+            2678400000 ann leaves
+              alarm at 61d+0
         "#]],
     );
     check(
@@ -232,26 +233,26 @@ fn e4_a_client_that_was_away_for_30_days_is_forgotten_and_told_so() {
             "{after} ann connects\n{after} ann hellos a 3\n{after} ann @2 sets f 2\n{after} ann2 connects\n{after} ann2 hellos new"
         ),
         expect![[r#"
-            2592000002 ann connects
-              write room epoch1 floor 0 touched 30d+2
-              attach ann: unknown, heard 2592000002
-            2592000002 ann hellos a 3
+            2678400002 ann connects
+              write room epoch1 floor 0 touched 31d+2
+              attach ann: unknown, heard 2678400002
+            2678400002 ann hellos a 3
               write client a of ann at forgotten seen 1 
               writer ann
-              attach ann: unknown, client a, heard 2592000002
-              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":null,"time":2592000002,"limits":{…}}
+              attach ann: unknown, client a, heard 2678400002
+              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":null,"time":2678400002,"limits":{…}}
               to ann: {"type":"changes","from":3,"to":3,"epoch":"epoch1","changes":[],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[]}
-            2592000002 ann @2 sets f 2
+            2678400002 ann @2 sets f 2
               writer ann @2
-              attach ann: unknown, client a, heard 2592000002
+              attach ann: unknown, client a, heard 2678400002
               to ann: {"type":"error","code":"outcome_forgotten","message":"The room no longer knows this client. Use a new `clientId` and number from 1.","seq":2}
-            2592000002 ann2 connects
-              attach ann2: unknown, heard 2592000002
-            2592000002 ann2 hellos new
+            2678400002 ann2 connects
+              attach ann2: unknown, heard 2678400002
+            2678400002 ann2 hellos new
               writer ann2
-              attach ann2: unknown, client new, heard 2592000002
-              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":0,"time":2592000002,"limits":{…}}
-              to ann2: {"type":"sync_response","version":3,"epoch":"epoch1","time":2592000002,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[]}
+              attach ann2: unknown, client new, heard 2678400002
+              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":0,"time":2678400002,"limits":{…}}
+              to ann2: {"type":"sync_response","version":3,"epoch":"epoch1","time":2678400002,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[]}
         "#]],
     );
 }
@@ -303,17 +304,16 @@ fn e6_a_newer_connection_closes_the_older_ones_of_its_client() {
             2 ann2 hellos a
               write participant ann v1 "ANN" ready false joined 0 seen 0 {}
               writer ann2
-              attach ann2: unknown, client a, heard 2
-              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":null,"role":"moderator","version":2,"epoch":"epoch1","lastSeq":0,"time":2,"limits":{…}}
-              to ann2: {"type":"sync_response","version":2,"epoch":"epoch1","time":2,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":0,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[]}
-              to all but ann, in any case: {"type":"user_left","userId":"ann","lastSeen":0}
+              attach ann2: joined as ann, client a, heard 2
+              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":"ann","role":"moderator","version":2,"epoch":"epoch1","lastSeq":0,"time":2,"limits":{…}}
+              to ann2: {"type":"sync_response","version":2,"epoch":"epoch1","time":2,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":2,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[]}
               close ann: 4410
             3 ann @1 sets f 1
             4 ann2 @1 sets f 2
               write field f v3 at 4 by ann: {"field":"f","value":2,"userId":"ann","timestamp":null,"version":3,"updatedAt":4}
               write client a of ann at 1 seen 4 done:3
               writer ann2 @1
-              attach ann2: bound to ann, client a, heard 4
+              attach ann2: joined as ann, client a, heard 4
               to all greeted: {"type":"changes","from":2,"to":3,"epoch":"epoch1","changes":[{"kind":"field","version":3,"field":"f","selection":{"field":"f","value":2,"userId":"ann","timestamp":null,"version":3,"updatedAt":4},"userId":"ann","updatedAt":4}]}
               to ann2: {"type":"ack","seq":1,"version":3}
         "#]],

@@ -293,12 +293,12 @@ fn x1_a_room_keeps_so_many_bytes() {
 fn x1_a_room_takes_so_many_connections() {
     let mut room = new_room(limited(|limits| limits.connections = 2), "e");
     run(&mut room, "0 ann connects", &mut String::new());
-    assert_eq!(room.admit(&Admission::Anonymous, 0), Ok(()));
+    assert_eq!(room.admit(&Admission::Anonymous.into(), 0), Ok(()));
     run(&mut room, "0 bob connects", &mut String::new());
     expect![[r#"Err(Refusal { code: LimitConnections, message: "The room has 2 connections, which is the limit. Try again later.", is_retryable: true, expected: None, retry_after: None })"#]]
-    .assert_eq(&format!("{:?}", room.admit(&Admission::Anonymous, 0)));
+    .assert_eq(&format!("{:?}", room.admit(&Admission::Anonymous.into(), 0)));
     run(&mut room, "0 ann leaves", &mut String::new());
-    assert_eq!(room.admit(&Admission::Anonymous, 0), Ok(()));
+    assert_eq!(room.admit(&Admission::Anonymous.into(), 0), Ok(()));
 }
 
 #[test]
@@ -334,18 +334,18 @@ fn x3_the_time_to_live_is_a_variable_in_days() {
 fn x3_a_room_expires_when_nobody_used_it_for_its_time_to_live() {
     let day = |days: Millis, rest: Millis| days * DAY + rest;
     let script =
-        [format!("{} * alarm", day(30, 0)), format!("{} * alarm", day(30, 4)), format!("{} * alarm", day(30, 5))];
+        [format!("{} * alarm", day(30, 0)), format!("{} * alarm", day(31, -1)), format!("{} * alarm", day(31, 0))];
     check(
         &format!("{}5 ann leaves", here(&["ann"])),
         &script.join("\n"),
         expect![[r#"
-        2592000000 * alarm
-          alarm at 30d+5
-        2592000004 * alarm
-          alarm at 30d+5
-        2592000005 * alarm
-          erase
-    "#]],
+            2592000000 * alarm
+              alarm at 31d+0
+            2678399999 * alarm
+              alarm at 31d+0
+            2678400000 * alarm
+              erase
+        "#]],
     );
 }
 

@@ -56,7 +56,7 @@ impl Story {
         let mix = Mix::draw(&mut random);
         let settings = mix.settings();
         let mut story = Self {
-            stage: Stage::new(Witness::new(Oracle::new(mix.bounds))),
+            stage: Stage::new(Witness::new(Oracle::new(mix.bounds)), mix.time_to_live),
             driver: Driver::new(settings.clone()),
             settings,
             tabs: Vec::new(),
@@ -257,12 +257,12 @@ impl Story {
             self.stage.links.insert(of, Link::default());
         }
         self.event(|driver, stage, now| {
-            driver.admit(stage, &Admission::Anonymous, now).unwrap();
+            driver.admit(stage, &Admission::Anonymous.into(), now).unwrap();
             stage.notice_time(driver, now);
             stage.world.sockets.insert(of, crate::world::Socket::default());
             stage.witness.comes(of);
             let alarm = stage.world.alarm;
-            driver.connect(stage, of, Admission::Anonymous, alarm, now);
+            driver.connect(stage, of, Admission::Anonymous.into(), alarm, now);
         });
         of
     }
@@ -439,7 +439,8 @@ impl Story {
         let is_rough = std::mem::replace(&mut self.is_rough, false);
         // The clock may have been put back, and the room goes by the latest time that it has seen.
         let behind = (self.stage.witness.clock - self.now()).max(0);
-        self.pass(if may_stay { DAY } else { behind + self.mix.time_to_live + DAY });
+        let time_to_live = self.mix.time_to_live;
+        self.pass(if may_stay { DAY } else { behind + time_to_live + time_to_live / 30 + DAY });
         self.is_rough = is_rough;
         let is_gone = self.stage.world.load().unwrap().is_none();
         assert!(is_gone || may_stay, "X3: the room stays");

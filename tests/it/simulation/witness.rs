@@ -306,7 +306,8 @@ impl Witness {
 
     /// Whether the client may have been away for the 30 days of E4, by any reading of the clock.
     pub fn is_long_unseen(&self, client: &str) -> bool {
-        let seen = self.oracle.rows.clients.get(client).map(|row| row.seen);
+        let noted = self.oracle.rows.clients.get(client).map(|row| row.seen);
+        let seen = noted.map(|noted| self.oracle.here.get(client).map_or(noted, |here| noted.max(*here)));
         seen.is_some_and(|seen| self.clock - seen >= 30 * crate::world::DAY)
     }
 

@@ -53,7 +53,10 @@ export type Limits = {
 	messageBytes: number;
 	/** Longest field value, in bytes of JSON, including the selection's further members. `LIMIT_VALUE_BYTES`. */
 	valueBytes: number;
-	/** Longest field name and longest id, in bytes of UTF-8. `LIMIT_NAME_BYTES`. */
+	/**
+	 * Longest field name and longest id, in bytes of UTF-8. `LIMIT_NAME_BYTES`, at most 512, since the ids of the user
+	 * and the client are kept with the socket.
+	 */
 	nameBytes: number;
 	/** Longest user name, in bytes of UTF-8. */
 	userNameBytes: number;
@@ -1094,6 +1097,10 @@ export type CloseCode =
 	| 4429
 	/** `unavailable`: The room's storage cannot be read. Retry later. */
 	| 4500
+	/**
+	 * `limit_connections`: The room is full, and its user or network had the most of its connections (X1). Retry later.
+	 */
+	| 4503
 	/** `slow_reader`: Reads too slowly. Retry. */
 	| 4508;
 

@@ -22,7 +22,8 @@ pub fn once(
     if state.records.keys.is_full(&state.settings.limits) {
         state.records.keys.forget_old(state.clock);
     }
-    if state.records.keys.is_full(&state.settings.limits) {
+    let is_full = state.records.keys.is_full(&state.settings.limits);
+    if is_full && !state.records.keys.is_behind(&of.0) {
         let count = state.records.keys.len();
         let message = format!("The room remembers {count} idempotency keys, which is the limit. Try again tomorrow.");
         return Refusal::new(Code::LimitKeys, message).into();
@@ -30,6 +31,9 @@ pub fn once(
     let result = act(state);
     if let Some(outcome) = outcome_of(&result) {
         let recorded = RecordedOutcome { content_mark, outcome };
+        if is_full {
+            state.records.keys.make_way();
+        }
         state.records.keys.put(of, KeyedOutcome { at: state.clock, recorded });
     }
     result.into()
