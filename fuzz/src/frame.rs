@@ -163,6 +163,7 @@ fn changed(change: &FieldChange, node: &Node<'_>, limits: &Limits) {
     }
     let (kind, base) = (node.get("type").and_then(Node::string), node.get("baseVersion").and_then(Node::integer));
     assert_eq!(change.base_version(), base);
+    assert_eq!(change.is_exact(), node.get("exact").is_some_and(|node| node.raw == "true"));
     match change {
         FieldChange::Clear { .. } => assert_eq!(kind, Some("field_cleared")),
         FieldChange::Select(selection) => {

@@ -119,14 +119,15 @@ fn says_the_same(frame: &Frame, change: &FieldChange, body: &Node<'_>, limits: &
     let mut selection = format!(r#""field" : {}"#, encoded(change.field()));
     for (key, node) in body.members().unwrap_or_default() {
         let key = key.as_deref().expect("what is taken has no half of a surrogate pair");
-        if !["field", "type", "id", "baseVersion", "seq", "clientId"].contains(&key) {
+        if !["field", "type", "id", "baseVersion", "exact", "seq", "clientId"].contains(&key) {
             selection.push_str(&format!(", {}: {}", encoded(key), node.raw));
         }
     }
-    let (base, seq) = (member("baseVersion"), member("seq"));
-    let text = format!(r#" {{"selection":{{{selection}}}, "type" : "field_selected"{base}{seq}}}"#);
+    let (base, exact, seq) = (member("baseVersion"), member("exact"), member("seq"));
+    let text = format!(r#" {{"selection":{{{selection}}}, "type" : "field_selected"{base}{exact}{seq}}}"#);
     let said = Frame::decode(&text, &Limits { message_bytes: usize::MAX, ..limits.clone() });
     assert_eq!(said.tag, frame.tag, "{text}");
     let Ok(ClientMessage::Change(said)) = said.message else { panic!("a frame that says the same: {text}") };
-    assert_eq!((said.user_id(), said.base_version()), (change.user_id(), change.base_version()));
+    let says = |change: &FieldChange| (change.user_id().to_owned(), change.base_version(), change.is_exact());
+    assert_eq!(says(&said), says(change));
 }

@@ -148,6 +148,13 @@ pub fn string(raw: &str) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(raw).ok().map(|text| text.0)
 }
 
+/// The integer of 0 or more that a piece of JSON or of a query is, if JavaScript represents it exactly. Whatever number is
+/// stored is read here first: storage hands numbers over as JavaScript has them, and a larger one could not be read again.
+pub fn integer(raw: &str) -> Option<u64> {
+    let is_number = raw.bytes().all(|byte| byte.is_ascii_digit());
+    raw.parse().ok().filter(|number| is_number && *number < 1 << 53)
+}
+
 /// Writes a message as JSON.
 pub fn encode<T: Serialize>(message: &T) -> String {
     serde_json::to_string(message).expect(INFALLIBLE)

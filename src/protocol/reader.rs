@@ -64,8 +64,15 @@ impl<'a> Reader<'a> {
 
     pub fn version(&self, key: &str) -> Result<Option<u64>, Refusal> {
         let Some(raw) = self.optional(key) else { return Ok(None) };
-        let version = raw.get().parse().ok();
-        version.map(Some).ok_or_else(|| bad(format!("`{key}` must be a version: an integer of 0 or more.")))
+        let version = json::integer(raw.get());
+        version
+            .map(Some)
+            .ok_or_else(|| bad(format!("`{key}` must be a version: an integer from 0 to 9007199254740991.")))
+    }
+
+    /// A member that is false when it is omitted.
+    pub fn flag(&self, key: &str) -> Result<bool, Refusal> {
+        self.optional(key).map_or(Ok(false), |_| self.boolean(key))
     }
 
     pub fn boolean(&self, key: &str) -> Result<bool, Refusal> {

@@ -86,10 +86,11 @@ pub(super) fn message_id(raw: &RawValue) -> Option<MessageId> {
 
 /// The number in this JSON, if it is a valid one: on the wire, one that JavaScript represents exactly.
 pub(super) fn seq(raw: &RawValue) -> Option<u64> {
-    raw.get().parse().ok().filter(|seq| (1..1 << 53).contains(seq))
+    json::integer(raw.get()).filter(|seq| *seq > 0)
 }
 
-/// The content mark of a message: a hash of its kind, field, value and base version, however they are laid out. Two
+/// The content mark of a message: a hash of its kind, field, value, base version and whether that is exact, however they
+/// are laid out. Two
 /// different messages share a mark once in four thousand million times; it detects a client's mistake (E2).
 fn content_mark(reader: &Reader<'_>, content: fn(&str) -> &'static [&'static str]) -> u32 {
     let members = reader.members;
@@ -104,6 +105,10 @@ fn content_mark(reader: &Reader<'_>, content: fn(&str) -> &'static [&'static str
     hash.json(&field.map_or(Cow::Borrowed(member("field")), |field| Cow::Owned(json::encode(&field))));
     for key in ["type", "value", "baseVersion", "isReady", "userName", "changes"] {
         hash.json(given(key, member(key)));
+    }
+    // Only where it says something, or what was marked before there was such a member would have another mark.
+    if members.get("exact").is_some_and(|raw| raw.get() == "true") {
+        hash.json("exact");
     }
     let kind = members.get("type").and_then(|raw| json::string(raw.get()));
     let others = kind.map_or(&[] as &[&str], |kind| content(&kind));

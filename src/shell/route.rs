@@ -21,7 +21,7 @@ use super::door::{self, Door, Purpose};
 use super::environment::{now, variable};
 use super::events;
 use super::http::{answer, close_at_once, denied, is_upgrade, preflight, problem, readable, with_header};
-use super::to_room::ToRoom;
+use super::to_room::{MAKES_A_ROOM, ToRoom};
 use super::url::{Url, url_of, url_to};
 
 /// A longer body is not read, in bytes: no message is that long, but its number may still be searched for (E2).
@@ -214,7 +214,18 @@ async fn enter(request: &mut Request, env: &Env, door: &Door, room: &str, resour
         },
         Ask::Delete => ToRoom::get(request, &url_to("room", "delete")?)?,
     };
-    let response = to_room.send(env, room, &entry).await?;
+    let mut response = to_room.send(env, room, &entry).await?;
+    if let (MAKES_A_ROOM, Admission::Pass { user, .. }) = (response.status_code(), &entry) {
+        let may_make = door::may_make(env, user, room).await.inspect_err(|error| {
+            worker::console_error!("a user's object did not respond: {error}");
+        });
+        let Ok(may_make) = may_make else { return denied(request, &Denial::Unavailable) };
+        if !may_make {
+            let detail = "The user has made as many rooms over HTTP today as one user may. Try again later.";
+            return problem(429, "limit_rooms", detail);
+        }
+        response = to_room.send_by_maker(env, room, &entry).await?;
+    }
     if response.status_code() == 403 && is_upgrade(request)? {
         // Revoked at this moment, which is final (U7).
         return denied(request, &Denial::Revoked);
@@ -251,8 +262,8 @@ async fn revoke(request: &mut Request, env: &Env, door: &Door, user: &str) -> Re
         Err(refusal) => return Ok(refusal),
     };
     let Some((jti, until)) = std::str::from_utf8(&bytes).ok().and_then(revocation) else {
-        let detail =
-            "The body must be {\"jti\"?, \"until\"}: the id of one token, and a time in the future in milliseconds.";
+        let detail = "The body must be {\"jti\"?, \"until\"}: the id of one token, and a time in the future in milliseconds, at \
+             most 9007199254740991.";
         return problem(400, "bad_request", detail);
     };
     match door::revoke(env, user, jti.as_deref(), until).await.map(|answer| answer.status_code()) {
@@ -268,7 +279,8 @@ async fn revoke(request: &mut Request, env: &Env, door: &Door, user: &str) -> Re
 fn revocation(body: &str) -> Option<(Option<String>, Millis)> {
     let body = json::object(body).ok()?;
     let members = body.without_duplicate_keys().ok()?;
-    let until = members.get("until")?.get().parse::<Millis>().ok().filter(|until| *until > now())?;
+    let until = json::integer(members.get("until")?.get())?;
+    let until = Millis::try_from(until).ok().filter(|until| *until > now())?;
     let jti = match members.get("jti").map(|raw| raw.get()) {
         None | Some("null") => None,
         Some(raw) => {
@@ -362,7 +374,7 @@ fn changes_query(url: &Url) -> Result<Option<Url>> {
     let (to_room, query) = (url_to("room", "changes")?, url.query());
     let Some(since) = query.get("since") else { return Ok(None) };
     if !since.is_empty() && since.bytes().all(|byte| byte.is_ascii_digit()) {
-        let Ok(version) = since.parse::<u64>() else { return Ok(None) };
+        let Some(version) = json::integer(&since) else { return Ok(None) };
         to_room.query().append("since", &version.to_string());
         if let Some(epoch) = query.get("epoch") {
             to_room.query().append("epoch", &epoch);

@@ -21,9 +21,9 @@ fn messages() -> Vec<(Value, Vec<&'static str>)> {
         (json!({"type": "user_ready", "userId": "ann", "isReady": true}), vec![]),
         (
             json!({"type": "field_selected", "selection": selection}),
-            vec!["baseVersion", "selection.timestamp", "userId"],
+            vec!["baseVersion", "exact", "selection.timestamp", "userId"],
         ),
-        (json!({"type": "field_cleared", "field": "f", "userId": "ann"}), vec!["baseVersion"]),
+        (json!({"type": "field_cleared", "field": "f", "userId": "ann"}), vec!["baseVersion", "exact"]),
         (json!({"type": "batch", "changes": []}), vec![]),
         (json!({"type": "sync_request"}), vec!["since", "epoch", "userId"]),
         (json!({"type": "hello", "protocol": 1, "clientId": "c"}), vec!["since", "epoch", "token"]),
@@ -59,14 +59,14 @@ fn f1_null_in_a_frame_is_as_good_as_nothing() {
         let mut numbered = plain.clone();
         numbered["seq"] = json!(1);
         if numbered["type"] == "field_cleared" || numbered["type"] == "permission_request" {
-            for member in ["baseVersion", "ttlMs"] {
+            for member in ["baseVersion", "exact", "ttlMs"] {
                 assert_eq!(decode(&with_null(&numbered, member)).tag, decode(&numbered).tag, "{member} in {numbered}");
             }
         }
     }
     let batched = |change: Value| decode(&json!({"type": "batch", "changes": [change]}));
     let change = json!({"type": "field_cleared", "field": "f", "userId": "ann"});
-    for member in ["id", "seq", "baseVersion"] {
+    for member in ["id", "seq", "baseVersion", "exact"] {
         assert_eq!(batched(with_null(&change, member)), batched(change.clone()), "{member}");
     }
 }
@@ -81,7 +81,7 @@ fn f1_and_h3_null_in_a_body_is_as_good_as_nothing() {
     for (verb, plain) in
         [(Verb::Put, json!({"value": null, "userId": "ann"})), (Verb::Delete, json!({"userId": "ann"}))]
     {
-        for member in ["baseVersion", "clientId", "seq"] {
+        for member in ["baseVersion", "exact", "clientId", "seq"] {
             let (told, plain) = (read(verb, &with_null(&plain, member), None), read(verb, &plain, None));
             assert!(plain.as_ref().is_ok_and(|write| write.frame.message.is_ok()));
             assert_eq!(told, plain, "{member}");

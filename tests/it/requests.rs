@@ -87,6 +87,23 @@ fn h3_a_field_is_set_and_cleared_and_everyone_hears_of_it() {
 }
 
 #[test]
+fn h3_and_v6_an_exact_base_version_over_http() {
+    let mut site = site();
+    let numbered = |seq: u64, exact: bool| json!({"value": seq, "userId": "ann", "clientId": "a", "seq": seq, "baseVersion": 0, "exact": exact});
+    assert_eq!(put(&mut site, "f", numbered(1, true)).0, "done");
+    let (first, second) = (stored("ann", "f", 1, 1, site.now), stored("ann", "f", 3, 2, site.now));
+    let (outcome, told) = put(&mut site, "f", numbered(2, true));
+    assert_eq!((outcome.as_str(), &told["current"]), ("E_CONFLICT", &first));
+    let (outcome, told) = put(&mut site, "f", numbered(3, false));
+    assert_eq!((outcome.as_str(), &told["selection"]), ("done", &second), "it is no member of the selection");
+    assert_eq!(put(&mut site, "f", numbered(3, true)).0, "seq_reused");
+    let body = json!({"userId": "ann", "clientId": "a", "seq": 4, "baseVersion": 1, "exact": true});
+    assert_eq!(delete(&mut site, "f", body).0, "E_CONFLICT");
+    assert_eq!(put(&mut site, "f", json!({"value": 1, "userId": "ann", "exact": "yes"})).0, "bad_message");
+    assert_stored(&site);
+}
+
+#[test]
 fn h3_and_s4_a_base_version_that_is_not_the_fields_is_a_conflict() {
     let mut site = site();
     let first = stored("bob", "f", 1, 1, site.now);

@@ -64,13 +64,18 @@ test("E5 what is not answered for 10 s is sent again on the same connection", as
 	await pass();
 	const sent = stage.said();
 	assert.equal(sent.length, 2);
-	await pass(9_990);
+	/** The connection lives. */
+	const live = async () => {
+		await pass(5_000);
+		await stage.network.last.say("pong");
+		await pass(4_990);
+	};
+	await live();
 	assert.deepEqual(stage.said(), []);
 	await pass(20);
 	assert.deepEqual(stage.said(), sent);
 	await stage.apply(sent[0]);
-	await pass(9_990);
-	await stage.network.last.say("pong");
+	await live();
 	assert.deepEqual(stage.said(), [], "an answer begins the time anew");
 	await pass(20);
 	assert.deepEqual(stage.said(), [sent[1]]);
@@ -142,8 +147,11 @@ test("S4 what follows a change that has to go out again follows it, and does not
 	for (const other of [undefined, "bob"]) {
 		const stage = new Stage();
 		await stage.enter();
-		const outcomes = [1, 2].map((value) => watched(stage.client.select("x", value)));
-		await pass();
+		const outcomes = [];
+		for (const value of [1, 2]) {
+			outcomes.push(watched(stage.client.select("x", value)));
+			await pass();
+		}
 		const [first, second] = stage.said();
 		const conflict = { type: "conflict", code: "E_CONFLICT", field: "x", clientVersion: 0 };
 		const stored = { ...first.selection, version: 5, updatedAt: 1 };
@@ -399,6 +407,101 @@ test("a network that is back is no reason to give up a connection that lives: it
 	await pass(1);
 	assert.deepEqual([stage.network.last.said(), stage.network.sockets.length, stage.heard()], [["ping"], 1, []]);
 	stage.client.close();
+});
+
+test("a network that is gone is noticed within 4 s, also while the page is hidden", async () => {
+	const { window, document } = page();
+	const stage = new Stage();
+	await stage.enter();
+	document.visibilityState = "hidden";
+	window.dispatchEvent(new Event("offline"));
+	await pass(3_999);
+	assert.deepEqual([stage.network.last.said(), stage.heard()], [["ping"], []]);
+	await pass(1);
+	assert.deepEqual(stage.heard(), [["status", "connecting", "silent"]]);
+	await pass(4_000);
+	assert.deepEqual(stage.heard(), [["status", "offline", "unreachable"]]);
+	stage.client.close();
+});
+
+test("an interface that goes while another one carries the connection is no loss", async () => {
+	const { window } = page();
+	const stage = new Stage();
+	await stage.enter();
+	window.dispatchEvent(new Event("offline"));
+	await stage.network.last.say("pong");
+	await pass(20_000);
+	assert.deepEqual([stage.heard(), stage.network.sockets.length], [[], 1]);
+	stage.client.close();
+});
+
+test("E5 a change without a reply leads to a look at the connection after 3 s, and to another one 4 s later", async () => {
+	const stage = new Stage();
+	await stage.enter();
+	const outcome = stage.client.select("x", 1);
+	await pass();
+	const [sent] = stage.said();
+	await pass(6_999);
+	assert.deepEqual([stage.network.last.said(), stage.heard()], [["ping"], []]);
+	await pass(2);
+	assert.deepEqual(stage.heard(), [["status", "connecting", "silent"]]);
+	await stage.letIn({ lastSeq: 1 });
+	const [again] = stage.said();
+	assert.deepEqual([again.seq, again.id], [1, sent.id]);
+	await stage.apply(again);
+	assert.equal((await outcome).outcome, "applied");
+	stage.client.close();
+});
+
+test("a token has 10 s, and a page that has none says so with null", async () => {
+	let given: () => Promise<string | null> = () => new Promise(() => {});
+	const stage = new Stage({ token: () => given() });
+	stage.client.connect();
+	await pass(9_999);
+	assert.deepEqual(stage.heard(), [["status", "connecting", undefined]]);
+	await pass(1);
+	const error = { code: "token", message: "Error: No answer within 10000 ms." };
+	assert.deepEqual(stage.heard(), [
+		["error", error],
+		["status", "offline", "no_token"],
+	]);
+	given = async () => "t";
+	await pass(1_300);
+	await stage.letIn();
+	assert.equal(stage.status, "synced");
+	given = async () => null;
+	await stage.network.last.end();
+	stage.heard();
+	await pass(5_000);
+	assert.deepEqual(stage.heard(), [["status", "closed", "no_token"]]);
+	await pass(60_000);
+	assert.deepEqual([stage.network.sockets.length, clock.countTimers()], [1, 0]);
+	given = async () => "t";
+	await stage.enter();
+	assert.equal(stage.status, "synced");
+	stage.client.close();
+});
+
+test("a page that is left and kept has no connection, and is there again when it comes back", async () => {
+	const { window } = page();
+	const stage = new Stage();
+	await stage.enter();
+	const shown = (type: string, persisted: boolean) => {
+		window.dispatchEvent(Object.assign(new Event(type), { persisted }));
+		return pass(1);
+	};
+	await shown("pagehide", true);
+	assert.deepEqual([stage.network.live, stage.heard()], [0, [["status", "connecting", "suspended"]]]);
+	void stage.client.select("x", 1);
+	await pass(60_000);
+	assert.equal(stage.network.live, 0);
+	await shown("pageshow", true);
+	await stage.letIn();
+	await pass();
+	assert.equal(stage.said()[0].selection.value, 1);
+	stage.client.close();
+	await shown("pageshow", true);
+	assert.equal(stage.network.live, 0);
 });
 
 test("X2 a refusal for good ends it with the room's reason, until it is connected again", async () => {

@@ -37,8 +37,11 @@ function slowStorage(isDurable = true) {
 
 function keeping(storage: ConstructorParameters<typeof Keeper>[0], empty = outbox([])) {
 	const told: unknown[] = [];
-	const failed = (error: unknown) => told.push(`${error}`);
-	return { told, keeper: new Keeper(storage, "key", empty, (isChanged) => told.push(isChanged), failed) };
+	const owner = {
+		stored: (isChanged: boolean) => void told.push(isChanged),
+		failed: (error: unknown) => void told.push(`${error}`),
+	};
+	return { told, keeper: new Keeper(storage, "key", empty, owner) };
 }
 
 test("steps are shown at once and stored later, those of one go together", async () => {
@@ -148,7 +151,7 @@ test("S4 a conflict is what is stored, also when another tab had chosen somethin
 	assert.deepEqual(keeper.stored.entries, (storage.record as box.Outbox).entries);
 });
 
-test("when storing fails everything goes on in memory, with nothing lost, and that is told once", async () => {
+test("when storing fails twice in a row everything goes on in memory, with nothing lost, and that is told once", async () => {
 	const storage = slowStorage();
 	const { keeper, told } = keeping(storage);
 	void keeper.do(box.add(entry("a")));
@@ -157,6 +160,7 @@ test("when storing fails everything goes on in memory, with nothing lost, and th
 	const second = keeper.do(box.add(entry("b")));
 	await soon();
 	void keeper.do(box.add(entry("c")));
+	await storage.fail();
 	await storage.fail();
 	await second;
 	assert.deepEqual(
@@ -172,6 +176,18 @@ test("when storing fails everything goes on in memory, with nothing lost, and th
 	assert.deepEqual(told, [true, "Error: The disk is full.", true, true, true]);
 });
 
+test("what failed once is tried again, and what was stored all the same is there once", async () => {
+	const storage = slowStorage();
+	const { keeper, told } = keeping(storage);
+	const stored = keeper.do(box.add(entry("a")), box.number(["a"]));
+	await soon();
+	await storage.fail();
+	await storage.end();
+	await stored;
+	assert.deepEqual([keys(keeper.stored), numbers(keeper.stored), keeper.stored.lastSeq], [["a"], [1], 1]);
+	assert.deepEqual([keeper.storage.isDurable, told], [true, [true]]);
+});
+
 test("a storage that throws at once is one that fails", async () => {
 	const storage = { isDurable: true, update: () => assert.fail("There is none.") };
 	const { keeper, told } = keeping(storage);
@@ -181,11 +197,14 @@ test("a storage that throws at once is one that fails", async () => {
 
 test("a step that is done by whoever hears of what was stored is stored too", async () => {
 	const seen: string[][] = [];
-	const keeper: Keeper = new Keeper(memoryStorage(), "key", outbox([]), heard, () => assert.fail());
-	function heard() {
-		seen.push(keys(keeper.stored));
-		if (seen.length === 1) void keeper.do(box.add(entry("b")));
-	}
+	const owner = {
+		stored() {
+			seen.push(keys(keeper.stored));
+			if (seen.length === 1) void keeper.do(box.add(entry("b")));
+		},
+		failed: () => assert.fail(),
+	};
+	const keeper: Keeper = new Keeper(memoryStorage(), "key", outbox([]), owner);
 	await keeper.do(box.add(entry("a")));
 	assert.deepEqual(seen, [["a"], ["a", "b"]]);
 });

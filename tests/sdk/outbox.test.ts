@@ -179,7 +179,7 @@ test("S4 a change is held in place of whatever else was chosen for the field and
 		entry("sent", set("x", 5, 3), { seq: 8 }),
 		entry("both", batch(set("x", 6, 3), set("z", 1))),
 	];
-	const older = entry("older", set("x", 0, 1), { conflict: { ...conflict, version: 2 } });
+	const older = entry("older", set("x", 0, 1), { conflict: { ...conflict, version: 4 } });
 	const later = [entry("second", set("x", 2, 3)), entry("third", cleared("x", 3), { due: 50 })];
 	const first = entry("first", set("x", 1, 3), { seq: 7 });
 	const after = done(box.hold("first", conflict), outbox([older, first, ...rest, ...later]));

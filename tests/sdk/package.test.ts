@@ -11,7 +11,7 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { emptyFolder, pack, root, run } from "./packed.ts";
 
-const ENTRIES = ["roomkeep", "roomkeep/react", "roomkeep/service-worker"];
+const ENTRIES = ["roomkeep", "roomkeep/field", "roomkeep/react", "roomkeep/service-worker"];
 
 let folder: string;
 let archive: string;
@@ -26,7 +26,7 @@ before(async () => {
 	await run("tar", ["-xzf", archive, "-C", folder], folder);
 	symlinkSync(join(folder, "package"), join(app, "node_modules/roomkeep"));
 	// The package finds its dependencies beside itself, as it would if npm had put it there.
-	const { dependencies } = JSON.parse(readFileSync(join(root, "packages/sdk/package.json"), "utf8"));
+	const { dependencies = {} } = JSON.parse(readFileSync(join(root, "packages/sdk/package.json"), "utf8"));
 	for (const name of [...Object.keys(dependencies), "react", "@types/react"]) {
 		const path = join(folder, "node_modules", name);
 		mkdirSync(dirname(path), { recursive: true });
@@ -116,15 +116,21 @@ test("a page that takes only a part of it has only that part", async () => {
 	);
 	const client = await bundled(`import { RoomClient } from "roomkeep"; console.log(RoomClient);`);
 	assert.ok(client.includes("roomkeep/client.js"), `the client is in ${client}`);
-	assert.ok(!client.some((module) => module.includes("react")), `React is not in ${client}`);
+	assert.ok(
+		!client.some((module) => /^roomkeep.*(react|field)/.test(module)),
+		`neither React nor fields are in ${client}`,
+	);
+	const hooks = await bundled(`import { useSelection } from "roomkeep/react"; console.log(useSelection);`, ["react"]);
+	assert.ok(!hooks.some((module) => /^roomkeep.*field/.test(module)), `nothing of fields is in ${hooks}`);
 });
 
 /** The modules of which something is left in the bundle of a page. */
-async function bundled(contents: string): Promise<string[]> {
+async function bundled(contents: string, external: string[] = []): Promise<string[]> {
 	const { metafile } = await build({
 		stdin: { contents, resolveDir: app },
 		absWorkingDir: folder,
 		bundle: true,
+		external,
 		format: "esm",
 		minify: true,
 		metafile: true,

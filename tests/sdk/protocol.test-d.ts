@@ -75,6 +75,7 @@ export function told(frame: ServerFrame): unknown {
 		case "permission_request":
 		case "permission_cancelled":
 		case "permission_revoked":
+		case "participant_removed":
 			return frame.version.toFixed();
 		case "permission_response":
 			holds<Same<typeof frame.decision, "allow" | "deny">>();
@@ -91,6 +92,8 @@ function changed(change: Change): unknown {
 		case "participant":
 			// @ts-expect-error: who is here is not versioned.
 			return change.participant.online;
+		case "participant_removed":
+			return change.userId.length;
 		case "request":
 			return change.request.status === "resolved" && change.request.resolvedBy;
 		case "grant":

@@ -4,7 +4,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createElement as h } from "react";
 import { renderToString } from "react-dom/server";
-import { RoomProvider, useSelection, useSharedConflictResolution, useStatus } from "../../packages/sdk/src/react.ts";
+import {
+	RoomProvider,
+	useField,
+	useSelection,
+	useSharedConflictResolution,
+	useStatus,
+} from "../../packages/sdk/src/react.ts";
 
 const selection = { field: "price", value: "45000", userId: "bob", timestamp: 1, version: 2, updatedAt: 3 };
 const initial = {
@@ -20,12 +26,19 @@ test("a server renders what it has fetched, and asks for nothing itself", async 
 	assert.equal(globalThis.document, undefined);
 	const Price = () => {
 		const [price] = useSelection<string>("price");
-		return h("p", null, price, " ", useStatus().status);
+		return h(
+			"p",
+			null,
+			price,
+			" ",
+			useStatus().status,
+			h("input", { readOnly: true, value: useField("price").input.value }),
+		);
 	};
 	const user = { id: "ann", name: "Ann" };
 	const options = { host: "rooms.invalid", room: "deal", user, token: never, fetch: never, WebSocket: never, initial };
 	const html = renderToString(h(RoomProvider, options, h(Price)));
-	assert.equal(html, "<p>45000<!-- --> <!-- -->offline</p>");
+	assert.equal(html, '<p>45000<!-- --> <!-- -->offline<input readOnly="" value="45000"/></p>');
 
 	const Page = () => {
 		const given = { host: "rooms.invalid", transactionId: "42", userId: "ann", userName: "Ann", initial };

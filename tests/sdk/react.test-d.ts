@@ -43,8 +43,12 @@ export function Selections() {
 	same<typeof state.conflict, Conflict | undefined>(true);
 	same<typeof state.at, number | undefined>(true);
 	setAny({ list: [1, null] });
+	setAny((previous) => {
+		same<typeof previous, Json | undefined>(true);
+		return [previous ?? null];
+	});
 	// @ts-expect-error A function is no JSON.
-	setAny(() => 1);
+	setAny({ make: () => 1 });
 	// @ts-expect-error A field is emptied by clear().
 	setAny(undefined);
 

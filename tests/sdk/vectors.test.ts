@@ -26,6 +26,7 @@ const KNOWN = {
 	user_joined: true,
 	user_left: true,
 	user_ready: true,
+	participant_removed: true,
 	field_selected: true,
 	field_cleared: true,
 	permission_request: true,

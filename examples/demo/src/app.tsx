@@ -3,17 +3,19 @@
 import { useEffect, useState } from "react";
 import { RoomClient } from "roomkeep";
 import { RoomProvider } from "roomkeep/react";
-import { ConflictDialog } from "./conflict.tsx";
 import { Connection } from "./connection.tsx";
+import { Dock } from "./dock.tsx";
 import { Form } from "./form.tsx";
 import { FormState } from "./form-state.tsx";
-import { CopyLink, LinkStatus, Masthead, Notice } from "./header.tsx";
+import { GuideCard } from "./guide-card.tsx";
+import { CopyLink, LinkStatus, Masthead, News, Notice } from "./header.tsx";
 import { Log } from "./log.tsx";
 import { NameDialog } from "./name-dialog.tsx";
-import { NewsProvider, StatusLine } from "./news.tsx";
+import { NewsProvider } from "./news.tsx";
 import { People } from "./people.tsx";
 import { Permissions } from "./permissions.tsx";
 import { type Person, remember, wantsOffline } from "./person.ts";
+import { WaitingProvider } from "./waiting.tsx";
 
 export function App({ first, room }: { first: Person; room: string }) {
 	const [person, setPerson] = useState(first);
@@ -64,30 +66,33 @@ function Room({ id, name, room, onRename, children }: RoomProps) {
 	}, [client, name]);
 	return (
 		<RoomProvider client={client}>
-			<NewsProvider>
+			<NewsProvider room={room}>
 				<FormState>
-					<Masthead room={room}>
-						<LinkStatus />
-						<CopyLink room={room} />
-					</Masthead>
-					<Notice />
-					<main>
-						<div className="column">
-							<Form />
-							<Permissions />
-						</div>
-						<div className="column">
-							<People onRename={onRename} />
-							<Connection room={room} />
-						</div>
-						<Log />
-					</main>
-					<footer>
-						<p>Everything here lives in one Durable Object. Reload, close, arrive late: it is still there.</p>
-					</footer>
-					<ConflictDialog />
-					<StatusLine />
-					{children}
+					<WaitingProvider>
+						<Masthead room={room}>
+							<LinkStatus />
+							<CopyLink room={room} />
+							<News />
+						</Masthead>
+						<Notice />
+						<main>
+							<GuideCard room={room} />
+							<div className="column">
+								<Form />
+								<Permissions />
+							</div>
+							<div className="column">
+								<People onRename={onRename} />
+								<Connection room={room} />
+							</div>
+							<Log />
+						</main>
+						<footer>
+							<p>Everything here lives in one Durable Object. Reload, close, arrive late: it is still there.</p>
+						</footer>
+						<Dock />
+						{children}
+					</WaitingProvider>
 				</FormState>
 			</NewsProvider>
 		</RoomProvider>

@@ -1,7 +1,8 @@
 // What happened between two moments of the room, in sentences.
 
-import type { Participant, PermissionRequest, Snapshot } from "roomkeep";
+import type { Participant, PermissionRequest, Selection, Snapshot } from "roomkeep";
 import { isolated, labelOf, quoted } from "./fields.ts";
+import type { Moment } from "./kept.ts";
 import { called, nameIn } from "./names.ts";
 import { answerText, taskOf } from "./requests.ts";
 import { endOf, isSwitchedOff } from "./status.ts";
@@ -16,41 +17,84 @@ export interface News {
 	isLoud?: boolean;
 	/** News of one topic, shortly after each other, are one piece: who types is not to fill the log. */
 	topic?: string;
+	/** When it happened, in milliseconds of this device's clock, if that is known and not just now. */
+	at?: number;
 }
 
-/** Compares one moment with the next. Keeps what was told of the fields, since a change of one's own hides others'. */
-export function makeReader(me: string): (before: Snapshot, now: Snapshot) => News[] {
-	let told = new Map<string, number>();
+/** A room that nothing has been told of. */
+export const UNTOLD: Moment = { version: 0, fields: {}, participants: [], requests: [], permissions: [] };
 
-	function fields(before: Snapshot, now: Snapshot, name: (userId: string) => string): News[] {
-		const news: News[] = [];
-		const next = new Map<string, number>();
-		for (const { field, value, userId, version, pending } of Object.values(now.selections)) {
-			const last = told.get(field);
-			next.set(field, pending ? (last ?? 0) : version);
-			if (pending || last === version) continue;
-			const text =
-				quoted(value) === "nothing" ? `cleared ${labelOf(field)}.` : `set ${labelOf(field)} to ${quoted(value)}.`;
-			news.push({ kind: "field", text: `${name(userId)} ${text}`, topic: JSON.stringify([field, userId]) });
-		}
-		for (const field of Object.keys(before.selections)) {
-			if (!next.has(field)) news.push({ kind: "field", text: `${labelOf(field)} was cleared.` });
-		}
-		told = next;
-		return news;
+/** Reads the room's snapshots one after the other, and says what is new in each. */
+export class Reader {
+	readonly #me: string;
+	/** Whether this page was here before, so that what it finds on arrival happened in the meantime. */
+	#isBack: boolean;
+	#told: Moment;
+
+	constructor(me: string, told: Moment | undefined) {
+		this.#me = me;
+		this.#isBack = told !== undefined;
+		this.#told = told ?? UNTOLD;
 	}
 
-	return (before, now) => {
-		const name = (userId: string) => nameIn(now.participants, me, userId);
-		const isArrival = before.lastSyncedAt === undefined && now.lastSyncedAt !== undefined;
+	/** What has been told so far, to go on from when the page is loaded again. */
+	get told(): Moment {
+		return this.#told;
+	}
+
+	read(before: Snapshot, now: Snapshot): News[] {
+		const name = (userId: string) => nameIn(now.participants, this.#me, userId);
 		const news = connection(before, now);
-		const changed = fields(before, now, name);
-		// What was there before this page came is in view, and no news.
-		if (isArrival) news.push({ kind: "connection", text: `You are in the room. ${contents(now, me)}` });
-		else if (before.lastSyncedAt !== undefined)
-			news.push(...changed, ...people(before, now, me), ...requests(before, now, me));
+		if (now.lastSyncedAt !== undefined) {
+			const isArrival = before.lastSyncedAt === undefined;
+			const told = isArrival && now.version < this.#told.version ? UNTOLD : this.#told;
+			const isFirst = told === UNTOLD;
+			const changed = [
+				...fields(told, now, name),
+				...people(told, now, this.#me, isArrival),
+				...requests(told, now, this.#me, isFirst),
+			];
+			if (isArrival) news.push(...inOrder(changed), arrival(now, this.#me, this.#isBack && !isFirst));
+			// Only what happens before the reader's eyes is news at this moment.
+			else news.push(...changed.map(({ at: _, ...one }) => one));
+			this.#told = momentOf(told, now);
+		}
 		return [...news, ...conflicts(before, now, name)];
-	};
+	}
+}
+
+function momentOf(told: Moment, { version, selections, participants, requests, permissions }: Snapshot): Moment {
+	const isTold = ([field, { pending }]: [string, Selection]) => !pending || told.fields[field] !== undefined;
+	const versions = Object.entries(selections)
+		.filter(isTold)
+		// A change of one's own hides others' until the room has answered.
+		.map(([field, { pending, version }]) => [field, pending ? told.fields[field] : version]);
+	return { version, fields: Object.fromEntries(versions), participants, requests, permissions };
+}
+
+/** What happened before this page came, the oldest first. It is no reason to interrupt anybody. */
+function inOrder(news: News[]): News[] {
+	const at = ({ at = Number.POSITIVE_INFINITY }: News) => at;
+	return news.map((one) => ({ ...one, isLoud: false })).sort((a, b) => (at(a) === at(b) ? 0 : at(a) - at(b)));
+}
+
+function arrival(now: Snapshot, me: string, isBack: boolean): News {
+	return { kind: "connection", text: `${isBack ? "You are back" : "You are in the room"}. ${contents(now, me)}` };
+}
+
+function fields(told: Moment, now: Snapshot, name: (userId: string) => string): News[] {
+	const news: News[] = [];
+	for (const { field, value, userId, version, updatedAt, pending } of Object.values(now.selections)) {
+		if (pending || told.fields[field] === version) continue;
+		const text =
+			quoted(value) === "nothing" ? `cleared ${labelOf(field)}.` : `set ${labelOf(field)} to ${quoted(value)}.`;
+		const topic = JSON.stringify([field, userId]);
+		news.push({ kind: "field", text: `${name(userId)} ${text}`, topic, at: updatedAt - now.clockSkew });
+	}
+	for (const field of Object.keys(told.fields)) {
+		if (!Object.hasOwn(now.selections, field)) news.push({ kind: "field", text: `${labelOf(field)} was cleared.` });
+	}
+	return news;
 }
 
 function contents({ selections, participants }: Snapshot, me: string): string {
@@ -74,11 +118,23 @@ function connection(before: Snapshot, { status, reason }: Snapshot): News[] {
 	return isLost ? say("The connection is lost. Reconnecting automatically.") : [];
 }
 
-function people(before: Snapshot, now: Snapshot, me: string): News[] {
-	const old = new Map(before.participants.map((person) => [person.id, person]));
+function people(told: Moment, now: Snapshot, me: string, isArrival: boolean): News[] {
+	const old = new Map(told.participants.map((person) => [person.id, person]));
 	return now.participants.flatMap((person) => {
-		const text = personText(old.get(person.id), person, person.id === me);
-		return text === undefined ? [] : [{ kind: "people" as const, text, isLoud: person.id !== me }];
+		const last = old.get(person.id);
+		// Whoever comes is not online yet. Whoever is found to be gone on arrival came and left before.
+		if (last === undefined && !person.online && !isArrival) return [];
+		const text = personText(last, person, person.id === me);
+		if (text === undefined) return [];
+		const at = !person.online ? person.lastSeen : last === undefined ? person.joinedAt : undefined;
+		return [
+			{
+				kind: "people" as const,
+				text,
+				isLoud: person.id !== me,
+				...(at !== undefined && { at: at - now.clockSkew }),
+			},
+		];
 	});
 }
 
@@ -90,8 +146,8 @@ function personText(old: Participant | undefined, person: Participant, isMe: boo
 		if (old !== undefined && old.isReady !== isReady) return `You are ${ready}.`;
 		return old !== undefined && old.name !== person.name ? `You are now called ${isolated(person.name)}.` : undefined;
 	}
-	if (online !== (old?.online ?? false)) return online ? `${name} is here.` : `${name} left.`;
-	if (old === undefined) return undefined;
+	if (old === undefined) return online ? `${name} is here.` : `${name} was here.`;
+	if (online !== old.online) return online ? `${name} is here.` : `${name} left.`;
 	if (old.name !== person.name) return `${called(old.name)} is now called ${name}.`;
 	return old.isReady !== isReady ? `${name} is ${ready}.` : undefined;
 }
@@ -113,14 +169,16 @@ function conflicts(before: Snapshot, now: Snapshot, name: (userId: string) => st
 	return news;
 }
 
-function requests(before: Snapshot, now: Snapshot, me: string): News[] {
-	if (before.requests === now.requests && before.permissions === now.permissions) return [];
+function requests(told: Moment, now: Snapshot, me: string, isFirst: boolean): News[] {
+	if (told.requests === now.requests && told.permissions === now.permissions) return [];
 	const name = (userId: string) => nameIn(now.participants, me, userId);
 	const keyOf = ({ requestId, userId }: { requestId: string; userId: string }) => JSON.stringify([userId, requestId]);
-	const old = new Map(before.requests.map((request) => [keyOf(request), request]));
+	const old = new Map(told.requests.map((request) => [keyOf(request), request]));
 	const news = now.requests.flatMap((request): News[] => {
 		const last = old.get(keyOf(request));
-		if (last?.status === request.status || (last === undefined && request.status !== "pending")) return [];
+		if (last?.status === request.status) return [];
+		// Whoever hears of all of it for the first time hears of what is settled too.
+		if (last === undefined && request.status !== "pending" && !isFirst) return [];
 		const isMine = request.userId === me;
 		const isByMe = request.resolvedBy === me;
 		return [
@@ -128,10 +186,11 @@ function requests(before: Snapshot, now: Snapshot, me: string): News[] {
 				kind: "permission",
 				text: requestText(request, me, name),
 				isLoud: !isByMe && isMine !== (last === undefined),
+				...(last === undefined && { at: request.createdAt - now.clockSkew }),
 			},
 		];
 	});
-	for (const { userId, action } of before.permissions) {
+	for (const { userId, action } of told.permissions) {
 		if (now.permissions.some((one) => one.userId === userId && one.action === action)) continue;
 		const whose = userId === me ? "Your permission" : `${name(userId)}’s permission`;
 		news.push({ kind: "permission", text: `${whose} to ${taskOf(action)} was revoked.`, isLoud: userId === me });

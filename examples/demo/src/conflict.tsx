@@ -1,46 +1,55 @@
-// Asks which of two answers stays, when somebody else was quicker. It takes no focus away from whoever is typing, and
-// what it covers can be scrolled into view: a person may look around before deciding.
+// Asks which of two answers stays, when somebody else was quicker. It takes no focus away from whoever is typing.
 
 import { type RefObject, useEffect, useRef, useState } from "react";
 import type { Conflict, Json, Side } from "roomkeep";
 import { useConflicts, useRoom, useSelection, useSnapshot } from "roomkeep/react";
+import { Corner } from "./corner.tsx";
 import { labelOf, quoted, specOf, textOf } from "./fields.ts";
 import { useFormState } from "./form-state.tsx";
 import { useNames } from "./names.ts";
 import { useGuard } from "./news.tsx";
 import { Time } from "./time.tsx";
+import { useWaiting } from "./waiting.tsx";
 
-export function ConflictDialog() {
-	const [conflicts] = useConflicts();
-	const { asked } = useFormState();
+interface ConflictDialogProps {
+	/** Undefined: there is none to decide on now. */
+	conflict: Conflict | undefined;
+	/** Which one of how many it is. */
+	place: string | undefined;
+	onLater: () => void;
+}
+
+export function ConflictDialog({ conflict, place, onLater }: ConflictDialogProps) {
 	const dialog = useRef<HTMLDialogElement>(null);
-	const conflict = conflicts.find(({ field }) => field === asked?.field) ?? conflicts[0];
 	const { decided, leave } = useFocus(dialog, conflict?.field);
 	if (conflict === undefined) return null;
+
+	function later() {
+		leave();
+		onLater();
+	}
+
 	return (
 		<dialog
 			id="conflict"
-			className="conflict"
+			key={conflict.field}
+			className="dock conflict"
 			open
 			ref={dialog}
 			tabIndex={-1}
 			aria-labelledby="conflict-title"
 			aria-describedby="conflict-text"
-			onKeyDown={(event) => event.key === "Escape" && leave()}
+			onKeyDown={(event) => event.key === "Escape" && later()}
 		>
-			<Decision
-				key={conflict.field}
-				conflict={conflict}
-				place={conflicts.length > 1 ? `${conflicts.indexOf(conflict) + 1} of ${conflicts.length}` : undefined}
-				onDecided={decided}
-			/>
+			<Decision conflict={conflict} onDecided={decided} />
+			<Corner place={place} onLater={later} />
 		</dialog>
 	);
 }
 
 /** Where the focus goes when the dialog comes, goes on to the next conflict, and goes away. */
 function useFocus(dialog: RefObject<HTMLDialogElement | null>, field: string | undefined) {
-	const { asked } = useFormState();
+	const { asked } = useWaiting();
 	const before = useRef<Element | null>(null);
 	const isDeciding = useRef(false);
 	const shown = useRef<string>(undefined);
@@ -69,10 +78,10 @@ function useFocus(dialog: RefObject<HTMLDialogElement | null>, field: string | u
 		shown.current = field;
 	}, [field]);
 	useEffect(() => {
-		if (asked === undefined) return;
+		if (asked === undefined || shown.current === undefined) return;
 		enter();
 		// The button that asked for it is gone when it is decided. The field is not.
-		before.current = document.getElementById(specOf(asked.field)?.id ?? "");
+		before.current = document.getElementById(specOf(shown.current)?.id ?? "");
 	}, [asked]);
 
 	return {
@@ -91,12 +100,10 @@ function isTyping(): boolean {
 
 interface DecisionProps {
 	conflict: Conflict;
-	/** Which one of how many it is. */
-	place: string | undefined;
 	onDecided: () => void;
 }
 
-function Decision({ conflict, place, onDecided }: DecisionProps) {
+function Decision({ conflict, onDecided }: DecisionProps) {
 	const { field, mine, theirs, others } = conflict;
 	const { user } = useRoom();
 	const [, resolve] = useConflicts();
@@ -120,9 +127,7 @@ function Decision({ conflict, place, onDecided }: DecisionProps) {
 
 	return (
 		<>
-			<h2 id="conflict-title">
-				{labelOf(field)}: two values {place !== undefined && <span className="place">{place}</span>}
-			</h2>
+			<h2 id="conflict-title">{labelOf(field)}: two values</h2>
 			<p id="conflict-text" className="hint">
 				{whatCame(theirs, who, theirs.userId === user.id)} Which one do you want to keep?
 			</p>

@@ -3,13 +3,16 @@
 import { useEffect, useRef, useState } from "react";
 import type { Pending } from "roomkeep";
 import { usePending, useRoom, useSnapshot, useStatus } from "roomkeep/react";
+import { Box } from "./box.tsx";
 import { labelOf, quoted } from "./fields.ts";
 import { rememberOffline } from "./person.ts";
 import { endOf, isSwitchedOff, statusText } from "./status.ts";
+import { useStill } from "./still.ts";
 import { Time } from "./time.tsx";
 
 // What is answered sooner than this is not worth a look.
 const SLOW = 1_000;
+const NONE: readonly Pending[] = [];
 
 export function Connection({ room }: { room: string }) {
 	const client = useRoom();
@@ -27,15 +30,6 @@ export function Connection({ room }: { room: string }) {
 	return (
 		<section id="connection" className="card" aria-labelledby="connection-title">
 			<h2 id="connection-title">Connection</h2>
-			<p id="connection-state" className="hint">
-				{statusText(status, reason)}
-				{!isConnected && lastSyncedAt !== undefined && (
-					<>
-						{" "}
-						Last up to date <Time at={lastSyncedAt} />.
-					</>
-				)}
-			</p>
 			<label className="tick">
 				<input
 					id="offline"
@@ -48,6 +42,15 @@ export function Connection({ room }: { room: string }) {
 				/>
 				Work offline
 			</label>
+			<p id="connection-state" className="hint">
+				{statusText(status, reason)}
+				{!isConnected && lastSyncedAt !== undefined && (
+					<>
+						{" "}
+						Last up to date <Time at={lastSyncedAt} />.
+					</>
+				)}
+			</p>
 			<Queue isConnected={isConnected} />
 			<Persistence />
 		</section>
@@ -60,6 +63,7 @@ function Queue({ isConnected }: { isConnected: boolean }) {
 	const title = useRef<HTMLHeadingElement>(null);
 	const isSlow = useLasting(pending.length > 0, SLOW);
 	const isShown = pending.length > 0 && (!isConnected || isSlow);
+	const [shown, handlers] = useStill(isShown ? pending : NONE, ({ key }) => key);
 
 	async function discard(key: string) {
 		// The button goes with its entry, and the focus would go with it.
@@ -72,44 +76,59 @@ function Queue({ isConnected }: { isConnected: boolean }) {
 			<h3 id="queue-title" tabIndex={-1} ref={title}>
 				{isShown ? `Waiting to be sent: ${pending.length}` : "Waiting to be sent"}
 			</h3>
-			{isShown ? (
-				<ol id="queue" className="queue" aria-labelledby="queue-title">
-					{pending.map((entry, i) => (
-						<Entry key={entry.key} entry={entry} isLast={isLastOf(pending, i)} onDrop={() => discard(entry.key)} />
+			<Box
+				isEmpty={!isShown && shown.length === 0}
+				empty={pending.length === 0 ? "Nothing." : "On its way…"}
+				title="queue-title"
+			>
+				<ol
+					id="queue"
+					className="rows"
+					aria-labelledby="queue-title"
+					aria-hidden={shown.every(({ isGone }) => isGone)}
+					{...handlers}
+				>
+					{shown.map(({ item, isGone }) => (
+						<Entry
+							key={item.key}
+							entry={item}
+							isGone={isGone}
+							isLast={isLastOf(pending, pending.indexOf(item))}
+							onDrop={() => discard(item.key)}
+						/>
 					))}
 				</ol>
-			) : (
-				<p className="hint">{pending.length === 0 ? "Nothing." : "On its way…"}</p>
-			)}
+			</Box>
 		</>
 	);
 }
 
 interface EntryProps {
 	entry: Pending;
+	isGone: boolean;
 	/** Whether nothing later changes the same: what is shown of its fields is what it sets. */
 	isLast: boolean;
 	onDrop: () => void;
 }
 
-function Entry({ entry, isLast, onDrop }: EntryProps) {
+function Entry({ entry, isGone, isLast, onDrop }: EntryProps) {
 	const selections = useSnapshot((snapshot) => snapshot.selections);
 	const [field] = entry.fields;
 	const title = titleOf(entry);
 	const isTold = isLast && entry.fields.length === 1 && field !== undefined && Object.hasOwn(selections, field);
 	const value = isTold ? selections[field]?.value : undefined;
 	return (
-		<li>
+		<li aria-hidden={isGone}>
 			<span className="what">
 				{title}
 				{value !== undefined && `: ${quoted(value)}`}
 			</span>
 			<span className="note">
-				<Time at={entry.at} />
-				{entry.isSent && " · sent, no reply yet"}
+				{isGone ? "no longer waiting" : <Time at={entry.at} />}
+				{!isGone && entry.isSent && " · sent, no reply yet"}
 			</span>
 			{!entry.isSent && (
-				<button type="button" className="small" onClick={onDrop}>
+				<button type="button" className="small" disabled={isGone} onClick={onDrop}>
 					Discard<span className="unseen"> the change: {title}</span>
 				</button>
 			)}

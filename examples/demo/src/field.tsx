@@ -2,12 +2,12 @@
 
 import { type FocusEvent, useEffect, useRef, useState } from "react";
 import { usePresence, useRoom, useSnapshot, useStatus } from "roomkeep/react";
-import { type FieldSpec, quoted } from "./fields.ts";
-import { useFormState } from "./form-state.tsx";
+import { type FieldSpec, quoted, textOf } from "./fields.ts";
 import { fieldIn, listed, useFaces, useNames } from "./names.ts";
 import { useSay } from "./news.tsx";
 import { Time } from "./time.tsx";
 import { useDraft } from "./use-draft.ts";
+import { conflictKey, useWaiting } from "./waiting.tsx";
 
 export function Field({ spec }: { spec: FieldSpec }) {
 	const { text, state, offer, change, pick, flush, leave, take, keep } = useDraft(spec.name);
@@ -63,23 +63,31 @@ export function Field({ spec }: { spec: FieldSpec }) {
 					)}
 				</select>
 			)}
-			<Byline id={ids.by} spec={spec} state={state} isHidden={offer !== undefined} />
-			{offer !== undefined && (
-				<Offer
-					id={ids.offer}
-					label={spec.label}
-					by={state.by}
-					text={offer}
-					onTake={() => {
-						input.current?.focus();
-						take();
-					}}
-					onKeep={() => {
-						input.current?.focus();
-						keep();
-					}}
+			<div className="below">
+				<Byline
+					id={ids.by}
+					spec={spec}
+					state={state}
+					isDraft={text !== textOf(state.value)}
+					isHidden={offer !== undefined}
 				/>
-			)}
+				{offer !== undefined && (
+					<Offer
+						id={ids.offer}
+						label={spec.label}
+						by={state.by}
+						text={offer}
+						onTake={() => {
+							input.current?.focus();
+							take();
+						}}
+						onKeep={() => {
+							input.current?.focus();
+							keep();
+						}}
+					/>
+				)}
+			</div>
 		</div>
 	);
 }
@@ -90,22 +98,24 @@ interface BylineProps {
 	id: string;
 	spec: FieldSpec;
 	state: FieldState;
+	/** Whether the field shows something of this person's that the room does not have. */
+	isDraft: boolean;
 	isHidden: boolean;
 }
 
 /** Who chose what stands in the field, and when. */
-function Byline({ id, spec, state, isHidden }: BylineProps) {
+function Byline({ id, spec, state, isDraft, isHidden }: BylineProps) {
 	const { by, at, value, pending, conflict } = state;
 	const { status } = useStatus();
 	const isKnown = useSnapshot(({ lastSyncedAt }) => lastSyncedAt !== undefined);
 	const skew = useSnapshot(({ clockSkew }) => clockSkew);
 	const nameOf = useNames();
-	const { ask } = useFormState();
+	const { ask } = useWaiting();
 	if (conflict !== undefined) {
 		return (
 			<p id={id} className="by undecided">
-				Yours or theirs?
-				<button type="button" className="small" onClick={() => ask(spec.name)}>
+				<span>{isDraft ? "Your draft, which only you see." : `${nameOf(conflict.theirs.userId)}’s, not yours.`}</span>
+				<button type="button" className="small" onClick={() => ask(conflictKey(spec.name))}>
 					Decide<span className="unseen"> on {spec.label}</span>
 				</button>
 			</p>
@@ -149,7 +159,9 @@ function Offer({ id, label, by, text, onTake, onKeep }: OfferProps) {
 	useEffect(() => say(`${label}: ${what}`), [say, label, what]);
 	return (
 		<div id={id} className="offer">
-			<p>{what}</p>
+			<p title={what}>
+				<strong>Your draft.</strong> {what}
+			</p>
 			<button type="button" className="small" onClick={onTake}>
 				{text === "" ? "Clear it" : "Use it"}
 			</button>

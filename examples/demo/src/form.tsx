@@ -16,7 +16,7 @@ export function Form() {
 			onSubmit={(event) => event.preventDefault()}
 		>
 			<h2 id="form-title">What is traded</h2>
-			<p className="hint">Everyone fills this in together. What you enter appears for everyone at once.</p>
+			<p className="hint">Each field says who chose what is in it, and when.</p>
 			<fieldset id="fields" disabled={useDisabled()}>
 				<legend className="unseen">The trade</legend>
 				{FIELDS.map((spec) => (

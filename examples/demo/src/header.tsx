@@ -4,13 +4,14 @@ import type { ReactNode } from "react";
 import { useSnapshot, useStatus } from "roomkeep/react";
 import { linkTo } from "./address.ts";
 import { copy } from "./clipboard.ts";
-import { useSay } from "./news.tsx";
+import { StatusLine, useSay } from "./news.tsx";
 import { endOf, isSwitchedOff, linkText, statusText } from "./status.ts";
+import { useWaiting } from "./waiting.tsx";
 
 export function Masthead({ room, children }: { room: string; children?: ReactNode }) {
 	return (
 		<header>
-			<img src="./icon.svg" alt="" width="44" height="44" />
+			<img src="./icon.svg" alt="" width="40" height="40" />
 			<div className="title">
 				<h1>Trade form</h1>
 				<p>
@@ -49,6 +50,21 @@ export function CopyLink({ room }: { room: string }) {
 		<button id="copy" type="button" onClick={act}>
 			Copy link
 		</button>
+	);
+}
+
+/** What just happened, and what waits for this person. Its place is there when it is empty: nothing moves for it. */
+export function News() {
+	const { items, ask } = useWaiting();
+	return (
+		<div className="news">
+			<StatusLine />
+			{items.length > 0 && (
+				<button id="waiting" type="button" className="small" onClick={() => ask()}>
+					{items.length} {items.length === 1 ? "waits" : "wait"} for you
+				</button>
+			)}
+		</div>
 	);
 }
 

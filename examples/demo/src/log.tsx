@@ -1,4 +1,4 @@
-// All that happened since the page was loaded.
+// What happened in the room, as far as this page saw it or the room knows of it.
 
 import { useLayoutEffect, useRef } from "react";
 import type { Kind } from "./changes.ts";

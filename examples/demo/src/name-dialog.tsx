@@ -1,6 +1,7 @@
 // Asks for a name.
 
 import { useEffect, useRef, useState } from "react";
+import { WHAT_IT_IS } from "./guide.ts";
 
 interface NameDialogProps {
 	isOpen: boolean;
@@ -49,7 +50,7 @@ export function NameDialog({ isOpen, current, onDone }: NameDialogProps) {
 				}}
 			>
 				<h2 id="name-title">Who are you?</h2>
-				<p className="hint">Others see this name next to what you choose.</p>
+				<p className="hint">{current === undefined && `${WHAT_IT_IS} `}Others see your name next to what you enter.</p>
 				<label htmlFor="name">Your name</label>
 				<input
 					id="name"

@@ -1,15 +1,12 @@
-// What happens in the room: the log's entries, and the line that tells of what is worth an interruption.
+// What happens in the room: the log's entries, the line that tells of what is worth an interruption, and which steps of
+// the guide were done. It is kept for when the page is loaded again.
 
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useRef, useState } from "react";
 import type { Outcome } from "roomkeep";
 import { useEvent, useRoom } from "roomkeep/react";
-import { makeReader, type News } from "./changes.ts";
-
-export interface Entry extends News {
-	key: number;
-	/** In milliseconds of this device's clock. */
-	at: number;
-}
+import { type News, Reader } from "./changes.ts";
+import { advance, NOTHING_DONE, type Progress, reloaded } from "./guide.ts";
+import { type Entry, type Kept, keep, recall } from "./kept.ts";
 
 // The oldest go when there are more.
 const MOST = 200;
@@ -22,19 +19,16 @@ const SayContext = createContext<(text: string) => void>(() => {});
 const TellContext = createContext<(news: News) => void>(() => {});
 const LineContext = createContext("");
 const LogContext = createContext<readonly Entry[]>([]);
+const ProgressContext = createContext<Progress>(NOTHING_DONE);
 
-export function NewsProvider({ children }: { children: ReactNode }) {
+export function NewsProvider({ room, children }: { room: string; children: ReactNode }) {
 	const client = useRoom();
-	const [entries, setEntries] = useState<readonly Entry[]>([]);
-	const [line, setLine] = useState("");
-	const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-
-	const say = useCallback((text: string) => {
-		setLine(text);
-		clearTimeout(timer.current);
-		// As long as it takes to read it, but a long one is not to cover the page for minutes.
-		timer.current = setTimeout(() => setLine(""), Math.min(4_000 + text.length * 40, LONGEST));
-	}, []);
+	const me = client.user.id;
+	const [kept] = useState(() => recall(me, room));
+	const [entries, setEntries] = useState<readonly Entry[]>(kept?.entries ?? []);
+	const [progress, setProgress] = useState(kept?.progress ?? NOTHING_DONE);
+	const [line, say] = useLine();
+	const latest = useRef<Pick<Kept, "entries" | "progress">>({ entries, progress });
 	const tell = useCallback(
 		(news: News) => {
 			setEntries((entries) => added(entries, news));
@@ -44,31 +38,65 @@ export function NewsProvider({ children }: { children: ReactNode }) {
 	);
 
 	useEffect(() => {
-		const read = makeReader(client.user.id);
+		latest.current = { entries, progress };
+	}, [entries, progress]);
+	useEffect(() => {
+		const reader = new Reader(me, kept?.moment);
 		let before = client.getSnapshot();
 		const look = () => {
 			const now = client.getSnapshot();
-			for (const news of read(before, now)) tell(news);
+			for (const news of reader.read(before, now)) tell(news);
+			const isBack = kept !== undefined && before.lastSyncedAt === undefined && now.lastSyncedAt !== undefined;
+			const last = before;
+			setProgress((progress) => {
+				const next = advance(progress, last, now, me);
+				return isBack && Object.keys(now.selections).length > 0 ? reloaded(next) : next;
+			});
 			before = now;
 		};
-		return client.subscribe(look);
-	}, [client, tell]);
+		const leave = () => keep(me, room, { ...latest.current, moment: reader.told });
+		const hide = () => document.visibilityState === "hidden" && leave();
+		window.addEventListener("pagehide", leave);
+		// A phone ends pages that are not looked at without another word.
+		document.addEventListener("visibilitychange", hide);
+		const unsubscribe = client.subscribe(look);
+		return () => {
+			unsubscribe();
+			window.removeEventListener("pagehide", leave);
+			document.removeEventListener("visibilitychange", hide);
+		};
+	}, [client, tell, me, room, kept]);
 	useEvent("error", ({ code, message }) => tell({ kind: "error", text: `${message} (${code})`, isLoud: true }));
 
 	return (
 		<SayContext value={say}>
 			<TellContext value={tell}>
 				<LogContext value={entries}>
-					<LineContext value={line}>{children}</LineContext>
+					<ProgressContext value={progress}>
+						<LineContext value={line}>{children}</LineContext>
+					</ProgressContext>
 				</LogContext>
 			</TellContext>
 		</SayContext>
 	);
 }
 
+/** The line that is shown now, and how to show another. */
+function useLine(): [line: string, say: (text: string) => void] {
+	const [line, setLine] = useState("");
+	const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+	const say = useCallback((text: string) => {
+		setLine(text);
+		clearTimeout(timer.current);
+		// As long as it takes to read it, and no longer than it is news.
+		timer.current = setTimeout(() => setLine(""), Math.min(4_000 + text.length * 40, LONGEST));
+	}, []);
+	return [line, say];
+}
+
 function added(entries: readonly Entry[], news: News): Entry[] {
 	const last = entries.at(-1);
-	const at = Date.now();
+	const at = news.at ?? Date.now();
 	const isMore = news.topic !== undefined && last?.topic === news.topic && at - last.at < SAME;
 	const key = isMore && last ? last.key : (last?.key ?? 0) + 1;
 	return [...(isMore ? entries.slice(0, -1) : entries).slice(-MOST + 1), { ...news, key, at }];
@@ -81,6 +109,11 @@ export function useSay(): (text: string) => void {
 
 export function useLog(): readonly Entry[] {
 	return useContext(LogContext);
+}
+
+/** Which steps of the guide were done. */
+export function useProgress(): Progress {
+	return useContext(ProgressContext);
 }
 
 /** Looks after what becomes of a change: a refusal is told. */
@@ -101,11 +134,12 @@ export function useGuard(): (change: Promise<Outcome>) => void {
 	);
 }
 
-/** The line at the edge of the page. It is the one that screen readers read out. */
+/** The line that tells of what just happened. It is the one that screen readers read out. */
 export function StatusLine() {
+	const line = useContext(LineContext);
 	return (
-		<p id="status" className="status" role="status" aria-live="polite">
-			{useContext(LineContext)}
+		<p id="status" className="status" role="status" aria-live="polite" title={line}>
+			{line}
 		</p>
 	);
 }

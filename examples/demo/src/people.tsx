@@ -2,6 +2,7 @@
 
 import type { Participant, Status } from "roomkeep";
 import { useParticipants, usePresence, useRoom, useSnapshot, useStatus } from "roomkeep/react";
+import { Box } from "./box.tsx";
 import { isolated, specOf } from "./fields.ts";
 import { called, fieldIn, initialOf, useFaces } from "./names.ts";
 import { useGuard } from "./news.tsx";
@@ -20,7 +21,12 @@ export function People({ onRename }: { onRename: () => void }) {
 
 	return (
 		<section className="card" aria-labelledby="people-title">
-			<h2 id="people-title">People</h2>
+			<div className="head">
+				<h2 id="people-title">People</h2>
+				<button id="rename" type="button" className="small" onClick={onRename}>
+					Change my name
+				</button>
+			</div>
 			<p id="summary" className="hint">
 				{status === "synced" ? summary(here) : without(status, people.length > 0)}
 			</p>
@@ -35,24 +41,23 @@ export function People({ onRename }: { onRename: () => void }) {
 				I’m ready
 			</label>
 			<h3 id="here-title">Here now</h3>
-			<ul id="here" className="people" aria-labelledby="here-title">
-				{here.map((person) => (
-					<Entry key={person.id} person={person} isMe={isMe(person)} />
-				))}
-			</ul>
-			{away.length > 0 && (
-				<div id="away-part">
-					<h3 id="away-title">Was here</h3>
-					<ul id="away" className="people" aria-labelledby="away-title">
-						{away.map((person) => (
-							<Entry key={person.id} person={person} isMe={isMe(person)} />
-						))}
-					</ul>
-				</div>
-			)}
-			<button id="rename" type="button" className="quiet" onClick={onRename}>
-				Change my name
-			</button>
+			<Box isEmpty={people.length === 0} empty="Nobody yet." title="people-title">
+				<ul id="here" className="people" aria-labelledby="here-title">
+					{here.map((person) => (
+						<Entry key={person.id} person={person} isMe={isMe(person)} />
+					))}
+				</ul>
+				{away.length > 0 && (
+					<div id="away-part">
+						<h3 id="away-title">Was here</h3>
+						<ul id="away" className="people" aria-labelledby="away-title">
+							{away.map((person) => (
+								<Entry key={person.id} person={person} isMe={isMe(person)} />
+							))}
+						</ul>
+					</div>
+				)}
+			</Box>
 		</section>
 	);
 }

@@ -1,16 +1,18 @@
-// Asks the others for a permission, answers those who ask, and shows what was allowed.
+// Asks the others for a permission, and shows what was asked for and what was allowed.
 
-import { useId, useState } from "react";
 import type { Permission, PermissionRequest } from "roomkeep";
 import { usePermissions, useRoom, useSelection, useSnapshot } from "roomkeep/react";
+import { Box } from "./box.tsx";
 import { shortened, textOf } from "./fields.ts";
 import { useNames } from "./names.ts";
 import { useGuard } from "./news.tsx";
-import { answerText, detailText, FINISH, LONGEST_REASON, taskOf } from "./requests.ts";
+import { focusRequests } from "./question.tsx";
+import { answerText, FINISH, taskOf } from "./requests.ts";
+import { type Still, useStill } from "./still.ts";
 import { Time } from "./time.tsx";
 
-// How many settled ones are shown.
-const LATEST = 4;
+// How many requests are shown.
+const LATEST = 8;
 
 export function Permissions() {
 	const { user } = useRoom();
@@ -19,10 +21,10 @@ export function Permissions() {
 	const [price] = useSelection("price");
 	const guard = useGuard();
 	const open = requests.filter(({ status }) => status === "pending");
-	const theirs = open.filter(({ userId }) => userId !== user.id);
 	const isWaiting = open.some(({ userId, action }) => userId === user.id && action === FINISH);
 	const isAllowed = permissions.some(({ userId, action }) => userId === user.id && action === FINISH);
-	const shown = requests.filter(({ userId, status }) => userId === user.id || status !== "pending").slice(-LATEST);
+	const [standing, standingHandlers] = useStill(permissions, keyOfPermission);
+	const [shown, requestHandlers] = useStill(requests.slice(-LATEST).toReversed(), keyOfRequest);
 
 	function ask() {
 		if (isWaiting || isAllowed) return;
@@ -36,101 +38,51 @@ export function Permissions() {
 				Finish the trade
 			</h2>
 			<p className="hint">Nobody can finish it alone: ask, and somebody else in the room responds.</p>
-			{theirs.map((request) => (
-				<Question key={JSON.stringify([request.userId, request.requestId])} request={request} />
-			))}
 			{/* Not `disabled`, which would take the focus away from whoever has just asked. */}
 			<button id="ask" type="button" aria-disabled={isWaiting || isAllowed} onClick={ask}>
 				Ask to finish the trade
 			</button>
-			{permissions.length > 0 && (
-				<>
-					<h3 id="standing-title">Permissions in force</h3>
-					<ul id="standing" className="rows" aria-labelledby="standing-title">
-						{permissions.map((permission) => (
-							<Standing key={JSON.stringify([permission.userId, permission.action])} permission={permission} />
-						))}
-					</ul>
-				</>
-			)}
-			{shown.length > 0 && (
-				<>
+			<div className="boxes">
+				<div>
 					<h3 id="requests-title">Requests</h3>
-					<ul id="requests" className="rows" aria-labelledby="requests-title">
-						{shown.toReversed().map((request) => (
-							<Request key={JSON.stringify([request.userId, request.requestId])} request={request} />
-						))}
-					</ul>
-				</>
-			)}
+					<Box isEmpty={shown.length === 0} empty="Nobody has asked yet." title="requests-title">
+						<ul id="requests" {...rows("requests-title", shown)} {...requestHandlers}>
+							{shown.map(({ item, isGone }) => (
+								<Request key={keyOfRequest(item)} request={item} isGone={isGone} />
+							))}
+						</ul>
+					</Box>
+				</div>
+				<div>
+					<h3 id="standing-title">Permissions in force</h3>
+					<Box isEmpty={standing.length === 0} empty="None." title="standing-title">
+						<ul id="standing" {...rows("standing-title", standing)} {...standingHandlers}>
+							{standing.map(({ item, isGone }) => (
+								<Standing key={keyOfPermission(item)} permission={item} isGone={isGone} />
+							))}
+						</ul>
+					</Box>
+				</div>
+			</div>
 		</section>
 	);
 }
 
-/** Where the focus goes when the button that had it goes away. */
-function focusTitle(): void {
-	document.getElementById("permissions-title")?.focus();
+function rows(title: string, shown: Still<unknown>[]) {
+	// One of which nothing is left but places is no list to those who do not see it.
+	return { className: "rows", "aria-labelledby": title, "aria-hidden": shown.every(({ isGone }) => isGone) };
 }
 
-/** Somebody's request, to be answered. */
-function Question({ request }: { request: PermissionRequest }) {
-	const { respond } = usePermissions();
-	const skew = useSnapshot(({ clockSkew }) => clockSkew);
-	const role = useSnapshot((snapshot) => snapshot.role);
-	const [reason, setReason] = useState("");
-	const nameOf = useNames();
-	const guard = useGuard();
-	const id = useId();
-	const detail = detailText(request.detail);
-	const mayAnswer = role === undefined || role === "moderator" || role === "admin";
+function keyOfPermission({ userId, action }: Permission): string {
+	return JSON.stringify([userId, action]);
+}
 
-	function answer(decision: "allow" | "deny", scope: "once" | "session") {
-		focusTitle();
-		guard(
-			respond(request, decision, {
-				...(decision === "allow" && { scope }),
-				...(reason.trim() && { reason: reason.trim() }),
-			}),
-		);
-	}
-
-	return (
-		<fieldset className="question" disabled={request.pending || !mayAnswer}>
-			<legend>
-				{nameOf(request.userId)} asks to {taskOf(request.action)}
-			</legend>
-			<p className="note">
-				{detail !== undefined && `${detail} · `}
-				<Time at={request.createdAt - skew} />
-				{!mayAnswer && " · waiting for a moderator"}
-			</p>
-			<label htmlFor={id}>
-				Reason <span className="optional">(optional)</span>
-			</label>
-			<input
-				id={id}
-				type="text"
-				maxLength={LONGEST_REASON}
-				value={reason}
-				onChange={(event) => setReason(event.target.value)}
-			/>
-			<div className="choices">
-				<button type="button" onClick={() => answer("allow", "once")}>
-					Allow once
-				</button>
-				<button type="button" onClick={() => answer("allow", "session")}>
-					Allow for the session
-				</button>
-				<button type="button" className="plain" onClick={() => answer("deny", "once")}>
-					Deny
-				</button>
-			</div>
-		</fieldset>
-	);
+function keyOfRequest({ userId, requestId }: PermissionRequest): string {
+	return JSON.stringify([userId, requestId]);
 }
 
 /** A request and what came of it. */
-function Request({ request }: { request: PermissionRequest }) {
+function Request({ request, isGone }: { request: PermissionRequest; isGone: boolean }) {
 	const { user } = useRoom();
 	const { cancel } = usePermissions();
 	const nameOf = useNames();
@@ -138,7 +90,7 @@ function Request({ request }: { request: PermissionRequest }) {
 	const isMine = request.userId === user.id;
 	const mark = request.status === "resolved" ? request.decision : request.status;
 	return (
-		<li>
+		<li aria-hidden={isGone}>
 			<span className="what">
 				{isMine ? "You" : nameOf(request.userId)} asked to {taskOf(request.action)}
 			</span>
@@ -148,7 +100,7 @@ function Request({ request }: { request: PermissionRequest }) {
 					type="button"
 					className="small"
 					onClick={() => {
-						focusTitle();
+						focusRequests();
 						guard(cancel(request.requestId));
 					}}
 				>
@@ -159,7 +111,7 @@ function Request({ request }: { request: PermissionRequest }) {
 	);
 }
 
-function Standing({ permission }: { permission: Permission }) {
+function Standing({ permission, isGone }: { permission: Permission; isGone: boolean }) {
 	const { user } = useRoom();
 	const { revoke } = usePermissions();
 	const skew = useSnapshot(({ clockSkew }) => clockSkew);
@@ -167,7 +119,7 @@ function Standing({ permission }: { permission: Permission }) {
 	const guard = useGuard();
 	const who = nameOf(permission.userId);
 	return (
-		<li>
+		<li aria-hidden={isGone}>
 			<span className="what">
 				{who} may {taskOf(permission.action)}
 			</span>
@@ -178,8 +130,9 @@ function Standing({ permission }: { permission: Permission }) {
 			<button
 				type="button"
 				className="small"
+				disabled={isGone}
 				onClick={() => {
-					focusTitle();
+					focusRequests();
 					guard(revoke(permission));
 				}}
 			>

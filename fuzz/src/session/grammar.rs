@@ -76,7 +76,9 @@ impl Scene {
             4 => self.version.saturating_sub(1),
             _ => self.version + 1,
         };
-        format!(r#","{key}":{version}"#)
+        // Not drawn, so that what the corpus draws stays what it was.
+        let exact = if key == "baseVersion" && version % 2 == 1 { r#","exact":true"# } else { "" };
+        format!(r#","{key}":{version}{exact}"#)
     }
 
     fn epoch(&self, bytes: &mut Bytes<'_>) -> String {

@@ -6,13 +6,21 @@ import type { BatchChange } from "./generated/protocol.ts";
 import { copied, named } from "./input.ts";
 import * as box from "./outbox.ts";
 import type * as api from "./types.ts";
+import { begun, newest, restored, reversal, taken, unmade } from "./undo.ts";
+import { kept } from "./view.ts";
+
+/** The longest wait for a pause in a field's changes, in milliseconds, unless the pause itself is longer. */
+const MAX_WAIT = 1_500;
+
+/** How long to wait for the outcome of another tab's change before looking again, in milliseconds. */
+const AGAIN = 200;
 
 const isLeft: api.Outcome = { outcome: "withdrawn" };
 
 /** What `transaction` collects. */
 export interface Transaction {
-	select(field: string, value: api.Json): unknown;
-	clear(field: string): unknown;
+	select(field: string, value: api.Next, options?: api.Based): unknown;
+	clear(field: string, options?: api.Based): unknown;
 }
 
 /**
@@ -22,12 +30,20 @@ export class RoomClient {
 	/** The user that this client acts for. */
 	readonly user: api.User;
 	readonly #engine: Engine;
+	readonly #fields = new Map<string, api.Field>();
 	#gathered: box.FieldMessage[] | undefined;
+	#presence: api.Json = null;
+	#focus: string | undefined;
+	#turning: Promise<api.Outcome> | undefined;
 
 	/** Only checks the options; nothing starts yet. */
 	constructor(options: api.RoomClientOptions) {
 		this.#engine = new Engine(options);
 		this.user = options.user;
+		// A method can be passed around on its own, and called on a proxy such as Vue makes of what it is given.
+		for (const name of Object.getOwnPropertyNames(RoomClient.prototype) as "close"[]) {
+			if (typeof this[name] === "function") this[name] = this[name].bind(this);
+		}
 	}
 
 	/** Connects, and from then on reconnects by itself. */
@@ -38,6 +54,14 @@ export class RoomClient {
 	/** Ends the connection. What is pending is kept, and sent once there is a connection again. */
 	close(): void {
 		this.#engine.close("closed");
+	}
+
+	/**
+	 * Ends the connection, and removes all that is stored on this device for this user, in all rooms: for when the user
+	 * logs out. What is pending is not sent any more. Rejects if storage fails.
+	 */
+	forget(): Promise<void> {
+		return this.#engine.forget();
 	}
 
 	/** The current snapshot. It is the same object until something changes. */
@@ -55,14 +79,47 @@ export class RoomClient {
 		return (this.#engine as Emitter<api.Events>).on(event, listener);
 	}
 
-	/** Sets a field. It is shown at once; the promise tells what came of it, however many connections that takes. */
-	select(field: string, value: api.Json, options: api.SelectOptions = {}): Promise<api.Outcome> {
-		const selection = { field: named(field), value: copied(value), userId: this.user.id, timestamp: Date.now() };
-		return this.#field({ type: "field_selected", selection }, options);
+	/** One field as the snapshot has it. It is the same object until something of it changes. */
+	field(field: string): api.Field {
+		const { selections, conflicts, refused } = this.getSnapshot();
+		const selection = Object.hasOwn(selections, field) ? selections[field] : undefined;
+		// A field that was cleared here is missing from the selections before the room has heard of it.
+		const change = this.#unanswered(field);
+		const now = kept(this.#fields.get(field), {
+			selection,
+			version: this.#base(field),
+			pending: change !== undefined,
+			conflict: conflicts.find((one) => one.field === field),
+			refused: Object.hasOwn(refused, field) ? refused[field] : undefined,
+		});
+		this.#fields.set(field, now);
+		return now;
+	}
+
+	/** Calls `listener` after each change of one field. Returns a function that unsubscribes. */
+	subscribeField(field: string, listener: (now: api.Field) => void): () => void {
+		let seen = this.field(field);
+		return this.subscribe(() => {
+			const now = this.field(field);
+			if (now === seen) return;
+			seen = now;
+			listener(now);
+		});
+	}
+
+	/**
+	 * Sets a field, to a value or to what a function makes of the one that is shown. It is shown at once; the promise tells
+	 * what came of it, however many connections that takes.
+	 */
+	select(field: string, value: api.Next, options: api.SelectOptions = {}): Promise<api.Outcome> {
+		const isDerived = typeof value === "function";
+		const next = isDerived ? value(this.#shown(named(field))) : value;
+		const selection = { field: named(field), value: copied(next), userId: this.user.id, timestamp: Date.now() };
+		return this.#field({ type: "field_selected", selection }, options, isDerived);
 	}
 
 	/** Clears a field, in the same way as `select` sets it. */
-	clear(field: string, options: api.ChangeOptions = {}): Promise<api.Outcome> {
+	clear(field: string, options: api.SelectOptions = {}): Promise<api.Outcome> {
 		return this.#field({ type: "field_cleared", field: named(field), userId: this.user.id }, options);
 	}
 
@@ -93,7 +150,29 @@ export class RoomClient {
 	 * connection.
 	 */
 	setPresence(data: api.Json): void {
-		this.#engine.setPresence(copied(data));
+		this.#presence = copied(data);
+		this.#tellPresence();
+	}
+
+	/**
+	 * Tells others in which field the user is: the member `field` of the presence, beside those that `setPresence` gives an
+	 * object. Undefined: in none.
+	 */
+	setFocus(field: string | undefined): void {
+		if (this.#focus === field) return;
+		this.#focus = field;
+		this.#tellPresence();
+	}
+
+	/** The field that `setFocus` was called with. */
+	get focus(): string | undefined {
+		return this.#focus;
+	}
+
+	#tellPresence(): void {
+		const data = this.#presence;
+		const isOpen = data === null || (typeof data === "object" && !Array.isArray(data));
+		this.#engine.setPresence(isOpen && this.#focus !== undefined ? { ...data, field: this.#focus } : data);
 	}
 
 	/**
@@ -149,6 +228,30 @@ export class RoomClient {
 		return choice === "mine" ? this.#again(held, field) : this.select(field, choice);
 	}
 
+	/** Sends at once whatever waits for a pause. Resolves when that is stored. */
+	flush(): Promise<void> {
+		return this.#engine.keeper.do(box.hurry);
+	}
+
+	/** Forgets that a change of a field was refused. */
+	dismiss(field: string): void {
+		this.#engine.accept([field]);
+	}
+
+	/**
+	 * Takes back this user's last change, a transaction as one. If somebody has changed the same since, that is a conflict,
+	 * with what was there before as `mine`. One that has not been sent is withdrawn. It knows a hundred changes, also after a
+	 * reload.
+	 */
+	undo(): Promise<api.Outcome> {
+		return this.#turn("undo");
+	}
+
+	/** Makes the change again that `undo` has taken back last, until there is another one. */
+	redo(): Promise<api.Outcome> {
+		return this.#turn("redo");
+	}
+
 	/** Gives the user another name, which others are told. */
 	rename(name: string): void {
 		(this as { user: api.User }).user = this.#engine.user = { ...this.user, name: named(name) };
@@ -179,67 +282,145 @@ export class RoomClient {
 
 	// What the user does.
 
-	#field(message: BatchChange, options: api.SelectOptions): Promise<api.Outcome> {
+	/** One after the other: what the next one takes back depends on the version that this one makes. */
+	#turn(way: box.Way): Promise<api.Outcome> {
+		const turn = this.#turning?.then(() => this.#turnNow(way)) ?? this.#turnNow(way);
+		this.#turning = turn;
+		void turn.then(() => {
+			if (this.#turning === turn) this.#turning = undefined;
+		});
+		return turn;
+	}
+
+	async #turnNow(way: box.Way): Promise<api.Outcome> {
+		const { keeper, waiting } = this.#engine;
+		for (;;) {
+			const last = way === "undo" ? newest(keeper.shown) : undefined;
+			if (!last) break;
+			if (await this.drop(last.key)) {
+				void keeper.do(unmade(last));
+				this.#engine.show();
+				return isLeft;
+			}
+			// The room may have it, so what comes of it is known first.
+			const told = waiting.get(last.key);
+			if (told) await new Promise((resolve) => told.push(resolve));
+			else await new Promise((resolve) => setTimeout(resolve, AGAIN));
+		}
+		const step = keeper.shown[way]?.at(-1);
+		if (!step) return { outcome: "rejected", code: "nothing_to_undo", message: `There is nothing to ${way}.` };
+		return this.#change(reversal(step, this.user.id, Date.now()), {}, undefined, { way, step });
+	}
+
+	#field(message: BatchChange, options: api.SelectOptions, isDerived = false): Promise<api.Outcome> {
 		const field = box.fieldOf(message);
-		const { entries } = this.#engine.keeper.shown;
+		const { debounceMs, baseVersion, signal } = options;
+		const base = baseVersion ?? this.#base(field);
 		if (this.#gathered) {
-			this.#gathered.push({ ...message, baseVersion: this.#base(field) });
+			this.#gathered.push({ ...message, baseVersion: base });
 			return Promise.resolve(isLeft);
 		}
-		// A user who chooses again has seen what is there.
-		const held = this.#held(field);
-		if (held) return this.#again(held, field, message);
-		const last = entries.at(-1);
-		// An entry of another tab is not this one's to remove: somebody there waits for its outcome.
-		const isNext = last?.due && box.isRival(last, field) && this.#engine.waiting.has(last.key);
-		return this.#change({ ...message, baseVersion: this.#base(field) }, options, isNext ? last.key : "");
+		const { entries } = this.#engine.keeper.shown;
+		const helds = entries.filter(({ conflict }) => conflict?.field === field);
+		// Its user has not seen what the room has, so there is nothing decided: this is what waits for the decision now.
+		const unseen = helds.find(({ conflict }) => (conflict?.version ?? 0) > base);
+		if (unseen && baseVersion !== undefined) return this.#amend(unseen, field, message);
+		const [held] = helds;
+		// A user who chooses again has seen what is there. One who types on, or whose value was made of the room's, has not
+		// thereby given up what is held.
+		const isChoice = !debounceMs && !isDerived;
+		if (held && (isChoice || box.holds(message, box.changeOf(held.message, field))))
+			return this.#again(held, field, message, options);
+		// Of two changes with signals of their own, each can be withdrawn by itself.
+		const over = !signal || debounceMs ? box.unsent(entries, field, (key) => this.#engine.waiting.has(key)) : undefined;
+		return this.#change({ ...message, baseVersion: base }, options, over);
 	}
 
 	/** The version of a field that the user sees: with a pending change, the one that it is based on. */
 	#base(field: string): number {
-		const waiting = this.#engine.keeper.shown.entries.flatMap((one) =>
-			one.conflict ? [] : box.fieldMessages(one.message),
-		);
-		return waiting.find((one) => box.fieldOf(one) === field)?.baseVersion ?? this.#engine.replica.fieldVersion(field);
+		return this.#unanswered(field)?.baseVersion ?? this.#engine.replica.fieldVersion(field);
+	}
+
+	/** The first pending change of a field. */
+	#unanswered(field: string): box.FieldMessage | undefined {
+		for (const { conflict, message } of this.#engine.keeper.shown.entries) {
+			const change = conflict ? undefined : box.changeOf(message, field);
+			if (change) return change;
+		}
+		return undefined;
+	}
+
+	/** The value of a field that the user sees, or will see once a transaction is made. */
+	#shown(field: string): api.Json | undefined {
+		const change = this.#gathered?.findLast((one) => box.fieldOf(one) === field);
+		return change ? box.chosenIn(change) : this.field(field).selection?.value;
 	}
 
 	#held(field: string): box.Entry | undefined {
 		return this.#engine.keeper.shown.entries.find(({ conflict }) => conflict?.field === field);
 	}
 
+	/** Changes what a held change is about, which stays held. */
+	#amend(held: box.Entry, field: string, message: BatchChange): Promise<api.Outcome> {
+		const change = copied(message);
+		const at = Date.now();
+		const amended = (one: box.Entry) => {
+			const message = box.withField(one.message, field, change);
+			return box.changed(one, { message, at, size: box.sizeOf(message) });
+		};
+		void this.#engine.keeper.do(box.replace(held.key, amended));
+		this.#engine.show();
+		return Promise.resolve({ outcome: "conflict", current: held.conflict?.current ?? null });
+	}
+
 	/** Makes a held change again, on top of what the user sees now. */
-	#again(held: box.Entry, field: string, change?: BatchChange): Promise<api.Outcome> {
+	#again(held: box.Entry, field: string, change?: BatchChange, options: api.SelectOptions = {}): Promise<api.Outcome> {
 		const message = change ? box.withField(held.message, field, change) : held.message;
-		const seen = Math.max(this.#engine.replica.fieldVersion(field), held.conflict?.version ?? 0);
+		const seen = options.baseVersion ?? Math.max(this.#engine.replica.fieldVersion(field), held.conflict?.version ?? 0);
 		const base = (one: string, before: number) => (one === field ? seen : before);
 		// Whoever waits for the held change still hears of the conflict from the tab that sent it.
-		return this.#change(box.rebased(message, base), {}, held.key, "");
+		return this.#change(box.rebased(message, base), options, held);
 	}
 
 	/**
-	 * @param over The key of the entry that it replaces, if that has not been sent.
-	 * @param joined The same, if those who wait for that entry get this one's outcome.
+	 * @param over The entry that it replaces, if that has not been sent: one that is held, or waits itself.
+	 * @param turn Set if it undoes or redoes another change.
 	 */
-	#change(
-		made: box.Message,
-		{ debounceMs, signal }: api.SelectOptions,
-		over = "",
-		joined = over,
-	): Promise<api.Outcome> {
+	#change(made: box.Message, options: api.SelectOptions, over?: box.Entry, turn?: box.Turn): Promise<api.Outcome> {
+		const { debounceMs, maxWaitMs = Math.max(debounceMs ?? 0, MAX_WAIT), signal } = options;
 		const message = copied(made);
 		const key = box.randomId();
 		const at = Date.now();
-		const entry: box.Entry = { key, at, message, size: new Blob([JSON.stringify(message)]).size };
-		if (debounceMs) entry.due = at + debounceMs;
-		const problem = box.isFull(this.#engine.keeper.shown, entry)
+		const entry: box.Entry = { key, at, message, size: box.sizeOf(message) };
+		// Whoever withdraws a decision has to decide again.
+		const held = over?.conflict ? over : over?.held;
+		if (held) entry.held = held;
+		if (debounceMs) {
+			entry.since = over && !over.conflict ? (over.since ?? over.at) : at;
+			entry.due = Math.min(at + debounceMs, entry.since + maxWaitMs);
+		}
+		const fields = box.fieldMessages(message).map(box.fieldOf);
+		if (fields.length) entry.before = (!over?.conflict && over?.before) || this.#before(message);
+		if (turn) entry.turn = turn;
+		const problem = box.isFull(this.#engine.keeper.shown, entry, over)
 			? { code: "outbox_full", message: "Too many changes are pending." }
 			: this.#engine.sender.problem(entry);
-		if (problem) return Promise.resolve({ outcome: "rejected", ...problem });
+		if (problem) {
+			const outcome: api.Outcome = { outcome: "rejected", ...problem };
+			this.#engine.refuse(entry, outcome);
+			this.#engine.show();
+			return Promise.resolve(outcome);
+		}
+		this.#engine.accept(fields);
+		const { waiting } = this.#engine;
+		// Whoever waits for a change that was held has been told of the conflict.
+		const joined = over && !over.conflict ? over.key : "";
 		const promise = new Promise<api.Outcome>((resolve) => {
-			this.#engine.waiting.set(key, [...(this.#engine.waiting.get(joined) ?? []), resolve]);
+			waiting.set(key, [...(waiting.get(joined) ?? []), resolve]);
 		});
-		this.#engine.waiting.delete(joined);
-		void this.#engine.keeper.do(...(debounceMs ? [] : [box.hurry]), box.add(entry, over));
+		waiting.delete(joined);
+		const undoing = turn ? [taken(turn)] : fields.length ? [begun] : [];
+		void this.#engine.keeper.do(...(debounceMs ? [] : [box.hurry]), ...undoing, box.add(entry, over?.key));
 		this.#engine.show();
 		const withdraw = () => void this.drop(key);
 		if (signal?.aborted) withdraw();
@@ -250,12 +431,28 @@ export class RoomClient {
 		return promise;
 	}
 
+	/** What each field of a message is set to before it, as the user sees it. */
+	#before(message: box.Message): { value: api.Json | undefined }[] {
+		const made = new Map<string, api.Json | undefined>();
+		return box.fieldMessages(message).map((change) => {
+			const field = box.fieldOf(change);
+			const value = made.has(field) ? made.get(field) : this.field(field).selection?.value;
+			made.set(field, box.chosenIn(change));
+			return { value };
+		});
+	}
+
 	/** Removes an entry that has not been sent. Returns false if it has, or is gone. */
 	async #take(key: string): Promise<boolean> {
 		let isTaken = false;
 		const step: box.Step = (outbox) => {
-			isTaken = outbox.entries.some((entry) => entry.key === key && entry.seq === undefined);
-			return isTaken ? box.remove([key])(outbox) : outbox;
+			const entry = outbox.entries.find((one) => one.key === key && one.seq === undefined);
+			isTaken = entry !== undefined;
+			// What a withdrawn change was to undo can be undone again.
+			return [...(entry?.turn && !entry.conflict ? [restored(entry.turn)] : []), box.withdraw(key)].reduce(
+				(box, step) => step(box),
+				outbox,
+			);
 		};
 		const stored = this.#engine.keeper.do(step);
 		this.#engine.show();
@@ -266,6 +463,10 @@ export class RoomClient {
 
 /** Makes the service worker send what is pending if the page is closed first. */
 function askForSync(): void {
-	const ready: Promise<any> | undefined = globalThis.navigator?.serviceWorker?.ready;
-	ready?.then(({ sync }) => sync?.register("roomkeep")).catch(() => {});
+	try {
+		const ready: Promise<any> | undefined = globalThis.navigator?.serviceWorker?.ready;
+		ready?.then(({ sync }) => sync?.register("roomkeep")).catch(() => {});
+	} catch {
+		// A page in a sandbox may not even look.
+	}
 }

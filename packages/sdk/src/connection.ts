@@ -10,8 +10,11 @@ const HELD = 5_000;
 /** The longest time between attempts, in milliseconds, and the factor by which it grows from one to the next. */
 const LONGEST = 5_000;
 const GROWTH = 1.3;
-/** Close codes after which another connection would end in the same way (PROTOCOL.md, X2). */
-const FINAL = /^44(?!01|08|29)/;
+/**
+ * Close codes after which another connection would end in the same way (PROTOCOL.md, X2). After 4410 the next one has
+ * another name.
+ */
+const FINAL = /^44(?!01|08|10|29)/;
 const UNAUTHORIZED = 4401;
 
 interface Always {

@@ -6,13 +6,15 @@ import { type ConnectionEvent, type ConnectionState, idle, isLetIn, isOn, isPoll
 import { Emitter } from "./emitter.ts";
 import type { ServerFrame, SyncResponseFrame, WelcomeFrame } from "./generated/protocol.ts";
 import { named } from "./input.ts";
-import { Keeper } from "./keeper.ts";
+import { Keeper, type KeeperOwner } from "./keeper.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import * as box from "./outbox.ts";
+import { within } from "./patience.ts";
 import { Poller, type PollerOwner } from "./poller.ts";
 import { Replica } from "./replica.ts";
+import { SavedReplica } from "./saved.ts";
 import { Sender, type SenderOwner } from "./sender.ts";
-import { canShare, storageOf } from "./storage.ts";
+import { indexedDbStorage, storageOf } from "./storage.ts";
 import { type Notice, Tabs } from "./tabs.ts";
 import type * as api from "./types.ts";
 import { type Shown, View } from "./view.ts";
@@ -25,11 +27,25 @@ type Heard = api.Events & { change: () => void };
 
 /** After this many milliseconds the user is announced again, if the room could not hear it before. */
 const AGAIN = 1_000;
+/** How long to wait for whoever leads to say so, in milliseconds: when a client connects, and when it sends nothing. */
+const AT_FIRST = 200;
+const LATER = 1_000;
+/** After this many milliseconds a client that follows asks whether what is pending is still being sent. */
+const STARVED = 2_000;
+/** How long a page may take to come up with a token, in milliseconds. */
+const TOKEN_PATIENCE = 10_000;
+/** The close code of a connection whose name is used by a newer one. */
+const REPLACED = 4410;
 /** The least time between two presence frames, in milliseconds, as for the room's own (PROTOCOL.md, P1). */
 const PRESENCE_EVERY = 50;
 
+/** The name of the database for what rooms have told. */
+const REPLICAS = "roomkeep-replicas";
+/** Close codes and reasons after which what the room has told is no longer this user's to see. */
+const GONE = /^(4403|4409|forbidden|revoked|identity_mismatch)$/;
+
 /** What runs below a client, from its construction on. */
-export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, SenderOwner {
+export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, SenderOwner, KeeperOwner {
 	user: api.User;
 	/** The state of the connection. */
 	state: ConnectionState = idle;
@@ -37,22 +53,32 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	readonly keeper: Keeper;
 	readonly sender: Sender;
 	readonly view: View;
+	readonly #saved: SavedReplica | undefined;
 	/** Those who wait for the outcome of an entry, by its key. */
 	readonly waiting = new Map<string, ((outcome: api.Outcome) => void)[]>();
 	readonly #options: api.RoomClientOptions;
+	readonly #empty: () => box.Outbox;
 	readonly #link: Link;
 	readonly #poller: Poller;
 	readonly #tabs: Tabs | undefined;
-	/** The name under which this client says hello while another tab leads. */
+	/** This client's own name: under it, it leads, and says hello while another one leads. */
 	readonly #ownId = box.randomId();
-	#facts = { persistence: "memory", clockSkew: 0 } as Facts;
+	/** The name under which it said hello. */
+	#said: string | undefined;
+	#claiming: Promise<void> | undefined;
+	#starving: ReturnType<typeof setTimeout> | undefined;
+	#facts = { persistence: "memory", clockSkew: 0, refused: {} } as Facts;
 	#presence: { data: api.Json } | undefined;
 	#presenceTimer: ReturnType<typeof setTimeout> | undefined;
 	#dueTimer: ReturnType<typeof setTimeout> | undefined;
-	readonly #wake = () => {
-		if (globalThis.document?.visibilityState === "hidden") return;
-		if (isLetIn(this.state)) this.#link.ping();
+	readonly #noticed = ({ type, persisted }: { type: string; persisted?: boolean }) => {
+		if (type === "pagehide") this.#leave(!!persisted);
+		else if (type === "pageshow") {
+			if (persisted) void this.#prepare({ type: "connect" });
+		} else if (type === "offline") this.doubt();
+		else if (globalThis.document?.visibilityState === "hidden") return;
 		else if (this.state.name === "waiting") void this.#link.connect();
+		else this.doubt();
 	};
 
 	/** Only checks the options; nothing starts yet. */
@@ -68,27 +94,17 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		const storage = storageOf(options.storage);
 		const address = addressOf(host, party, room);
 		const key = JSON.stringify([address.http, user.id]);
-		const empty = { address: { host, party, room, user }, clientId: box.randomId(), lastSeq: 0, entries: [] };
-		this.keeper = new Keeper(
-			storage,
-			key,
-			empty,
-			(isChanged) => {
-				if (isChanged) this.#tabs?.tell(null);
-				this.#facts.persistence = this.keeper.storage.isDurable ? "durable" : "memory";
-				this.show();
-				this.#pump();
-			},
-			(error) => {
-				// Then each tab is on its own, and needs a name of its own.
-				if (this.#tabs?.isLeader === false) void this.keeper.do(box.renew(box.randomId()));
-				this.#error("storage_failed", `Pending changes are in memory only: ${error}`);
-			},
-		);
-		this.#tabs = storage.isDurable && canShare() ? new Tabs(key, (notice) => this.#heard(notice)) : undefined;
+		this.#empty = () => {
+			return { address: { host, party, room, user }, clientId: box.randomId(), lastSeq: 0, entries: [] };
+		};
+		const empty = this.#empty();
+		this.keeper = new Keeper(storage, key, empty, this);
+		this.#tabs = storage.isDurable ? new Tabs(key, (notice) => this.#heard(notice)) : undefined;
+		const kept = options.replica === "indexeddb" ? indexedDbStorage(REPLICAS) : options.replica;
+		this.#saved = kept && new SavedReplica(kept, address.http, user.id, this.replica);
 		this.view = new View(this.replica, empty, this.#shown, user.id);
 		this.#link = new Link(address.socket, options.WebSocket, this);
-		this.sender = new Sender(this.keeper, this.replica, this);
+		this.sender = new Sender(this.keeper, this.replica, this.#ownId, this);
 		this.#poller = new Poller(address.http, options.fetch, this.replica, this.sender, this);
 	}
 
@@ -96,6 +112,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	connect(): void {
 		if (isOn(this.state)) return;
 		this.#listen("addEventListener");
+		this.#tabs?.open();
 		void this.#prepare({ type: "connect" });
 	}
 
@@ -124,6 +141,26 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		}, PRESENCE_EVERY);
 	}
 
+	/** Forgets all that is known and pending, here, in storage and in other tabs. */
+	forget(): Promise<void> {
+		this.#tabs?.tell("forget");
+		return this.#forget();
+	}
+
+	async #forget(): Promise<void> {
+		this.close("forgotten");
+		const { id } = this.user;
+		const isTheirs = (record: unknown) => (record as Partial<box.Outbox>).address?.user.id === id;
+		try {
+			await Promise.all([this.#saved?.forget(), this.keeper.forget(this.#empty(), isTheirs)]);
+		} finally {
+			this.replica.clear();
+			this.show();
+			for (const resolve of [...this.waiting.values()].flat()) resolve({ outcome: "withdrawn" });
+			this.waiting.clear();
+		}
+	}
+
 	/** Shows what has changed. */
 	show(): void {
 		if (this.view.update(this.replica, this.keeper.shown, this.#shown, this.user.id)) this.emit("change");
@@ -141,8 +178,28 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		void this.keeper.do().then(() => this.#tabs?.tell({ entry, outcome }));
 	}
 
+	/** Keeps why a change was refused, and what it was, until the field is changed again. */
+	refuse({ message, at }: box.Entry, { code = "", message: reason = "" }: api.Outcome): void {
+		for (const change of box.fieldMessages(message)) {
+			const field = box.fieldOf(change);
+			const refusal = { field, value: box.chosenIn(change), code, message: reason, at };
+			this.#facts.refused = { ...this.#facts.refused, [field]: refusal };
+			this.emit("refused", refusal);
+		}
+	}
+
+	/** Forgets that changes of fields were refused. */
+	accept(fields: string[]): void {
+		if (!fields.some((field) => Object.hasOwn(this.#facts.refused, field))) return;
+		const others = Object.entries(this.#facts.refused).filter(([field]) => !fields.includes(field));
+		this.#facts.refused = Object.fromEntries(others);
+		this.show();
+	}
+
 	/** Tells whoever waits for an entry what came of it, once that is shown. */
-	#settle({ key, message }: box.Entry, outcome: api.Outcome): void {
+	#settle(entry: box.Entry, outcome: api.Outcome): void {
+		const { key, message } = entry;
+		if (outcome.outcome === "rejected") this.refuse(entry, outcome);
 		this.show();
 		const isAsked = message.type === "permission_request";
 		const full = isAsked ? { ...outcome, requestId: message.requestId } : outcome;
@@ -151,11 +208,24 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		this.waiting.delete(key);
 		if (outcome.outcome !== "conflict") return;
 		const fields = box.fieldMessages(message).map(box.fieldOf);
-		const conflict = conflicts.find(({ field }) => fields.includes(field));
+		const conflict = conflicts.findLast(({ field }) => fields.includes(field));
 		if (conflict) this.emit("conflict", conflict);
 	}
 
-	#heard(notice: Notice): void {
+	#heard(notice: Exclude<Notice, "me">): void {
+		if (notice === "who") {
+			const canSend = isOn(this.state) && this.state.status !== "offline" && this.keeper.storage.isDurable;
+			if (canSend && this.#leads) this.#tabs?.tell("me");
+			return;
+		}
+		if (notice === "forget") {
+			void this.#forget().catch((error) => this.#error("storage_failed", `${error}`));
+			return;
+		}
+		if (notice && "gone" in notice) {
+			if (isOn(this.state)) void this.keeper.do(box.lead(this.#ownId, notice.gone));
+			return;
+		}
 		const read = this.keeper.do();
 		if (!notice) return;
 		const { entry, outcome } = notice;
@@ -166,8 +236,13 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	/** Sends what is due, in whichever way is available. */
 	#pump(): void {
 		clearTimeout(this.#dueTimer);
-		if (!isOn(this.state) || !this.#leads) return;
-		if (this.state.status === "polling") void this.#poller.write();
+		const { status } = this.state;
+		if (!isOn(this.state)) return;
+		if (!this.#leads) {
+			if (status === "synced" || status === "polling") this.#watch();
+			return;
+		}
+		if (status === "polling") void this.#poller.write();
 		else this.sender.pump();
 		// What is already due goes out as soon as anything does.
 		const now = Date.now();
@@ -175,9 +250,71 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		if (waits[0]) this.#dueTimer = setTimeout(() => this.#pump(), Math.min(...waits));
 	}
 
+	// Who sends: one of a user's tabs leads, and storage says which.
+
 	get #leads(): boolean {
-		// No other tab can send what is in memory.
-		return !this.#tabs || this.#tabs.isLeader || !this.keeper.storage.isDurable;
+		return this.keeper.stored.leader === this.#ownId;
+	}
+
+	/** The name under which it is to say hello. */
+	get #name(): string {
+		return this.#leads ? this.keeper.stored.clientId : this.#ownId;
+	}
+
+	/** Leads, unless another tab says that it does and can send. */
+	#claim(patience: number): Promise<void> {
+		const claim = async () => {
+			const { leader } = this.keeper.stored;
+			if (leader === this.#ownId || (leader && (await this.#tabs?.ask(patience)))) return;
+			if (isOn(this.state)) await this.keeper.do(box.lead(this.#ownId, leader));
+		};
+		this.#claiming ??= claim().finally(() => {
+			this.#claiming = undefined;
+		});
+		return this.#claiming;
+	}
+
+	/** Sees to it that what is pending is sent: a tab that leads may have been stopped. */
+	#watch(): void {
+		const isPending = () => this.keeper.shown.entries.some(({ conflict }) => !conflict);
+		if (!isPending()) return;
+		this.#starving ??= setTimeout(async () => {
+			this.#starving = undefined;
+			if (!isOn(this.state) || !isPending()) return;
+			await this.#claim(LATER);
+			this.#pump();
+		}, STARVED);
+	}
+
+	/** Lets another tab lead. */
+	#release(): Promise<void> {
+		return this.#leads ? this.keeper.do(box.lead(undefined, this.#ownId)) : Promise.resolve();
+	}
+
+	/** Another connection uses the name. */
+	async #replaced(): Promise<void> {
+		await this.keeper.do();
+		// If it is not a tab that has taken over, it is somebody who has a copy of the outbox.
+		if (this.#leads) this.renew();
+	}
+
+	stored(isChanged: boolean): void {
+		if (isChanged) this.#tabs?.tell(null);
+		this.#facts.persistence = this.keeper.storage.isDurable ? "durable" : "memory";
+		this.show();
+		if (isOn(this.state) && this.state.name !== "preparing") {
+			// Another tab has taken over, or let go, or the outbox has another name.
+			if (this.#said && this.#said !== this.#name) this.#restart("leading");
+			else if (!this.keeper.stored.leader) void this.#claim(0);
+		}
+		this.#pump();
+	}
+
+	failed(error: unknown): void {
+		const { leader } = this.keeper.stored;
+		// Then each tab is on its own, and needs a name of its own.
+		if (!this.#leads) void this.keeper.do(box.renew(box.randomId()), box.lead(this.#ownId, leader));
+		this.#error("storage_failed", `Pending changes are in memory only: ${error}`);
 	}
 
 	// What follows from the states.
@@ -190,8 +327,15 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		const isAllHere = event.type === "synced" || event.type === "polled";
 		if (now.name !== "live") this.sender.stop();
 		else if (before.name !== "live") this.sender.start();
-		if (now.name === "closed" && before.name !== "closed") this.#end();
-		if (event.type === "lost") this.replica.presence.clear();
+		if (now.name === "closed" && before.name !== "closed") {
+			this.#end();
+			if (GONE.test(`${event.type === "lost" ? event.code : now.reason}`)) this.#saved?.drop();
+		}
+		if (event.type === "lost") {
+			this.replica.presence.clear();
+			this.#said = undefined;
+			if (event.code === REPLACED) void this.#replaced();
+		}
 		if (isAllHere) this.#arrived();
 		this.show();
 		const isNews = now.status !== before.status;
@@ -207,7 +351,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	/** Everything that the room knows has arrived. */
 	#arrived(): void {
 		const { epoch } = this.replica;
-		if (epoch && epoch !== this.keeper.shown.epoch && this.#leads) void this.keeper.do(box.settleIn(epoch));
+		if (epoch && epoch !== this.keeper.shown.epoch)
+			void this.keeper.do(box.ifLeading(this.#ownId, box.settleIn(epoch)));
 		this.#facts.lastSyncedAt = Date.now();
 	}
 
@@ -215,58 +360,100 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	async #prepare(event: ConnectionEvent, ...steps: box.Step[]): Promise<void> {
 		// Anything still arriving on the abandoned connection would concern the outbox's previous name.
 		this.#link.close();
+		this.#said = undefined;
 		const begun = this.dispatch(event);
 		// It may have been closed and connected again meanwhile.
 		const isStill = () => this.state === begun;
+		const recalled = this.#recall();
 		await this.keeper.do(...steps);
-		if (event.type === "connect") {
-			// A tab that becomes leader later reconnects under the outbox's name.
-			if (isStill())
-				await this.#tabs?.enter(() => {
-					this.dispatch({ type: "lost", at: Date.now(), reason: "leading" });
-					void this.#prepare({ type: "restart" });
-				});
-			// The previous leader may have given numbers until then.
-			await this.keeper.do();
-		}
+		if (isStill() && event.type === "connect") await this.#claim(AT_FIRST);
+		await recalled;
 		if (isStill() && isOn(begun)) void this.#link.connect();
+	}
+
+	/** Shows what the last page knew, until the room says what has become of it. */
+	async #recall(): Promise<void> {
+		if (!this.#saved || this.replica.epoch) return;
+		const at = await this.#saved.load();
+		if (!this.replica.epoch) return;
+		this.#facts.lastSyncedAt ??= at;
+		this.show();
+	}
+
+	/** Connects anew under the name that it has by now. */
+	#restart(reason: string, ...steps: box.Step[]): void {
+		this.dispatch({ type: "lost", at: Date.now(), reason });
+		void this.#prepare({ type: "restart" }, ...steps);
 	}
 
 	#end(): void {
 		this.#link.close();
-		this.#tabs?.leave(!this.waiting.size);
+		this.#said = undefined;
 		clearTimeout(this.#dueTimer);
+		clearTimeout(this.#starving);
 		clearTimeout(this.#presenceTimer);
-		this.#presenceTimer = undefined;
+		this.#starving = this.#presenceTimer = undefined;
 		this.replica.presence.clear();
 		this.#listen("removeEventListener");
+		void this.#release().then(() => {
+			// Whoever waits for an outcome hears it from another tab.
+			if (!isOn(this.state) && !this.waiting.size) this.#tabs?.close();
+		});
 	}
 
-	/** Starts or stops listening for the network's return and the page becoming visible. */
+	/** Starts or stops listening for what becomes of the network and of the page. */
 	#listen(how: "addEventListener" | "removeEventListener"): void {
-		globalThis[how]?.("online", this.#wake);
-		globalThis.document?.[how]("visibilitychange", this.#wake);
+		for (const type of ["online", "offline", "pagehide", "pageshow"])
+			globalThis[how]?.(type, this.#noticed as () => void);
+		globalThis.document?.[how]("visibilitychange", this.#noticed);
+	}
+
+	/**
+	 * The page is left. If it is kept, it may come back as it is: an open connection would be in the way of that, and so
+	 * would a transaction that it does not end.
+	 */
+	#leave(isKept: boolean): void {
+		if (this.#leads) this.#tabs?.tell({ gone: this.#ownId });
+		if (!isKept) return;
+		this.#link.close();
+		this.dispatch({ type: "lost", at: Date.now(), reason: "suspended" });
+		this.dispatch({ type: "restart" });
+		this.#poller.stop();
+		this.#tabs?.close();
+	}
+
+	/** The connection may be dead. */
+	doubt(): void {
+		if (isLetIn(this.state)) this.#link.doubt();
 	}
 
 	/** Starts over under a name that the room does not know. */
 	renew(): void {
-		void this.#prepare({ type: "restart" }, box.renew(box.randomId()));
+		void this.#prepare({ type: "restart" }, box.ifLeading(this.#ownId, box.renew(box.randomId())));
 	}
 
 	// What happens to the connection.
 
 	async token(): Promise<string | undefined> {
+		const ask = this.#options.token;
+		if (!ask) return undefined;
+		let token: string | null;
 		try {
-			return await this.#options.token?.();
+			token = await within(TOKEN_PATIENCE, Promise.resolve(ask()));
 		} catch (error) {
 			this.#error("token", `${error}`);
 			// Anything may have been thrown.
 			throw new Error();
 		}
+		if (token !== null) return token;
+		// There will be none: the user has logged out.
+		this.close("no_token");
+		throw new Error();
 	}
 
 	greet(token: string | undefined): void {
-		const clientId = this.#leads ? this.keeper.stored.clientId : this.#ownId;
+		const clientId = this.#name;
+		this.#said = clientId;
 		this.send({ type: "hello", protocol: 1, clientId, ...this.#known(), token, id: "hello" });
 		this.join();
 	}
@@ -302,6 +489,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	/** Takes what the room reports about itself. */
 	#told(frame: ServerFrame): void {
 		const receipt = this.replica.receive(frame);
+		// The other tabs know the same.
+		if (receipt === "taken" && frame.type !== "presence" && this.#leads) this.#saved?.save(Date.now());
 		if (receipt === "other") this.emit("message", frame);
 		else if (receipt === "gap") this.send({ type: "sync_request", ...this.#known() });
 		else if (receipt === "taken" && this.state.status === "synced") this.#facts.lastSyncedAt = Date.now();

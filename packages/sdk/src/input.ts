@@ -8,9 +8,13 @@ export function named(name: string): string {
 	return name;
 }
 
-/** A copy of a JSON value, which nobody can change afterwards. Throws a TypeError if it is not JSON. */
+/**
+ * A copy of a JSON value, which nobody can change afterwards. Half a character, of which no UTF-8 can be made, becomes
+ * U+FFFD: a room would refuse all of it. Throws a TypeError if it is not JSON.
+ */
 export function copied<T>(value: T): T {
 	const text = JSON.stringify(value);
 	if (text === undefined) throw new TypeError("A value must be JSON. Use clear() to clear a field.");
-	return JSON.parse(text);
+	// Only unpaired surrogates are escaped in this way.
+	return JSON.parse(text.replace(/\\(?:\\|ud[89a-f]..)/g, (half) => (half[1] === "u" ? "\ufffd" : half)));
 }

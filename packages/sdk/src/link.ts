@@ -7,6 +7,8 @@ import type { ServerFrame } from "./generated/protocol.ts";
 const PING_EVERY = 25_000;
 /** How long the pong may take, in milliseconds, and the first reply on a new connection. */
 const PATIENCE = 10_000;
+/** The same when there is reason to think that the connection is dead. */
+const DOUBT = 4_000;
 /** How long a socket may take to open, in milliseconds. */
 const OPENING = 4_000;
 /** The shortest time between attempts is drawn from this range, in milliseconds. */
@@ -39,6 +41,8 @@ export class Link {
 	#timer: Timer | undefined;
 	#pings: Timer | undefined;
 	#patience: Timer | undefined;
+	/** When that ends. */
+	#until = 0;
 
 	/** @param implementation A WebSocket class to use instead of the platform's. */
 	constructor(url: string, implementation: unknown, owner: LinkOwner) {
@@ -89,10 +93,14 @@ export class Link {
 		return this.#send(JSON.stringify(frame));
 	}
 
-	/** Checks whether the connection is alive. */
-	ping(): void {
+	/** Checks whether the connection is alive, which there is reason to doubt. */
+	doubt(): void {
+		this.#ping(DOUBT);
+	}
+
+	#ping(patience: number): void {
 		this.#send("ping");
-		this.#expect();
+		this.#expect(patience);
 	}
 
 	/** There was a sign of life. */
@@ -109,8 +117,8 @@ export class Link {
 
 	#opened(token: string | undefined): void {
 		clearTimeout(this.#timer);
-		this.#pings = setInterval(() => this.ping(), PING_EVERY);
-		this.#expect();
+		this.#pings = setInterval(() => this.#ping(PATIENCE), PING_EVERY);
+		this.#expect(PATIENCE);
 		this.#owner.dispatch({ type: "opened", at: Date.now() });
 		this.#owner.greet(token);
 	}
@@ -137,10 +145,14 @@ export class Link {
 	}
 
 	/** Expects something to arrive soon. */
-	#expect(): void {
-		this.#patience ??= setTimeout(() => {
+	#expect(patience: number): void {
+		const until = Date.now() + patience;
+		if (this.#patience && this.#until <= until) return;
+		clearTimeout(this.#patience);
+		this.#until = until;
+		this.#patience = setTimeout(() => {
 			this.#lost("silent");
 			if (this.#owner.state.name === "waiting") void this.connect();
-		}, PATIENCE);
+		}, patience);
 	}
 }

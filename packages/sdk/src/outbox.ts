@@ -27,6 +27,27 @@ export type Message =
 	| PermissionCancelledMessage
 	| PermissionRevokedMessage;
 
+/** A field before a change of this user's, and after. */
+export interface Trace {
+	field: string;
+	/** What it was set to before. Undefined if it was not set. */
+	before: Json | undefined;
+	/** Its version before. */
+	from: number;
+	/** The version that the change made of it. */
+	version: number;
+}
+
+/** Undoing takes what was done from one stack to the other, and redoing takes it back. */
+export type Way = "undo" | "redo";
+
+/** A change that undoes or redoes another. */
+export interface Turn {
+	way: Way;
+	/** What it takes from the stack. */
+	step: Trace[];
+}
+
 /** A change in the outbox. It is never modified in place. */
 export interface Entry {
 	/** The same in all tabs, for as long as the change is pending. */
@@ -41,6 +62,14 @@ export interface Entry {
 	seq?: number;
 	/** Not sent before this time, in milliseconds by this device's clock: another one for the same field may follow. */
 	due?: number;
+	/** Since when it waits for that, counting the unsent changes whose place it has taken. */
+	since?: number;
+	/** What each field that it changes was set to before, as its user saw it. */
+	before?: { value: Json | undefined }[];
+	/** Set if it undoes or redoes another change. */
+	turn?: Turn;
+	/** The held change that it decides on: what is held again if this one is withdrawn. */
+	held?: Entry;
 	/** Set if it came too late and waits for its user: what the room had then. */
 	conflict?: { field: string; version: number; current: StoredSelection | null };
 }
@@ -55,8 +84,14 @@ export interface Outbox {
 	epoch?: string | undefined;
 	/** The last number given. */
 	lastSeq: number;
+	/** The tab that sends, under a name of its own. Only its steps about numbers count. */
+	leader?: string | undefined;
 	/** In the order in which they were made. */
 	entries: Entry[];
+	/** What can be undone, the newest last. */
+	undo?: Trace[][] | undefined;
+	/** What can be redone, the newest last. */
+	redo?: Trace[][] | undefined;
 }
 
 /**
@@ -73,12 +108,20 @@ const WINDOW = 32;
 
 /** A unique name. Not for secrets. */
 export function randomId(): string {
-	// `crypto.randomUUID` is missing on pages without TLS.
-	return crypto.getRandomValues(new Uint32Array(4)).join("-");
+	// `crypto.randomUUID` is missing on pages without TLS, and some places have no `crypto` at all.
+	const { crypto } = globalThis;
+	const words = new Uint32Array(4);
+	return (crypto?.getRandomValues(words) ?? words.map(() => Math.random() * 2 ** 32)).join("-");
 }
 
-export const isFull = ({ entries }: Outbox, more: Entry) =>
-	entries.length >= ENTRIES || entries.reduce((sum, entry) => sum + entry.size, more.size) > BYTES;
+/** The size of a message's text, in bytes. */
+export const sizeOf = (message: Message) => encodeURIComponent(JSON.stringify(message)).replace(/%../g, "_").length;
+
+/** Whether an outbox cannot take another entry in place of `over`. */
+export function isFull({ entries }: Outbox, more: Entry, over?: Entry): boolean {
+	const others = entries.filter(({ key }) => key !== over?.key);
+	return others.length >= ENTRIES || others.reduce((sum, entry) => sum + entry.size, more.size) > BYTES;
+}
 
 /** A modified entry. */
 export const changed = (entry: Entry, parts: { [P in keyof Entry]?: Entry[P] | undefined }) =>
@@ -101,6 +144,29 @@ export const fieldOf = (message: BatchChange): string =>
 export const chosenIn = (message: BatchChange): Json | undefined =>
 	message.type === "field_selected" ? message.selection.value : undefined;
 
+/** What a message does to a field. */
+export const changeOf = (message: Message, field: string): FieldMessage | undefined =>
+	fieldMessages(message).find((one) => fieldOf(one) === field);
+
+/** Whether nothing of what one change set is lost in another: it is the same, or a text that has grown. */
+export function holds(change: BatchChange, earlier: BatchChange | undefined): boolean {
+	if (!earlier) return true;
+	const [now, before] = [chosenIn(change), chosenIn(earlier)];
+	if (typeof now === "string" && typeof before === "string") return now.includes(before);
+	return JSON.stringify(now) === JSON.stringify(before);
+}
+
+/**
+ * The unsent change of a field whose place another one can take: the newest, if it changes nothing else, and nothing came
+ * after it whose order counts. One of another tab is not this one's to remove: somebody there waits for its outcome.
+ */
+export function unsent(entries: Entry[], field: string, isOwn: (key: string) => boolean): Entry | undefined {
+	const last = entries.findLast(
+		({ message, conflict }) => !conflict && !(isOfField(message) && fieldOf(message) !== field),
+	);
+	return last && !last.turn && isRival(last, field) && isOwn(last.key) ? last : undefined;
+}
+
 /** A message with its field messages replaced. */
 function withFields(message: Message, change: (message: FieldMessage) => FieldMessage): Message {
 	if (message.type === "batch") return { ...message, changes: message.changes.map(change) };
@@ -109,7 +175,8 @@ function withFields(message: Message, change: (message: FieldMessage) => FieldMe
 
 /** A message with another base version for a field, or for all of them. */
 export const rebased = (message: Message, base: (field: string, before: number) => number): Message =>
-	withFields(message, (one) => ({ ...one, baseVersion: base(fieldOf(one), one.baseVersion) }));
+	// What undoes a change is one like any other, once it is made on top of something else.
+	withFields(message, ({ exact: _, ...one }) => ({ ...one, baseVersion: base(fieldOf(one), one.baseVersion) }));
 
 /** A message with another change of a field. */
 export const withField = (message: Message, field: string, change: BatchChange): Message =>
@@ -119,10 +186,13 @@ export const withField = (message: Message, field: string, change: BatchChange):
 export const add =
 	(entry: Entry, over?: string): Step =>
 	(outbox) => {
+		// A storage that failed may have stored it all the same.
+		if (outbox.entries.some(({ key }) => key === entry.key)) return outbox;
 		const others = outbox.entries.filter(({ key, seq }) => key !== over || seq !== undefined);
 		return { ...outbox, entries: [...others, entry] };
 	};
 
+/** Removes an entry for good. */
 export const remove =
 	(keys: string[]): Step =>
 	(outbox) => ({ ...outbox, entries: outbox.entries.filter(({ key }) => !keys.includes(key)) });
@@ -130,6 +200,17 @@ export const remove =
 export const replace =
 	(key: string, change: (entry: Entry) => Entry): Step =>
 	(outbox) => ({ ...outbox, entries: outbox.entries.map((entry) => (entry.key === key ? change(entry) : entry)) });
+
+/** Removes an entry that has not been sent. What it decided on is undecided again. */
+export const withdraw =
+	(key: string): Step =>
+	(outbox) => ({
+		...outbox,
+		entries: outbox.entries.flatMap((entry) => {
+			if (entry.key !== key || entry.seq !== undefined) return [entry];
+			return entry.held ? [entry.held] : [];
+		}),
+	});
 
 /** What is in flight, oldest first. */
 export const underWay = ({ entries }: Outbox) =>
@@ -160,7 +241,7 @@ export const number =
 		const entries = outbox.entries.map((entry) => {
 			if (!keys.includes(entry.key) || entry.seq !== undefined || entry.conflict) return entry;
 			lastSeq += 1;
-			return changed(entry, { seq: lastSeq, due: undefined });
+			return changed(entry, { seq: lastSeq, due: undefined, since: undefined, held: undefined });
 		});
 		return { ...outbox, entries, lastSeq };
 	};
@@ -185,6 +266,30 @@ export const renew =
 	(clientId: string): Step =>
 	(outbox) => ({ ...unnumber(1)(outbox), clientId, lastSeq: 0 });
 
+/** Makes `tab` lead, if `before` still does. */
+export const lead =
+	(tab: string | undefined, before: string | undefined): Step =>
+	(outbox) =>
+		outbox.leader === before ? { ...outbox, leader: tab } : outbox;
+
+/** A step that counts only while `tab` leads. One that was stopped may go on long after another has taken over. */
+export const ifLeading =
+	(tab: string, step: Step): Step =>
+	(outbox) =>
+		outbox.leader === tab ? step(outbox) : outbox;
+
+/**
+ * What is stored, with what became of it in memory while it could not be: `left` are the keys that both had at first.
+ */
+export function merge(stored: Outbox, memory: Outbox, left: string[]): Outbox {
+	const has = ({ entries }: Outbox, key: string) => entries.some((entry) => entry.key === key);
+	const { epoch, entries } = memory.epoch === undefined ? stored : settleIn(memory.epoch)(stored);
+	const rest = entries.filter(({ key }) => has(memory, key) || !left.includes(key));
+	const more = memory.entries.filter(({ key }) => !has(stored, key));
+	const lastSeq = stored.clientId === memory.clientId ? Math.max(stored.lastSeq, memory.lastSeq) : stored.lastSeq;
+	return { ...stored, epoch, lastSeq, entries: [...rest, ...more] };
+}
+
 /** Rebases what is pending onto this life of the room, in which nothing from before is known. */
 export const settleIn =
 	(epoch: string): Step =>
@@ -195,7 +300,9 @@ export const settleIn =
 			const isNothing = conflict && { ...conflict, version: 0, current: null };
 			return changed(entry, { message: rebased(message, () => 0), conflict: isNothing });
 		};
-		return { ...outbox, epoch, entries: outbox.epoch === undefined ? outbox.entries : outbox.entries.map(moved) };
+		if (outbox.epoch === undefined) return { ...outbox, epoch };
+		// Nothing from before can be undone either.
+		return { ...outbox, epoch, entries: outbox.entries.map(moved), undo: [], redo: [] };
 	};
 
 /** What an entry's conflict amounts to. */
@@ -219,12 +326,19 @@ export function judge(entry: Entry, field: string, current: StoredSelection | nu
 	return isSame || (current === null && mine.baseVersion === 0) ? "again" : "conflict";
 }
 
-/** Holds an entry until its user has decided, replacing whatever else was chosen for the field and not sent. */
+/**
+ * Holds an entry until its user has decided, replacing whatever else was chosen for the field and not sent. What was held
+ * before and has nothing to do with it stays: its user saw what the room had, and went on from there.
+ */
 export const hold =
 	(key: string, conflict: NonNullable<Entry["conflict"]>): Step =>
 	(outbox) => {
 		const { field } = conflict;
-		const rivals = outbox.entries.filter((entry) => entry.key !== key && isRival(entry, field));
+		const own = outbox.entries.find((entry) => entry.key === key);
+		const change = own && changeOf(own.message, field);
+		const isApart = ({ conflict: earlier, message }: Entry) =>
+			earlier && change && earlier.version <= change.baseVersion && !holds(change, changeOf(message, field));
+		const rivals = outbox.entries.filter((entry) => entry.key !== key && isRival(entry, field) && !isApart(entry));
 		const held = (entry: Entry) => {
 			const chosen = rivals.filter(({ conflict }) => !conflict).flatMap((rival) => fieldMessages(rival.message));
 			const message = chosen.reduce<Message>((message, one) => withField(message, field, one), entry.message);

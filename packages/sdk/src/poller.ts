@@ -3,6 +3,7 @@
 import type { ConnectionEvent } from "./connection.ts";
 import type { ServerFrame } from "./generated/protocol.ts";
 import { fieldOf } from "./outbox.ts";
+import { within } from "./patience.ts";
 import type { Replica } from "./replica.ts";
 import type { Sender } from "./sender.ts";
 
@@ -107,8 +108,8 @@ export class Poller {
 		const { clientId, key: id, message, seq } = next;
 		const field = fieldOf(message);
 		const isSet = message.type === "field_selected";
-		const { baseVersion } = message;
-		const body = { ...(isSet ? message.selection : message), baseVersion, clientId, seq };
+		const { baseVersion, exact } = message;
+		const body = { ...(isSet ? message.selection : message), baseVersion, exact, clientId, seq };
 		const method = isSet ? "PUT" : "DELETE";
 		const answer = await this.#ask(`/fields/${encodeURIComponent(field)}`, { method, body: JSON.stringify(body) });
 		if (run !== this.#run) return false;
@@ -127,13 +128,16 @@ export class Poller {
 		for (let isRenewed = false; ; isRenewed = true) {
 			this.#token ??= { value: await this.#owner.token() };
 			const { value } = this.#token;
-			const signal = AbortSignal.timeout(PATIENCE);
+			const given = new AbortController();
 			const headers: Record<string, string> = { "Content-Type": "application/json" };
 			if (value !== undefined) headers.Authorization = `Bearer ${value}`;
-			const response = await (this.#fetch ?? fetch)(this.#address + path, { ...init, headers, signal });
-			// Anything that is not JSON comes from an intermediary and not from a room: it throws.
-			const body = await response.json();
-			const { status } = response;
+			const request = { ...init, headers, signal: given.signal };
+			const answer = async () => {
+				const response = await (this.#fetch ?? fetch)(this.#address + path, request);
+				// Anything that is not JSON comes from an intermediary and not from a room: it throws.
+				return { status: response.status, body: await response.json() };
+			};
+			const { status, body } = await within(PATIENCE, answer()).finally(() => given.abort());
 			if (!((status !== 200 ? "code" : init.body ? "selection" : "epoch") in body)) throw new TypeError();
 			if (status !== 401) return { status, body };
 			this.#token = undefined;

@@ -15,22 +15,25 @@ import {
 	useSelected,
 } from "./react/room.ts";
 import type {
-	ChangeOptions,
 	Conflict,
 	Events,
+	Field,
 	Json,
+	Next,
 	Outcome,
 	Participant,
 	Pending,
 	Permission,
 	PermissionRequest,
 	Presence,
+	Refusal,
 	RoomClientOptions,
 	SelectOptions,
 	Snapshot,
 	Status,
 } from "./types.ts";
 
+export { type BoundField, type CheckProps, type FieldHandlers, type InputProps, useField } from "./react/field.ts";
 export {
 	type SharedConflictResolution,
 	type SharedConflictResolutionOptions,
@@ -86,6 +89,8 @@ export interface SelectionState {
 	pending: boolean;
 	/** This user's change to the field that came too late and waits for `resolve` from `useConflicts`. */
 	conflict: Conflict | undefined;
+	/** This user's last change of the field, if that was refused. */
+	refused: Refusal | undefined;
 	/** The id of the user who chose the value. Undefined if the field is not set. */
 	by: string | undefined;
 	/** When the room stored it, in milliseconds by the room's clock, or by this device's while pending. */
@@ -93,11 +98,14 @@ export interface SelectionState {
 	/** The room's version that this change made or, while pending, is based on. 0 if the field is not set. */
 	version: number;
 	/** Clears the field. Always the same function. */
-	clear: (options?: ChangeOptions) => Promise<Outcome>;
+	clear: (options?: SelectOptions) => Promise<Outcome>;
 }
 
 /** Sets a field. The same function for as long as the room and the field are the same. */
-export type SetSelection<T extends Json = Json> = (value: T, options?: SelectOptions) => Promise<Outcome>;
+export type SetSelection<T extends Json = Json> = (
+	value: T | ((previous: T | undefined) => T),
+	options?: SelectOptions,
+) => Promise<Outcome>;
 
 /**
  * A field: its value or undefined, a function to set it, and its state. `T` is the page's own claim about the value;
@@ -109,24 +117,29 @@ export function useSelection<T extends Json = Json>(
 ): [value: T | undefined, set: SetSelection<T>, state: SelectionState] {
 	const room = useRoomContext();
 	const { client } = room;
-	const set = useCallback<SetSelection<T>>((value, options) => client.select(field, value, options), [client, field]);
-	const clear = useCallback((options?: ChangeOptions) => client.clear(field, options), [client, field]);
-	const { selection, conflict, pending } = useSelected(
+	const set = useCallback<SetSelection<T>>(
+		(value, options) => client.select(field, value as Next, options),
+		[client, field],
+	);
+	const clear = useCallback((options?: SelectOptions) => client.clear(field, options), [client, field]);
+	// What waits for a pause in the changes is sent when the component goes.
+	useEffect(() => () => void client.flush(), [client, field]);
+	const { selection, conflict, pending, refused } = useSelected(
 		room,
-		({ selections, conflicts, pendingCount }) => {
-			const selection = selections[field];
-			const conflict = conflicts.find((conflict) => conflict.field === field);
-			// A field that was cleared here is missing from the selections before the room has heard of it.
-			const isClearing = () => pendingCount > 0 && client.pending().some(({ fields }) => fields.includes(field));
-			return { selection, conflict, pending: selection?.pending ?? isClearing() };
-		},
+		(snapshot) => (snapshot === room.first ? firstOf(snapshot, field) : client.field(field)),
 		isShallowEqual,
 	);
 	const state = useMemo(() => {
 		const { userId: by, updatedAt: at, version = 0 } = selection ?? {};
-		return { pending, conflict, by, at, version, clear };
-	}, [selection, conflict, pending, clear]);
+		return { pending, conflict, refused, by, at, version, clear };
+	}, [selection, conflict, pending, refused, clear]);
 	return [selection?.value as T | undefined, set, state];
+}
+
+/** A field as of the snapshot that a server rendered, in which nothing is pending. */
+function firstOf({ selections }: Snapshot, field: string): Field {
+	const selection = Object.hasOwn(selections, field) ? selections[field] : undefined;
+	return { selection, version: selection?.version ?? 0, pending: false, conflict: undefined, refused: undefined };
 }
 
 /** Everyone who is or was in the room, in the order in which they joined. `online` says who is here. */

@@ -91,6 +91,28 @@ export class Replica {
 		if (!version || version >= this.fieldVersion(field)) this.fields.set(field, { version, selection });
 	}
 
+	/** What it would have to be told to know all this again, where nobody is known to be here now. */
+	get state(): object {
+		const set = [...this.fields].filter(([, { selection }]) => selection);
+		return {
+			type: "sync_response",
+			epoch: this.epoch,
+			version: this.version,
+			selections: Object.fromEntries(set.map(([field, { selection }]) => [field, selection])),
+			participants: [...this.participants.values()].map((one) => ({ ...one, online: false })),
+			presence: [],
+			requests: [...this.requests.values()],
+			permissions: [...this.permissions.values()],
+		};
+	}
+
+	/** Knows nothing any more. */
+	clear(): void {
+		this.epoch = undefined;
+		this.version = 0;
+		for (const known of [this.fields, this.participants, this.presence, this.requests, this.permissions]) known.clear();
+	}
+
 	#takeAll(state: SyncResponseFrame): Receipt {
 		// Outdated by what has arrived since.
 		if (state.epoch === this.epoch && state.version < this.version && !state.reset) return "known";
@@ -129,6 +151,9 @@ export class Replica {
 				this.#person({ online: false, lastSeen, ...known, ...participant, version });
 				break;
 			}
+			case "participant_removed":
+				this.participants.delete(change.userId);
+				break;
 			case "request":
 				this.requests.set(requestName(change.request), change.request);
 				break;

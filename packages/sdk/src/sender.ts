@@ -5,7 +5,10 @@ import type { Keeper } from "./keeper.ts";
 import * as box from "./outbox.ts";
 import type { Replica } from "./replica.ts";
 import type { Outcome } from "./types.ts";
+import { applied } from "./undo.ts";
 
+/** How long to wait for a reply before the connection is checked, in milliseconds. */
+const LATE = 3_000;
 /** How long to wait for a reply before sending again, in milliseconds: doing so is never wrong (PROTOCOL.md, E5). */
 const ANSWER = 10_000;
 /** How long to leave the room alone when it cannot take a change, in milliseconds. */
@@ -16,6 +19,8 @@ const TAG = 80;
 /** For whom changes are sent. */
 export interface SenderOwner {
 	send(frame: object): boolean;
+	/** A reply is late. */
+	doubt(): void;
 	/** An entry is answered, and no longer pending. */
 	settled(entry: box.Entry, outcome: Outcome): void;
 	/** The room no longer knows this outbox, or knows it differently. */
@@ -25,6 +30,7 @@ export interface SenderOwner {
 export class Sender {
 	readonly #keeper: Keeper;
 	readonly #replica: Replica;
+	readonly #tab: string;
 	readonly #owner: SenderOwner;
 	/** By field and the version that its changes were based on: the version on top of which they are sent again. */
 	readonly #moved = new Map<string, number>();
@@ -36,9 +42,11 @@ export class Sender {
 	#pause: ReturnType<typeof setTimeout> | undefined;
 	#answer: ReturnType<typeof setTimeout> | undefined;
 
-	constructor(keeper: Keeper, replica: Replica, owner: SenderOwner) {
+	/** @param tab Who leads while this sends. */
+	constructor(keeper: Keeper, replica: Replica, tab: string, owner: SenderOwner) {
 		this.#keeper = keeper;
 		this.#replica = replica;
+		this.#tab = tab;
 		this.#owner = owner;
 	}
 
@@ -76,14 +84,14 @@ export class Sender {
 		// Numbers follow the order that is shown: storage may still have some that were taken back.
 		const next = box.ready(this.#keeper.shown, Date.now(), () => true);
 		// It is sent once its number is stored: a number may stand for one message only, whatever crashes.
-		if (next[0]) void this.#keeper.do(box.number(next.map(({ key }) => key)));
+		if (next[0]) void this.#keeper.do(this.#fenced(box.number(next.map(({ key }) => key))));
 	}
 
 	/** What to send next when changes go one at a time and only fields can be changed. */
 	async next(): Promise<(box.Entry & { message: box.FieldMessage; clientId: string }) | undefined> {
 		if (!this.#underWay()[0]) {
 			const [next] = box.ready(this.#keeper.shown, Date.now(), box.isOfField);
-			await this.#keeper.do(...(next ? [box.number([next.key])] : []));
+			await this.#keeper.do(...(next ? [this.#fenced(box.number([next.key]))] : []));
 		}
 		// What was sent in another way and has no reply comes first, or its number would be missing.
 		const [first] = this.#underWay() as (box.Entry & { message: box.FieldMessage })[];
@@ -121,6 +129,10 @@ export class Sender {
 		});
 	}
 
+	#fenced(step: box.Step): box.Step {
+		return box.ifLeading(this.#tab, step);
+	}
+
 	/** What may have been sent, is stored, and has no reply. */
 	#underWay(): box.Entry[] {
 		const open = new Map(this.#keeper.shown.entries.map(({ key, seq }) => [key, seq]));
@@ -130,7 +142,7 @@ export class Sender {
 	#acked(entry: box.Entry, { version, duplicate, status, decision, scope, reason, resolvedBy }: AckFrame): void {
 		if (!duplicate) this.provide(entry, version);
 		const settled = status && { settled: { status, decision, scope, reason, resolvedBy } };
-		this.#done(entry, { outcome: "applied", version, ...settled });
+		this.#done(entry, { outcome: "applied", version, ...settled }, applied(entry.key, version));
 	}
 
 	#conflict(entry: box.Entry, { field, clientVersion: from, serverVersion: version, current }: ConflictFrame): void {
@@ -167,7 +179,7 @@ export class Sender {
 			if (!entry) return;
 			// The room does not count it, so the next one gets its number, and so on.
 			this.#sent = seq - 1;
-			void this.#keeper.do(box.unnumber(seq));
+			void this.#keeper.do(this.#fenced(box.unnumber(seq)));
 			this.#done(entry, { outcome: "rejected", code, message });
 			return;
 		}
@@ -186,14 +198,18 @@ export class Sender {
 		}, wait);
 	}
 
-	#done(entry: box.Entry, outcome: Outcome): void {
-		void this.#keeper.do(box.remove([entry.key]));
+	#done(entry: box.Entry, outcome: Outcome, step = box.remove([entry.key])): void {
+		void this.#keeper.do(step);
 		this.#owner.settled(entry, outcome);
 	}
 
 	/** Waits for a reply to what is in flight. */
 	#expect(): void {
 		clearTimeout(this.#answer);
-		if (this.#isOn && box.underWay(this.#keeper.shown)[0]) this.#answer = setTimeout(() => this.#again(0), ANSWER);
+		if (!this.#isOn || !box.underWay(this.#keeper.shown)[0]) return;
+		this.#answer = setTimeout(() => {
+			this.#owner.doubt();
+			this.#answer = setTimeout(() => this.#again(0), ANSWER - LATE);
+		}, LATE);
 	}
 }

@@ -1,9 +1,8 @@
 // For a page's service worker: sends what a closed page left pending, where there is Background Sync.
 
-import { createStore, entries } from "idb-keyval";
 import { RoomClient } from "./client.ts";
 import type { Outbox } from "./outbox.ts";
-import { DATABASE, STORE } from "./storage.ts";
+import { DATABASE, each } from "./storage.ts";
 import type { RoomClientOptions, User } from "./types.ts";
 
 /** The tag of the sync that a client asks for. */
@@ -45,15 +44,16 @@ export function sendOnSync(options: SyncOptions = {}, scope = globalThis as unkn
  * @returns How many rooms had something pending.
  */
 export async function sendPending(options: SyncOptions = {}): Promise<number> {
-	const outboxes = await entries<string, Outbox>(createStore(DATABASE, STORE));
-	const waiting = outboxes.map(([, outbox]) => outbox).filter((outbox) => isPending(outbox));
+	const outboxes: Outbox[] = [];
+	await each(DATABASE, ({ value }) => outboxes.push(value));
+	const waiting = outboxes.filter(isPending);
 	const sent = await Promise.allSettled(waiting.map((outbox) => send(outbox, options)));
 	if (sent.some(({ status }) => status === "rejected")) throw new Error("Some changes are still pending.");
 	return sent.length;
 }
 
 // Another version of this package may have left something different there.
-const isPending = ({ entries }: Partial<Outbox>) => entries?.some(({ conflict }) => !conflict);
+const isPending = (outbox: Partial<Outbox> | undefined) => outbox?.entries?.some(({ conflict }) => !conflict);
 
 async function send({ address, entries }: Outbox, { token, ...options }: SyncOptions): Promise<void> {
 	const join = entries.some(({ message }) => /^(permission|user)_/.test(message.type));

@@ -1,12 +1,14 @@
 // Where pending changes are kept.
 
-import { createStore, promisifyRequest } from "idb-keyval";
+import { within } from "./patience.ts";
 import type { OutboxStorage, RoomClientOptions } from "./types.ts";
 
 /** The default name of the database. */
 export const DATABASE = "roomkeep";
 /** The object store for outboxes. */
-export const STORE = "outboxes";
+const STORE = "outboxes";
+/** How long storage may take, in milliseconds. */
+export const STORAGE_PATIENCE = 1_000;
 
 /** Keeps what is pending for as long as the page lives. */
 export function memoryStorage(): OutboxStorage {
@@ -24,29 +26,98 @@ export function memoryStorage(): OutboxStorage {
  * @param name The database.
  */
 export function indexedDbStorage(name = DATABASE): OutboxStorage {
-	const store = createStore(name, STORE);
 	return {
 		isDurable: true,
-		// Like idb-keyval's own `update`, but without writing what has not changed: each tab reads whenever another has
-		// written.
+		// What has not changed is not written: each tab reads whenever another has written.
 		update: (key, change) =>
-			store("readwrite", async (records) => {
-				const before: unknown = await promisifyRequest(records.get(key));
-				const after = change(before);
-				if (after !== before) records.put(after, key);
-				await promisifyRequest(records.transaction);
-			}),
+			transact(
+				name,
+				(records) => records.get(key),
+				(before: unknown, records) => {
+					const after = change(before);
+					if (after === undefined) records.delete(key);
+					else if (after !== before) records.put(after, key);
+				},
+			),
+		remove: (isUnwanted) => each(name, (cursor) => isUnwanted(cursor.value) && cursor.delete()),
 	};
 }
 
-/** The storage that was asked for; by default, IndexedDB where tabs can agree on who sends, else memory. */
+/** The storage that was asked for; by default IndexedDB, or memory where there is none. */
 export function storageOf(storage: RoomClientOptions["storage"]): OutboxStorage {
-	const choice = storage ?? (canShare() && globalThis.indexedDB ? "indexeddb" : "memory");
-	if (choice === "memory") return memoryStorage();
-	return choice === "indexeddb" ? indexedDbStorage() : choice;
+	if (typeof storage === "object") return storage;
+	let isMissing = storage === "memory";
+	try {
+		isMissing ||= !storage && !globalThis.indexedDB;
+	} catch {
+		// A page may be forbidden to look.
+		isMissing = true;
+	}
+	return isMissing ? memoryStorage() : indexedDbStorage();
 }
 
-/** Whether tabs can agree on which of them sends. */
-export function canShare(): boolean {
-	return !!globalThis.navigator?.locks;
+/** Visits all records of a database. */
+export function each(name: string, visit: (cursor: IDBCursorWithValue) => unknown): Promise<void> {
+	const take = (cursor: IDBCursorWithValue | null) => {
+		if (!cursor) return;
+		visit(cursor);
+		cursor.continue();
+	};
+	return transact(name, (records) => records.openCursor(), take);
+}
+
+/** Takes each result of a request, and resolves once all that followed is stored. */
+async function transact<T>(
+	name: string,
+	ask: (records: IDBObjectStore) => IDBRequest<T>,
+	take: (result: T, records: IDBObjectStore) => void,
+): Promise<void> {
+	const transaction = (await database(name)).transaction(STORE, "readwrite");
+	const records = transaction.objectStore(STORE);
+	await new Promise<void>((resolve, reject) => {
+		transaction.oncomplete = () => resolve();
+		transaction.onabort = () => reject(transaction.error);
+		const request = ask(records);
+		request.onsuccess = () => {
+			try {
+				take(request.result, records);
+			} catch (error) {
+				reject(error);
+				transaction.abort();
+			}
+		};
+	});
+}
+
+/** The databases in use, by name. */
+const databases = new Map<string, Promise<IDBDatabase>>();
+
+function database(name: string): Promise<IDBDatabase> {
+	const known = databases.get(name);
+	if (known) return known;
+	const forget = () => void (databases.get(name) === opened && databases.delete(name));
+	const opening = new Promise<IDBDatabase>((resolve, reject) => {
+		const request = indexedDB.open(name);
+		request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+		request.onerror = () => reject(request.error);
+		request.onsuccess = () => {
+			const db = request.result;
+			// Whoever deletes the database waits until nobody has it open.
+			db.onversionchange = () => {
+				db.close();
+				forget();
+			};
+			// The browser has closed it: the site's data was cleared, or a disk failed.
+			db.onclose = forget;
+			resolve(db);
+		};
+	});
+	// It may never answer. The next attempt may.
+	const opened = within(STORAGE_PATIENCE, opening);
+	databases.set(name, opened);
+	opened.catch(() => {
+		forget();
+		void opening.then((db) => db.close()).catch(() => {});
+	});
+	return opened;
 }

@@ -1,77 +1,60 @@
-// The tabs of one user: which of them sends, and what they tell each other.
+// The tabs of one user, and what they tell each other.
 
 import type { Entry } from "./outbox.ts";
 import type { Outcome } from "./types.ts";
 
-/** What one tab tells the others: what came of an entry, or only that storage has changed. */
-export type Notice = { entry: Entry; outcome: Outcome } | null;
+/**
+ * What one tab tells the others: what came of an entry; only that storage has changed; the question whether somebody
+ * leads and can send, and the reply that it does; that one which leads is gone; that everything is to be forgotten.
+ */
+export type Notice = { entry: Entry; outcome: Outcome } | { gone: string } | null | "who" | "me" | "forget";
 
-/** All clients of a user in a room that share an outbox. One of them leads: it sends what is in it. */
+/** All clients of a user in a room that share an outbox. */
 export class Tabs {
-	isLeader = false;
 	readonly #name: string;
-	readonly #heard: (notice: Notice) => void;
+	readonly #heard: (notice: Exclude<Notice, "me">) => void;
 	#channel: BroadcastChannel | undefined;
-	#waiting: AbortController | undefined;
-	#release: (() => void) | undefined;
+	#replied = () => {};
 
-	constructor(name: string, heard: (notice: Notice) => void) {
+	/** @param heard Takes what others tell, other than that they lead. */
+	constructor(name: string, heard: (notice: Exclude<Notice, "me">) => void) {
 		this.#name = `roomkeep ${name}`;
 		this.#heard = heard;
 	}
 
-	tell(notice: Notice): void {
-		this.#open().postMessage(notice);
+	/** Listens, if the page may. */
+	open(): void {
+		if (this.#channel) return;
+		try {
+			const channel = new BroadcastChannel(this.#name);
+			channel.onmessage = ({ data }) => (data === "me" ? this.#replied() : this.#heard(data));
+			// In Node it would keep the process alive.
+			(channel as { unref?: () => void }).unref?.();
+			this.#channel = channel;
+		} catch {
+			// Then the tabs learn from storage whatever they have to.
+		}
 	}
 
-	/**
-	 * Becomes leader at once if there is none, or else as soon as there is none. Resolves once it is known which.
-	 * @param onLead Called if it becomes leader later.
-	 */
-	enter(onLead: () => void): Promise<void> {
-		const waiting = new AbortController();
-		this.#waiting = waiting;
-		this.#open();
-		return new Promise((entered) => {
-			const lead = () => {
-				if (waiting.signal.aborted) return;
-				this.isLeader = true;
-				if (isEntered) onLead();
-				enter();
-				return new Promise<void>((release) => (this.#release = release));
+	tell(notice: Notice): void {
+		this.open();
+		this.#channel?.postMessage(notice);
+	}
+
+	/** Whether another tab says within so many milliseconds that it leads and can send. */
+	ask(patience: number): Promise<boolean> {
+		return new Promise((resolve) => {
+			const timer = setTimeout(resolve, patience, false);
+			this.#replied = () => {
+				clearTimeout(timer);
+				resolve(true);
 			};
-			let isEntered = false;
-			const enter = () => {
-				isEntered = true;
-				entered();
-			};
-			// It rejects if this tab leaves before.
-			navigator.locks.request(this.#name, { signal: waiting.signal }, lead).catch(enter);
-			// If the lock is held by now, it is by another tab, or `lead` was called.
-			navigator.locks.query().then(({ held }) => held?.some(({ name }) => name === this.#name) && enter(), enter);
+			this.tell("who");
 		});
 	}
 
-	/**
-	 * Lets another tab lead.
-	 * @param isDeaf Whether to stop listening to other tabs as well.
-	 */
-	leave(isDeaf: boolean): void {
-		this.isLeader = false;
-		this.#waiting?.abort();
-		this.#release?.();
-		this.#release = undefined;
-		if (!isDeaf) return;
+	close(): void {
 		this.#channel?.close();
 		this.#channel = undefined;
-	}
-
-	/** Opened only when used: a page may make clients that it discards. */
-	#open(): BroadcastChannel {
-		this.#channel ??= new BroadcastChannel(this.#name);
-		this.#channel.onmessage = ({ data }) => this.#heard(data);
-		// In Node it would keep the process alive.
-		(this.#channel as { unref?: () => void }).unref?.();
-		return this.#channel;
 	}
 }

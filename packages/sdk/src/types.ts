@@ -81,6 +81,33 @@ export interface Conflict {
 	others: { field: string; value: Json | undefined }[];
 }
 
+/** This user's change of a field that the room refused, or that could not be sent at all. */
+export interface Refusal {
+	field: string;
+	/** What was to be set. Undefined if it was to be cleared. */
+	value: Json | undefined;
+	/** A code of PROTOCOL.md, or `outbox_full`. */
+	code: string;
+	/** The same for people. */
+	message: string;
+	/** When it was chosen, by this device's clock. */
+	at: number;
+}
+
+/** One field, as the user sees it. */
+export interface Field {
+	/** Undefined if the field is not set. */
+	selection: Selection | undefined;
+	/** The version of the field that this shows, cleared or not; while a change is pending, the one that it is based on. */
+	version: number;
+	/** Changed here, and the room has not replied yet. */
+	pending: boolean;
+	/** This user's change that came too late. */
+	conflict: Conflict | undefined;
+	/** This user's last change of it, if that was refused. */
+	refused: Refusal | undefined;
+}
+
 /** A request for a permission (PROTOCOL.md, Q1). Its `version` is 0 until the room has it. */
 export interface PermissionRequest extends WirePermissionRequest {
 	/** Made here, and the room has not replied yet. */
@@ -109,8 +136,14 @@ export interface Snapshot {
 	/** Newest last. */
 	requests: readonly PermissionRequest[];
 	permissions: readonly Permission[];
+	/** What was refused, by field, until that is changed again. */
+	refused: Readonly<Record<string, Refusal>>;
 	/** How many changes are pending. */
 	pendingCount: number;
+	/** Whether there is a change of this user's that `undo` takes back. */
+	canUndo: boolean;
+	/** Whether there is one that `redo` makes again. */
+	canRedo: boolean;
 	/** When this was last known to be current, in milliseconds by this device's clock. */
 	lastSyncedAt: number | undefined;
 	/** What this user may do: `viewer`, `editor`, `moderator` or `admin`. Undefined until the room has said so. */
@@ -134,7 +167,7 @@ export interface Outcome {
 	version?: number;
 	/** With `conflict`: what the room has; null if the field is not set. */
 	current?: Omit<Selection, "pending"> | null;
-	/** With `rejected`: a code of PROTOCOL.md, or `outbox_full`. */
+	/** With `rejected`: a code of PROTOCOL.md, or `outbox_full`, `no_conflict`, `nothing_to_undo`. */
 	code?: string;
 	/** With `rejected`: the same for people. */
 	message?: string;
@@ -150,13 +183,27 @@ export interface ChangeOptions {
 	signal?: AbortSignal;
 }
 
-/** Options for setting a field. */
-export interface SelectOptions extends ChangeOptions {
+/** A value, or what makes one of the value that is shown, undefined if the field is not set. */
+export type Next = Json | ((previous: Json | undefined) => Json);
+
+/** What a change of a field is based on. */
+export interface Based {
+	/**
+	 * The version of the field that its user saw when choosing: `version` of `field()`. If the field has changed since, that
+	 * is a conflict. Left out, it is what the snapshot shows.
+	 */
+	baseVersion?: number | undefined;
+}
+
+/** Options for setting or clearing a field. */
+export interface SelectOptions extends ChangeOptions, Based {
 	/**
 	 * Waits until the field has not changed for this many milliseconds, and sends the last change. Earlier ones share its
 	 * outcome. A change without this replaces the one that waits, and is sent at once.
 	 */
-	debounceMs?: number;
+	debounceMs?: number | undefined;
+	/** The longest that such a change waits, in milliseconds. Default: 1,500, or `debounceMs` if that is longer. */
+	maxWaitMs?: number | undefined;
 }
 
 /** A pending change. */
@@ -190,6 +237,8 @@ export interface ClientError {
 export interface Events {
 	/** A change came too late. */
 	conflict: (conflict: Conflict) => void;
+	/** A change of a field was refused. */
+	refused: (refusal: Refusal) => void;
 	status: (status: Status, reason: string | undefined) => void;
 	error: (error: ClientError) => void;
 	/** Somebody sent one of the page's own messages. */
@@ -204,9 +253,11 @@ export interface OutboxStorage {
 	readonly isDurable: boolean;
 	/**
 	 * Replaces what is stored under `key`, undefined if nothing is, with what `change` makes of it, in one transaction
-	 * that no other tab can interrupt.
+	 * that no other tab can interrupt. If it makes undefined of it, nothing is stored there any more.
 	 */
 	update(key: string, change: (record: unknown) => unknown): Promise<unknown>;
+	/** Removes all such records, whatever their keys, for `forget()`. Left out, it removes only that of its own room. */
+	remove?(isUnwanted: (record: unknown) => boolean): Promise<unknown>;
 }
 
 /** The options of a client. */
@@ -220,13 +271,21 @@ export interface RoomClientOptions {
 	/** The room's name, as people write it; the client percent-encodes it. */
 	room: string;
 	user: User;
-	/** Returns a token; called for each connection, and again when one is refused. If omitted, none is sent. */
-	token?: () => string | Promise<string>;
+	/**
+	 * Returns a token; called for each connection, and again when one is refused. If omitted, none is sent. It has ten
+	 * seconds, and is called again if it fails; null says that there will be none, and ends the connection.
+	 */
+	token?: () => string | null | Promise<string | null>;
 	/**
 	 * Where pending changes are kept. Default: IndexedDB, shared by the user's tabs, where IndexedDB and Web Locks are
 	 * available (browsers on HTTPS or localhost), else memory.
 	 */
 	storage?: OutboxStorage | "memory" | "indexeddb";
+	/**
+	 * Where to keep what the room has told, so that the user's next page shows it at once, also offline. Default: nowhere.
+	 * It is removed when the user may no longer see it, when another user comes, and by `forget()`.
+	 */
+	replica?: OutboxStorage | "indexeddb";
 	/** The body of `GET …/state`, fetched on a server: shown at once, and only newer changes are requested. */
 	initial?: unknown;
 	/** Whether others are told that the user is here. Default: true. */

@@ -4,9 +4,13 @@ import type { FieldSelectedInBatch, PermissionRequestMessage } from "./generated
 import { chosenIn, type Entry, fieldMessages, fieldOf, type Outbox } from "./outbox.ts";
 import { type Known, type Replica, requestName } from "./replica.ts";
 import type { Conflict, Participant, PermissionRequest, Presence, Selection, Side, Snapshot } from "./types.ts";
+import { newest } from "./undo.ts";
 
 /** The parts of a snapshot that are neither the room's state nor pending. */
-export type Shown = Pick<Snapshot, "status" | "reason" | "lastSyncedAt" | "role" | "persistence" | "clockSkew"> & {
+export type Shown = Pick<
+	Snapshot,
+	"status" | "reason" | "lastSyncedAt" | "role" | "persistence" | "clockSkew" | "refused"
+> & {
 	connectionId: string | undefined;
 };
 
@@ -40,6 +44,8 @@ export class View {
 			requests: kept(before.requests, requests),
 			permissions: kept(before.permissions, [...replica.permissions.values()]),
 			pendingCount: waiting.length,
+			canUndo: !!outbox.undo?.length || !!newest(outbox),
+			canRedo: !!outbox.redo?.length,
 		};
 		this.snapshot = kept(before, next);
 		return this.snapshot !== before;
@@ -160,7 +166,7 @@ function pendingRequest(message: PermissionRequestMessage, createdAt: number, us
 }
 
 /** The previous object, if everything in it is the same. */
-function kept<T extends object>(before: T | undefined, now: T): T {
+export function kept<T extends object>(before: T | undefined, now: T): T {
 	if (before) {
 		const keys = Object.keys(now) as (keyof T)[];
 		if (keys.length === Object.keys(before).length && keys.every((key) => now[key] === before[key])) return before;

@@ -25,6 +25,8 @@ pub enum FieldChange {
         user_id: String,
         /// The field's version that the writer last saw (S4).
         base_version: Option<u64>,
+        /// Whether that has to be the field's version even if the writer's own client has changed it since (V6).
+        is_exact: bool,
     },
 }
 
@@ -52,6 +54,14 @@ impl FieldChange {
             Self::Clear { base_version, .. } => *base_version,
         }
     }
+
+    /// Whether the base version has to be the field's, whoever has changed it since (V6).
+    pub fn is_exact(&self) -> bool {
+        match self {
+            Self::Select(selection) => selection.is_exact,
+            Self::Clear { is_exact, .. } => *is_exact,
+        }
+    }
 }
 
 /// The `selection` of a `field_selected`.
@@ -65,6 +75,8 @@ pub struct Selection {
     pub user_id: String,
     /// The field's version that the writer last saw (S4).
     pub base_version: Option<u64>,
+    /// Whether that has to be the field's version even if the writer's own client has changed it since (V6).
+    pub is_exact: bool,
     /// The client's own time, a number; `None` when it gave none.
     pub timestamp: Option<Json>,
     /// Further members, kept and forwarded.
@@ -205,6 +217,7 @@ pub(super) fn read(kind: &str, reader: &Reader<'_>) -> Result<FieldChange, Refus
         field: reader.id("field")?,
         user_id: reader.user_id("userId")?,
         base_version: reader.version("baseVersion")?,
+        is_exact: reader.flag("exact")?,
     })
 }
 
@@ -252,7 +265,8 @@ fn selection(frame: &Reader<'_>) -> Result<Selection, Refusal> {
     let extra = reader.extra(&["field", "value", "userId", "timestamp", "version", "updatedAt"]);
     within_value(value.text().len() + size_of_extra(&extra), frame.limits)?;
     let base_version = frame.version("baseVersion")?;
-    Ok(Selection { field, value, user_id, base_version, timestamp, extra })
+    let is_exact = frame.flag("exact")?;
+    Ok(Selection { field, value, user_id, base_version, is_exact, timestamp, extra })
 }
 
 /// What is sent about fields, as a type for the SDK.
@@ -266,6 +280,8 @@ pub enum FieldFrame {
         selection: NewSelection,
         /// The field's version that the writer last saw, 0 for one never set (S4). Left out, the last write wins.
         base_version: Option<u64>,
+        /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+        exact: Option<bool>,
         /// A name for the answer (F3).
         id: Option<MessageId>,
         /// The message's place in the client's outbox (E1).
@@ -279,6 +295,8 @@ pub enum FieldFrame {
         user_id: String,
         /// The field's version that the writer last saw (S4). Left out, the last write wins.
         base_version: Option<u64>,
+        /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+        exact: Option<bool>,
         /// A name for the answer (F3).
         id: Option<MessageId>,
         /// The message's place in the client's outbox (E1).
@@ -306,6 +324,8 @@ pub enum BatchChange {
         selection: NewSelection,
         /// The field's version that the writer last saw before the batch (S4).
         base_version: Option<u64>,
+        /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+        exact: Option<bool>,
     },
     /// Clears a field (S5).
     FieldCleared {
@@ -315,6 +335,8 @@ pub enum BatchChange {
         user_id: String,
         /// The field's version that the writer last saw before the batch (S4).
         base_version: Option<u64>,
+        /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+        exact: Option<bool>,
     },
 }
 

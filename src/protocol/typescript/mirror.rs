@@ -20,6 +20,8 @@ pub struct FieldPut {
     timestamp: Option<f64>,
     /// The field's version that the writer last saw (S4). Left out, the last write wins.
     base_version: Option<u64>,
+    /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+    exact: Option<bool>,
     /// Whose outbox this is from (E1).
     client_id: Option<String>,
     /// The place in it. Not without `clientId`.
@@ -53,6 +55,8 @@ pub enum PatchChange {
         selection: PatchSelection,
         /// The field's version that the writer last saw before the batch (S4).
         base_version: Option<u64>,
+        /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+        exact: Option<bool>,
     },
     /// Clears a field (S5).
     FieldCleared {
@@ -62,6 +66,8 @@ pub enum PatchChange {
         user_id: Option<String>,
         /// The field's version that the writer last saw before the batch (S4).
         base_version: Option<u64>,
+        /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+        exact: Option<bool>,
     },
 }
 
@@ -91,6 +97,8 @@ pub struct FieldDelete {
     user_id: String,
     /// The field's version that the writer last saw (S4). Left out, the last write wins.
     base_version: Option<u64>,
+    /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+    exact: Option<bool>,
     /// Whose outbox this is from (E1).
     client_id: Option<String>,
     /// The place in it. Not without `clientId`.
@@ -142,6 +150,8 @@ pub enum OtherCode {
     UnknownParty,
     /// Nothing is served there (H5).
     NotFound,
+    /// The user has made as many rooms over HTTP as one may in a day (A8).
+    LimitRooms,
     /// The field is not set (H8).
     FieldNotSet,
     /// The address takes other methods.

@@ -356,6 +356,63 @@ fn s4_a_second_edit_of_the_same_client_is_no_conflict() {
 }
 
 #[test]
+fn v6_an_exact_base_version_is_a_conflict_with_the_writers_own_client_too() {
+    let setup = format!("{}\n1 ann @1 ^0 sets f 1", greeted());
+    check(
+        &setup,
+        r#"2 ann {"type":"field_selected","selection":{"field":"f","value":2,"userId":"ann"},"baseVersion":0,"exact":true,"seq":2}
+        3 ann {"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"exact":true,"seq":3}
+        4 ann {"type":"batch","changes":[{"type":"field_selected","selection":{"field":"g","value":1,"userId":"ann"}},{"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"exact":true}],"seq":4}
+        5 ann {"type":"field_selected","selection":{"field":"f","value":5,"userId":"ann"},"baseVersion":0,"exact":false,"seq":5}
+        6 ann {"type":"field_selected","selection":{"field":"f","value":6,"userId":"ann"},"baseVersion":4,"exact":true,"seq":6}
+        7 ann {"type":"field_selected","selection":{"field":"f","value":6,"userId":"ann"},"baseVersion":4,"seq":6}
+        8 ann {"type":"field_selected","selection":{"field":"f","value":8,"userId":"ann"},"exact":true,"seq":7}"#,
+        expect![[r#"
+            2 ann {"type":"field_selected","selection":{"field":"f","value":2,"userId":"ann"},"baseVersion":0,"exact":true,"seq":2}
+              write client a of ann at 2 seen 2 done:3 conflict:f:0
+              writer ann @2
+              attach ann: joined as ann, client a, heard 2
+              to ann: {"type":"conflict","seq":2,"code":"E_CONFLICT","field":"f","clientVersion":0,"serverVersion":3,"current":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}}
+            3 ann {"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"exact":true,"seq":3}
+              write client a of ann at 3 seen 3 done:3 conflict:f:0 conflict:f:0
+              writer ann @3
+              attach ann: joined as ann, client a, heard 3
+              to ann: {"type":"conflict","seq":3,"code":"E_CONFLICT","field":"f","clientVersion":0,"serverVersion":3,"current":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}}
+            4 ann {"type":"batch","changes":[{"type":"field_selected","selection":{"field":"g","value":1,"userId":"ann"}},{"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"exact":true}],"seq":4}
+              write client a of ann at 4 seen 4 done:3 conflict:f:0 conflict:f:0 conflict:f:0
+              writer ann @4
+              attach ann: joined as ann, client a, heard 4
+              to ann: {"type":"conflict","seq":4,"code":"E_CONFLICT","field":"f","clientVersion":0,"serverVersion":3,"current":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}}
+            5 ann {"type":"field_selected","selection":{"field":"f","value":5,"userId":"ann"},"baseVersion":0,"exact":false,"seq":5}
+              write field f v4 at 5 by ann: {"field":"f","value":5,"userId":"ann","timestamp":null,"version":4,"updatedAt":5}
+              write client a of ann at 5 seen 5 done:3 conflict:f:0 conflict:f:0 conflict:f:0 done:4
+              writer ann @5
+              attach ann: joined as ann, client a, heard 5
+              to all greeted: {"type":"changes","from":3,"to":4,"epoch":"epoch1","changes":[{"kind":"field","version":4,"field":"f","selection":{"field":"f","value":5,"userId":"ann","timestamp":null,"version":4,"updatedAt":5},"userId":"ann","updatedAt":5}]}
+              to ann: {"type":"ack","seq":5,"version":4}
+            6 ann {"type":"field_selected","selection":{"field":"f","value":6,"userId":"ann"},"baseVersion":4,"exact":true,"seq":6}
+              write field f v5 at 6 by ann: {"field":"f","value":6,"userId":"ann","timestamp":null,"version":5,"updatedAt":6}
+              write client a of ann at 6 seen 6 done:3 conflict:f:0 conflict:f:0 conflict:f:0 done:4 done:5
+              writer ann @6
+              attach ann: joined as ann, client a, heard 6
+              to all greeted: {"type":"changes","from":4,"to":5,"epoch":"epoch1","changes":[{"kind":"field","version":5,"field":"f","selection":{"field":"f","value":6,"userId":"ann","timestamp":null,"version":5,"updatedAt":6},"userId":"ann","updatedAt":6}]}
+              to ann: {"type":"ack","seq":6,"version":5}
+            7 ann {"type":"field_selected","selection":{"field":"f","value":6,"userId":"ann"},"baseVersion":4,"seq":6}
+              writer ann @6
+              attach ann: joined as ann, client a, heard 7
+              to ann: {"type":"error","code":"seq_reused","message":"The `seq` 6 was already used for a different message. Give every message its own number.","seq":6}
+            8 ann {"type":"field_selected","selection":{"field":"f","value":8,"userId":"ann"},"exact":true,"seq":7}
+              write field f v6 at 8 by ann: {"field":"f","value":8,"userId":"ann","timestamp":null,"version":6,"updatedAt":8}
+              write client a of ann at 7 seen 8 done:3 conflict:f:0 conflict:f:0 conflict:f:0 done:4 done:5 done:6
+              writer ann @7
+              attach ann: joined as ann, client a, heard 8
+              to all greeted: {"type":"changes","from":5,"to":6,"epoch":"epoch1","changes":[{"kind":"field","version":6,"field":"f","selection":{"field":"f","value":8,"userId":"ann","timestamp":null,"version":6,"updatedAt":8},"userId":"ann","updatedAt":8}]}
+              to ann: {"type":"ack","seq":7,"version":6}
+        "#]],
+    );
+}
+
+#[test]
 fn s9_a_batch_is_done_as_a_whole_or_not_at_all() {
     let mut few = settings();
     few.limits.fields = 2;

@@ -10,7 +10,7 @@ use roomkeep::room::views::Since;
 use serde_json::Value;
 
 use super::client::Answered;
-use super::message::{Content, Message};
+use super::message::{Base, Content, Message};
 use super::oracle::{Reply, Verdict};
 use super::permissions::{Answer, Saying, Status};
 use super::story::{DISCONNECT_AFTER, Story};
@@ -243,12 +243,14 @@ impl Story {
         Content::Clear { field, base: self.base(at, field) }
     }
 
-    fn base(&mut self, at: usize, field: &str) -> Option<u64> {
+    fn base(&mut self, at: usize, field: &str) -> Option<Base> {
         if !self.random.percent(self.mix.based) {
             return None;
         }
         let known = self.tabs[at].fields.get(field).map_or(0, |(version, _)| *version);
-        Some(self.random.weighted(&[(8, known), (1, 0), (1, known + 1)]))
+        let version = self.random.weighted(&[(8, known), (1, 0), (1, known + 1)]);
+        // Not drawn, so that what the recorded seeds draw stays what it was.
+        Some(Base { version, is_exact: version % 3 == 1 })
     }
 
     /// Somebody writes over HTTP: a client whose socket is gone or slow, a caller with a key, or one without.

@@ -11,11 +11,19 @@ const LONG: usize = 300;
 /// The longest value that they take.
 pub const VALUE_BYTES: usize = 200;
 
+/// The version that a field is said to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Base {
+    pub version: u64,
+    /// Whether it has to be that even if the writer's own client has changed the field since (V6).
+    pub is_exact: bool,
+}
+
 /// A message by what it says. The value of a field is a number that is written only once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    Set { field: &'static str, value: u64, base: Option<u64> },
-    Clear { field: &'static str, base: Option<u64> },
+    Set { field: &'static str, value: u64, base: Option<Base> },
+    Clear { field: &'static str, base: Option<Base> },
     Batch(Vec<Content>),
     Ready(bool),
     Join { name: u64 },
@@ -74,7 +82,11 @@ impl Message {
 
 impl Content {
     fn text(&self, user: &str) -> String {
-        let based = |base: &Option<u64>| base.map_or(String::new(), |base| format!(r#","baseVersion":{base}"#));
+        let based = |base: &Option<Base>| match base {
+            None => String::new(),
+            Some(Base { version, is_exact: false }) => format!(r#","baseVersion":{version}"#),
+            Some(Base { version, is_exact: true }) => format!(r#","baseVersion":{version},"exact":true"#),
+        };
         let selected = |value: &str| {
             format!(r#"{{"type":"field_selected","selection":{{"field":"a"{value},"userId":"{user}"}}}}"#)
         };

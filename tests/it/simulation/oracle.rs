@@ -472,8 +472,10 @@ impl Oracle {
             let (Content::Set { field, base, .. } | Content::Clear { field, base }) = change else { unreachable!() };
             let row = self.rows.fields.get(field);
             let is_own = client.is_some() && row.is_some_and(|row| row.client.as_ref() == client);
-            if let Some(seen) = base.filter(|base| !is_own && row.map_or(0, |row| row.version) != *base) {
-                return Err(Verdict::Conflict { field, seen });
+            let Some(base) = base else { continue };
+            let is_excused = is_own && !base.is_exact;
+            if !is_excused && row.map_or(0, |row| row.version) != base.version {
+                return Err(Verdict::Conflict { field, seen: base.version });
             }
         }
         let mut trial = (self.rows.version, self.rows.fields.clone(), Vec::new());

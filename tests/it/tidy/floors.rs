@@ -44,6 +44,7 @@ const SDK: &[Floor] = &[
             "packages/sdk/src/input.ts",
             "packages/sdk/src/outbox.ts",
             "packages/sdk/src/replica.ts",
+            "packages/sdk/src/undo.ts",
             "packages/sdk/src/view.ts",
         ],
     ),
@@ -61,6 +62,8 @@ const SDK: &[Floor] = &[
     ),
     ("engine", &["packages/sdk/src/engine.ts"]),
     ("client", &["packages/sdk/src/client.ts"]),
+    // What a page may do with a client, without a framework.
+    ("uses of a client", &["packages/sdk/src/field.ts"]),
     (
         "entries",
         &[

@@ -177,11 +177,11 @@ fn look_at_http(sight: &mut Sight) {
 const MESSAGES: [&str; 15] = [
     r#"{"type":"user_joined","userId":"ann","userName":"Ann","id":"i","seq":1}"#,
     r#"{"type":"user_ready","userId":"ann","isReady":true,"id":"i","seq":1}"#,
-    r#"{"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0,"id":"i","seq":1}"#,
-    r#"{"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"id":"i","seq":1}"#,
+    r#"{"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0,"exact":true,"id":"i","seq":1}"#,
+    r#"{"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"exact":true,"id":"i","seq":1}"#,
     r#"{"type":"batch","changes":[
-        {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0},
-        {"type":"field_cleared","field":"f","userId":"ann","baseVersion":0}],"id":"i","seq":1}"#,
+        {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0,"exact":true},
+        {"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"exact":true}],"id":"i","seq":1}"#,
     r#"{"type":"sync_request","since":0,"epoch":"e","userId":"ann","id":"i","seq":1}"#,
     r#"{"type":"hello","protocol":1,"clientId":"c","since":0,"epoch":"e","token":"t","id":"i"}"#,
     r#"{"type":"presence","data":1,"userId":"ann","id":"i","seq":1}"#,
@@ -205,10 +205,13 @@ fn type_of(message: &ClientMessage) -> Option<&'static str> {
             value: _,
             user_id: _,
             base_version: _,
+            is_exact: _,
             timestamp: _,
             extra: _,
         })) => Some("field_selected"),
-        ClientMessage::Change(FieldChange::Clear { field: _, user_id: _, base_version: _ }) => Some("field_cleared"),
+        ClientMessage::Change(FieldChange::Clear { field: _, user_id: _, base_version: _, is_exact: _ }) => {
+            Some("field_cleared")
+        }
         ClientMessage::Batch(_) => Some("batch"),
         ClientMessage::Hello(Hello { client_id: _, since: _, epoch: _, token: _ }) => Some("hello"),
         ClientMessage::Presence { data: _, user_id: _ } => Some("presence"),
@@ -293,11 +296,11 @@ fn client() -> Shapes {
         let accepts = |message: &Value| decoded(message).is_ok_and(|message| type_of(&message) == Some(name));
         probe(name, &whole, "", &accepts, &mut shapes);
     }
-    let put = json!({"value": 1, "userId": "ann", "baseVersion": 0, "timestamp": 1, "clientId": "c"});
-    let delete = json!({"userId": "ann", "baseVersion": 0, "clientId": "c"});
+    let put = json!({"value": 1, "userId": "ann", "baseVersion": 0, "exact": true, "timestamp": 1, "clientId": "c"});
+    let delete = json!({"userId": "ann", "baseVersion": 0, "exact": true, "clientId": "c"});
     let changes = json!([
-        {"type": "field_selected", "selection": {"field": "f", "value": 1, "userId": "ann", "timestamp": 1}, "baseVersion": 0},
-        {"type": "field_cleared", "field": "f", "userId": "ann", "baseVersion": 0},
+        {"type": "field_selected", "selection": {"field": "f", "value": 1, "userId": "ann", "timestamp": 1}, "baseVersion": 0, "exact": true},
+        {"type": "field_cleared", "field": "f", "userId": "ann", "baseVersion": 0, "exact": true},
     ]);
     let patch = json!({"changes": changes, "userId": "ann", "clientId": "c"});
     for (verb, place, body) in [

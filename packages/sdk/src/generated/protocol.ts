@@ -553,6 +553,8 @@ export type FieldSelectedInBatch = {
 	selection: NewSelection;
 	/** The field's version that the writer last saw before the batch (S4). */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 };
 
 /** Clears a field (S5). */
@@ -564,6 +566,8 @@ export type FieldClearedInBatch = {
 	userId: string;
 	/** The field's version that the writer last saw before the batch (S4). */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 };
 
 /** A change in a `batch`, without a name and a number of its own. */
@@ -629,6 +633,8 @@ export type FieldSelectedMessage = {
 	selection: NewSelection;
 	/** The field's version that the writer last saw, 0 for one never set (S4). Left out, the last write wins. */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 	/** A name for the answer (F3). */
 	id?: MessageId;
 	/** The message's place in the client's outbox (E1). */
@@ -644,6 +650,8 @@ export type FieldClearedMessage = {
 	userId: string;
 	/** The field's version that the writer last saw (S4). Left out, the last write wins. */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 	/** A name for the answer (F3). */
 	id?: MessageId;
 	/** The message's place in the client's outbox (E1). */
@@ -837,6 +845,8 @@ export type FieldSelectedInPatch = {
 	selection: PatchSelection;
 	/** The field's version that the writer last saw before the batch (S4). */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 };
 
 /** Clears a field (S5). */
@@ -848,6 +858,8 @@ export type FieldClearedInPatch = {
 	userId?: string;
 	/** The field's version that the writer last saw before the batch (S4). */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 };
 
 /** A change in `PATCH …/state`: that of a batch, whose author may be named beside it. */
@@ -885,6 +897,8 @@ export type FieldPut = {
 	timestamp?: number | null;
 	/** The field's version that the writer last saw (S4). Left out, the last write wins. */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 	/** Whose outbox this is from (E1). */
 	clientId?: string;
 	/** The place in it. Not without `clientId`. */
@@ -898,6 +912,8 @@ export type FieldDelete = {
 	userId: string;
 	/** The field's version that the writer last saw (S4). Left out, the last write wins. */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 	/** Whose outbox this is from (E1). */
 	clientId?: string;
 	/** The place in it. Not without `clientId`. */
@@ -1007,6 +1023,8 @@ export type OtherCode =
 	| "unknown_party"
 	/** Nothing is served there (H5). */
 	| "not_found"
+	/** The user has made as many rooms over HTTP as one may in a day (A8). */
+	| "limit_rooms"
 	/** The field is not set (H8). */
 	| "field_not_set"
 	/** The address takes other methods. */

@@ -50,11 +50,12 @@ pub fn change(state: &mut State, from: &Writer, changes: &[FieldChange]) -> Resu
 }
 
 /// A write with a base version is made only if that is still the field's version, or if the newer one is the writer's
-/// own (S4).
+/// own (S4) and the write does not say that it has to be exact (V6).
 fn check_base(state: &State, from: &Writer, change: &FieldChange) -> Result<(), Rejection> {
     let (name, field) = (change.field(), state.records.fields.get(change.field()));
     let Some(client_version) = change.base_version() else { return Ok(()) };
-    let is_own = from.client.is_some() && field.is_some_and(|field| field.client_id == from.client);
+    let is_own =
+        !change.is_exact() && from.client.is_some() && field.is_some_and(|field| field.client_id == from.client);
     if is_own || field.map_or(0, |field| field.version) == client_version {
         return Ok(());
     }
