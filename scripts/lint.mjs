@@ -33,6 +33,7 @@ const checks = [
 	["biome", fix ? ["check", "--write"] : ["check"]],
 	["tsc", ["--noEmit"]],
 	["tsc", ["--noEmit", "--project", "packages/sdk"]],
+	["tsc", ["--noEmit", "--project", "examples/order-form"]],
 ];
 for (const [command, args, env] of checks) {
 	const done = step([command, ...args].join(" "));

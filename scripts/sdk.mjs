@@ -26,11 +26,29 @@ export async function sdk() {
 		for (const name of readdirSync(made, { recursive: true })) {
 			if (name.endsWith(".d.ts")) importJavaScript(join(made, name));
 		}
+		await commonJs(made);
 		rmSync(join(root, "packages/sdk/dist"), { recursive: true, force: true });
 		renameSync(made, join(root, "packages/sdk/dist"));
 		copyFileSync(join(root, "LICENSE"), join(root, "packages/sdk/LICENSE"));
 		done();
 	});
+}
+
+/** The same modules once more for `require`, which older versions of Node and of test runners cannot give a module. */
+async function commonJs(made) {
+	const names = readdirSync(made, { recursive: true });
+	const folder = join(made, "cjs");
+	const { build } = await import("esbuild");
+	await build({
+		entryPoints: names.filter((name) => name.endsWith(".js")).map((name) => join(made, name)),
+		outdir: folder,
+		outbase: made,
+		format: "cjs",
+		platform: "neutral",
+		target: "es2022",
+	});
+	for (const name of names) if (name.endsWith(".d.ts")) copyFileSync(join(made, name), join(folder, name));
+	writeFileSync(join(folder, "package.json"), '{ "type": "commonjs" }\n');
 }
 
 /** The compiler has modules import `.js` where the sources import `.ts`, but leaves declarations as they are. */

@@ -15,7 +15,12 @@ const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "roo
 
 /** Packages of npm, as package-lock.json has them. */
 export const packages = shared(async () => {
-	const print = fingerprint(["package.json", "package-lock.json", "packages/sdk/package.json"]);
+	const print = fingerprint([
+		"package.json",
+		"package-lock.json",
+		"packages/sdk/package.json",
+		"examples/order-form/package.json",
+	]);
 	if (existsSync(join(root, LOCK_STAMP)) && readFileSync(join(root, LOCK_STAMP), "utf8") === print) return;
 	const done = step("installing the npm packages");
 	// Should `npm pack --dry-run` have asked for them, they are needed all the same.

@@ -6,8 +6,10 @@
 pub mod contract;
 
 use crate::access::pass::Admission;
-use crate::access::rates::{RateDecision, RateKey, rate_limit_exceeded};
+use crate::access::prices::{self, Around, Cost, Price, Request};
+use crate::access::rates::{Account, Caller, RateKey};
 use crate::access::revocations::Revocation;
+use crate::access::shares::Entry;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames;
@@ -48,6 +50,8 @@ pub trait Platform {
     /// When each socket last pinged, for those that ever did. Called only after [`Platform::attachments`] has said,
     /// since the room woke, which sockets there are.
     fn pings(&self) -> Vec<(ConnectionId, Millis)>;
+    /// When one socket last pinged, if it ever did.
+    fn ping(&self, connection: ConnectionId) -> Option<Millis>;
     /// Gives a socket something to remember.
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment);
     /// Sends a frame to every socket that [`Audience::includes`], by the standing of its attachment. A socket that
@@ -81,12 +85,14 @@ pub struct Driver {
     gate: Gate,
     /// When the flush timer rings, if it is set.
     timer: Option<Millis>,
+    /// How many rows were read when the room was woken, until somebody has been charged for it.
+    woken: usize,
 }
 
 impl Driver {
     /// A room that is asleep.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, room: None, gate: Gate::default(), timer: None }
+        Self { settings, room: None, gate: Gate::default(), timer: None, woken: 0 }
     }
 
     /// The operator's settings.
@@ -103,23 +109,56 @@ impl Driver {
     ///
     /// # Errors
     /// The room is full or cannot be read, the rate limit is exceeded, or the token has just been revoked.
-    pub fn admit(&mut self, platform: &mut impl Platform, entry: &Admission, now: Millis) -> Result<(), Refusal> {
-        if let Admission::Pass { user, .. } = entry {
-            self.check_rate(&RateKey::User(user.clone()), 0, now)?;
-        }
-        self.wake(platform, now)?.admit(entry, now)
+    pub fn admit(&mut self, platform: &mut impl Platform, entry: &Entry, now: Millis) -> Result<(), Refusal> {
+        let Admission::Pass { user, pass } = &entry.admission else {
+            return self.wake(platform, now)?.admit(entry, now);
+        };
+        let caller = Caller { key: RateKey::User(user.clone()), role: pass.role };
+        self.check_rate(&caller, Request::Connect, 0, now)?;
+        let room = self.wake(platform, now)?;
+        room.admit(entry, now)?;
+        let whole = prices::of_request(Request::Connect, &room.around_request()).price(caller.role);
+        let charged = prices::of_request(Request::Connect, &Around::default()).price(caller.role);
+        self.charge(&caller, whole.beyond(charged), now);
+        self.charge_waking(&caller, now);
+        Ok(())
     }
 
-    /// Counts an HTTP request (X1, X4), with a body of this many bytes.
+    /// Charges a caller for an HTTP request (X1, X4), with a body of this many bytes.
     ///
     /// # Errors
     /// The rate limit is exceeded.
-    pub fn check_rate(&mut self, sender: &RateKey, bytes: usize, now: Millis) -> Result<(), Refusal> {
-        let limits = self.settings.limits.clone();
-        match self.gate().rates.decide(sender, bytes, &limits, now) {
-            RateDecision::Allow => Ok(()),
-            RateDecision::Reject | RateDecision::Disconnect => Err(rate_limit_exceeded(&limits)),
+    pub fn check_rate(&mut self, caller: &Caller, request: Request, bytes: usize, now: Millis) -> Result<(), Refusal> {
+        // A write is charged for the rest when it is known what it says.
+        let request = if request == Request::Write { Request::Read } else { request };
+        let price = prices::of_request(request, &Around { bytes, ..Around::default() }).price(caller.role);
+        self.account(caller, now).decide(price, bytes).check(&self.settings.limits)
+    }
+
+    /// Charges a caller for the length of a response, and for waking the room if that was necessary.
+    pub fn charge_answer(&mut self, caller: &Caller, bytes: usize, now: Millis) {
+        // The request has been charged for.
+        self.charge(caller, Cost::of_answer(bytes).price(caller.role).beyond(Price { messages: 1, writes: 0 }), now);
+        self.charge_waking(caller, now);
+    }
+
+    /// Charges a caller for the rows that were read if the room was just woken.
+    fn charge_waking(&mut self, caller: &Caller, now: Millis) {
+        let woken = std::mem::take(&mut self.woken);
+        if woken > 0 {
+            self.charge(caller, Cost::of_waking(woken).price(caller.role), now);
         }
+    }
+
+    fn charge(&mut self, caller: &Caller, price: Price, now: Millis) {
+        if !price.is_nothing() {
+            self.account(caller, now).charge(price);
+        }
+    }
+
+    fn account(&mut self, caller: &Caller, now: Millis) -> Account<'_> {
+        let gate = self.room.as_mut().map_or(&mut self.gate, Room::gate_mut);
+        gate.rates.account(caller.key.clone(), &self.settings.limits, now)
     }
 
     /// A connection opened. `alarm`: when the alarm rings, if one is set.
@@ -127,7 +166,7 @@ impl Driver {
         &mut self,
         platform: &mut impl Platform,
         connection: ConnectionId,
-        entry: Admission,
+        entry: Entry,
         alarm: Option<Millis>,
         now: Millis,
     ) {
@@ -217,11 +256,7 @@ impl Driver {
         if self.wake(platform, now).is_err() {
             return self.gate.forget(connection);
         }
-        let heard = if said_goodbye {
-            Some(now)
-        } else {
-            platform.pings().into_iter().find(|(of, _)| *of == connection).map(|(_, at)| at)
-        };
+        let heard = if said_goodbye { Some(now) } else { platform.ping(connection) };
         // A failed commit is logged. The others know that the user left; that is true in any case.
         let _ = self.event(platform, Event::Disconnected { connection, heard }, now);
         self.rest();
@@ -272,9 +307,21 @@ impl Driver {
     /// Makes a change that came over HTTP. The response holds once this returns.
     ///
     /// # Errors
-    /// The room cannot be read, or the change could not be stored.
-    pub fn write(&mut self, platform: &mut impl Platform, request: RoomWrite, now: Millis) -> Result<Written, Refusal> {
+    /// The room cannot be read, the rate limit is exceeded, or the change could not be stored.
+    pub fn write(
+        &mut self,
+        platform: &mut impl Platform,
+        caller: &Caller,
+        request: RoomWrite,
+        now: Millis,
+    ) -> Result<Written, Refusal> {
+        let charged = self.wake(platform, now)?.charge_write(caller, &request, now);
+        if charged.is_err() {
+            self.rest();
+        }
+        charged?;
         let written = self.event(platform, Event::Written(request), now);
+        self.charge_waking(caller, now);
         self.rest();
         written?.ok_or_else(storage_refusal)
     }
@@ -382,7 +429,9 @@ impl Driver {
                 })?;
                 let epoch = platform.new_epoch();
                 let gate = std::mem::take(&mut self.gate);
-                Room::restore(self.settings.clone(), stored, epoch, platform.attachments(), gate, now)
+                let room = Room::restore(self.settings.clone(), stored, epoch, platform.attachments(), gate, now);
+                self.woken = room.rows();
+                room
             }
         };
         Ok(self.room.insert(room))

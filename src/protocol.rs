@@ -26,5 +26,9 @@ pub mod write;
 /// The version of the protocol, which a client states in its `hello` (Y4). The wire changes only together with it.
 pub const PROTOCOL: u64 = 1;
 
+/// JavaScript, and so the storage of a Durable Object, represents whole numbers below this exactly. None from outside
+/// that is kept or told reaches it.
+pub const EXACT: i64 = 1 << 53;
+
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;

@@ -11,6 +11,8 @@
 pub mod admission;
 pub mod audience;
 mod authentication;
+mod charging;
+pub mod comings;
 pub mod connections;
 pub mod deadlines;
 mod dispatch;
@@ -29,11 +31,14 @@ pub mod settings;
 pub mod state;
 pub mod table;
 pub mod turn;
+pub mod unread;
 pub mod views;
 mod waking;
 
 use crate::access::pass::Admission;
-use crate::access::rates::{RateDecision, rate_limit_exceeded};
+use crate::access::prices::{Around, Cost, Price, SENT_PART};
+use crate::access::rates::{Caller, RateDecision, rate_limit_exceeded};
+use crate::access::shares::Entry;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::decode::Frame;
@@ -44,7 +49,7 @@ use crate::protocol::tag::Tag;
 use crate::protocol::write::RoomWrite;
 
 use connections::hello::hello;
-use connections::leaving::{close, close_all, leave};
+use connections::leaving::{close, close_of_user, leave};
 use connections::presence;
 use connections::session::Attachment;
 use connections::sessions::Sessions;
@@ -126,9 +131,8 @@ impl Room {
             Event::TokensRevoked { user, revocations } => {
                 self.gate.revocations.add(user, revocations, now);
                 self.begin(now);
-                close_all(&mut self.state, CloseCode::Revoked, |session| {
-                    let pass = session.pass().filter(|_| session.identity.user() == Some(user));
-                    pass.is_some_and(|pass| {
+                close_of_user(&mut self.state, user, CloseCode::Revoked, |session| {
+                    session.pass().is_some_and(|pass| {
                         revocations.iter().any(|revocation| revocation.is_of(pass.token_id.as_deref(), now))
                     })
                 });
@@ -170,6 +174,27 @@ impl Room {
     /// Takes the gate out of a room that is going to sleep, to be kept until it wakes.
     pub fn into_gate(self) -> Gate {
         self.gate
+    }
+
+    /// Charges a caller for what a write over HTTP says.
+    ///
+    /// # Errors
+    /// The rate limit is exceeded.
+    pub fn charge_write(&mut self, caller: &Caller, write: &RoomWrite, now: Millis) -> Result<(), Refusal> {
+        let limits = &self.state.settings.limits;
+        let price = charging::cost_of_write(&self.state, write).price(caller.role);
+        self.gate.rates.account(caller.key.clone(), limits, now).decide(price, 0).check(limits)
+    }
+
+    /// What is around a request, as far as it decides what the request costs.
+    pub fn around_request(&self) -> Around {
+        charging::around_request(&self.state, 0)
+    }
+
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        let State { records, settings, .. } = &self.state;
+        records.sizes(&settings.limits).iter().map(|size| size.rows).sum()
     }
 
     /// The gate, for what is decided outside the room: how many requests a user makes over HTTP.
@@ -256,8 +281,19 @@ impl Room {
     ///
     /// # Errors
     /// Its token has just been revoked, or the room has reached its limit of connections (A8, X1, A9).
-    pub fn admit(&self, entry: &Admission, now: Millis) -> Result<(), Refusal> {
+    pub fn admit(&self, entry: &Entry, now: Millis) -> Result<(), Refusal> {
         admission::admit(&self.state, &self.gate, entry, now)
+    }
+
+    /// What a frame on this connection would cost now (X1).
+    pub fn cost_of(&self, from: ConnectionId, text: &str) -> Cost {
+        let frame = Frame::decode(text, &self.state.settings.limits);
+        charging::cost_of_frame(&self.state, from, &frame, text.len())
+    }
+
+    /// What a write over HTTP would cost now, beside being asked.
+    pub fn cost_of_write(&self, write: &RoomWrite) -> Cost {
+        charging::cost_of_write(&self.state, write)
     }
 
     /// What storage must hold when nothing is staged. For tests of exactly that.
@@ -296,13 +332,18 @@ impl Room {
         }
     }
 
-    fn connected(&mut self, connection: ConnectionId, entry: Admission, alarm: Option<Millis>, now: Millis) {
+    fn connected(&mut self, connection: ConnectionId, entry: Entry, alarm: Option<Millis>, now: Millis) {
         self.begin(now);
         self.deadlines.is_armed(alarm);
-        match entry {
-            Admission::Anonymous => admission::enter(&mut self.state, connection, None),
-            Admission::Pass { user, pass } => admission::enter(&mut self.state, connection, Some((user, pass))),
-            Admission::Unauthenticated => self.state.sessions.insert_unauthenticated(connection, self.state.clock),
+        let Entry { admission, network } = entry;
+        match admission {
+            Admission::Anonymous => admission::enter(&mut self.state, connection, None, network),
+            Admission::Pass { user, pass } => {
+                admission::enter(&mut self.state, connection, Some((user, pass)), network);
+            }
+            Admission::Unauthenticated => {
+                admission::wait_for_token(&mut self.state, &self.gate, connection, network);
+            }
         }
         self.state.outbox.arrived = Some(connection);
         self.state.outbox.flush_now = true;
@@ -319,11 +360,14 @@ impl Room {
         if let Some(heard) = heard {
             self.heard(&[(connection, heard)]);
         }
-        leave(&mut self.state, connection);
+        let (due, delay) = (self.state.records.next_due(), self.state.settings.leave_delay);
+        leave(&mut self.state, connection, delay);
         if self.state.sessions.is_empty() {
             self.state.touch();
+            // Nobody is left to be told, or to wait for.
+            self.state.outbox.flush_now = true;
         }
-        self.state.outbox.flush_now = true;
+        self.wake_for_records(due);
         if self.state.sessions.len() == 1 {
             // A lone connection is not checked for silence.
             self.deadlines.arm_anew();
@@ -336,25 +380,7 @@ impl Room {
             Queued::Yes => return,
             Queued::Overflow => return self.disconnect_for_rate(from, now),
         }
-        let State { settings, sessions, .. } = &self.state;
-        let limits = &settings.limits;
-        let decode = || match text {
-            Some(text) => Frame::decode(text, limits),
-            None => Frame::refused(Refusal::new(Code::BadMessage, "Frames must be JSON text; this one was binary.")),
-        };
-        // The rate is checked before a frame is read.
-        if let Some(sender) = admission::sender(sessions, from) {
-            match self.gate.rates.decide(&sender, text.map_or(0, str::len), limits, now) {
-                RateDecision::Allow => {}
-                RateDecision::Reject if self.gate.rates.should_tell(&sender, now) => {
-                    let text = frames::error(&rate_limit_exceeded(limits), &decode().tag, false);
-                    return replies::in_any_case(&mut self.state, from, text);
-                }
-                RateDecision::Reject => return,
-                RateDecision::Disconnect => return self.disconnect_for_rate(from, now),
-            }
-        }
-        let frame = decode();
+        let Some(frame) = self.read(from, text, now) else { return };
         if self.state.settings.requires_tokens && authentication::needs_check(&self.state, from, &frame) {
             self.advance(now);
             return authentication::check(&mut self.state, &mut self.gate, from, frame);
@@ -363,6 +389,49 @@ impl Room {
             self.heard(&pings.0());
         }
         self.receive(from, text.unwrap_or_default(), frame, now);
+        self.charge_answer(from, now);
+    }
+
+    /// Reads a frame and charges its sender for it: first for the reading, and then for what it says. `None`: that is
+    /// more than the sender may do now.
+    fn read(&mut self, from: ConnectionId, text: Option<&str>, now: Millis) -> Option<Frame> {
+        let (limits, bytes) = (&self.state.settings.limits, text.map_or(0, str::len));
+        let decode = || match text {
+            Some(text) => Frame::decode(text, limits),
+            None => Frame::refused(Refusal::new(Code::BadMessage, "Frames must be JSON text; this one was binary.")),
+        };
+        let Some((sender, role)) = charging::sender(&self.state, from) else { return Some(decode()) };
+        let mut account = self.gate.rates.account(sender, limits, now);
+        let reading = Cost::of_reading(bytes).price(role);
+        let mut decision = account.decide(reading, bytes);
+        let mut frame = (decision == RateDecision::Allow).then(decode);
+        if let Some(frame) = &frame {
+            let price = charging::cost_of_frame(&self.state, from, frame, bytes).price(role);
+            decision = account.decide_rest(price, reading, bytes);
+        }
+        match decision {
+            RateDecision::Allow => return frame,
+            RateDecision::Reject { retry_after } if account.should_tell() => {
+                let tag = frame.take().unwrap_or_else(decode).tag;
+                let text = frames::error(&rate_limit_exceeded(limits, retry_after), &tag, false);
+                replies::in_any_case(&mut self.state, from, text);
+            }
+            RateDecision::Reject { .. } => {}
+            RateDecision::Disconnect => self.disconnect_for_rate(from, now),
+        }
+        None
+    }
+
+    /// Charges a reader for the length of the reply.
+    fn charge_answer(&mut self, from: ConnectionId, now: Millis) {
+        let bytes = std::mem::take(&mut self.state.outbox.answered);
+        // The message that asked has been charged for.
+        let charge = |role| Cost::of_answer(bytes).price(role).beyond(Price { messages: 1, writes: 0 });
+        if bytes > SENT_PART
+            && let Some((sender, role)) = charging::sender(&self.state, from)
+        {
+            self.gate.rates.account(sender, &self.state.settings.limits, now).charge(charge(role));
+        }
     }
 
     /// Disconnects a client that has exceeded a limit.
@@ -402,6 +471,11 @@ impl Room {
             }
             message => dispatch::answer(state, from, text, frame.tag, message),
         }
+        self.wake_for_records(due);
+    }
+
+    /// Has the room woken for a record that falls due before any did until now.
+    fn wake_for_records(&mut self, due: Option<Millis>) {
         let next = self.state.records.next_due();
         if next.is_some_and(|at| due.is_none_or(|due| at < due)) {
             self.deadlines.arm_if_earlier();
@@ -417,6 +491,7 @@ impl Room {
         let Self { state, pacing, gate, .. } = self;
         self.sealed = authentication::verified(state, pacing, gate, connection, frame, outcome, now);
         self.deadlines.arm_if_earlier();
+        self.charge_answer(connection, now);
     }
 
     fn written(&mut self, request: RoomWrite, now: Millis) {

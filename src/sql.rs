@@ -3,9 +3,10 @@
 
 use std::fmt;
 
-use serde::de::{self, DeserializeOwned, Deserializer, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::EXACT;
 use crate::protocol::json::Extra;
 use crate::protocol::json::{self, Json};
 
@@ -27,9 +28,9 @@ impl Value {
         Self::Text(text.to_owned())
     }
 
-    /// A version, which never comes near 2⁶³.
+    /// A version, which never comes near 2⁵³.
     pub fn version(version: u64) -> Self {
-        Self::Integer(i64::try_from(version).unwrap_or(i64::MAX))
+        Self::Integer(i64::try_from(version).unwrap_or(i64::MAX).min(EXACT - 1))
     }
 
     /// Text, or NULL if there is none.
@@ -58,8 +59,13 @@ impl<'de> Deserialize<'de> for Value {
                 Ok(Value::Integer(integer))
             }
 
-            fn visit_u64<E: de::Error>(self, integer: u64) -> Result<Value, E> {
-                i64::try_from(integer).map(Value::Integer).map_err(E::custom)
+            /// What workerd makes of an integer beyond 2⁵³, as older builds took one from outside: about the same number.
+            fn visit_u64<E>(self, integer: u64) -> Result<Value, E> {
+                Ok(Value::Integer(i64::try_from(integer).unwrap_or(i64::MAX)))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+                Ok(Value::Integer(number as i64))
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Value, E> {
@@ -294,5 +300,18 @@ impl<'a> Columns<'a> {
         let text = self.text()?;
         let object = json::object(&text).ok().ok_or_else(|| self.corrupt())?;
         Ok(object.members.iter().map(|(key, raw)| (key.to_owned(), Json::from(raw))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a8_a_number_that_storage_gives_back_as_a_fraction_is_read() {
+        let row = serde_json::from_str::<Row>("[9223372036854775807, 9223372036854776000, 1e3, null, \"x\"]").unwrap();
+        let [max, more, thousand] = [i64::MAX, i64::MAX, 1_000].map(Value::Integer);
+        assert_eq!(row, [max, more, thousand, Value::Null, Value::text("x")]);
+        assert_eq!(Value::version(u64::MAX), Value::Integer(EXACT - 1));
     }
 }

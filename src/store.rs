@@ -19,6 +19,7 @@ const ALTERATIONS: &[&[&str]] = &[
     &[],
     // From here on the outcomes of clients are lines, which older builds cannot read. Older ones are read as they are.
     &[],
+    &["ALTER TABLE participant ADD COLUMN leaves_at INTEGER"],
 ];
 
 /// The schema that this build reads and writes: that of the newest table or alteration.

@@ -1,6 +1,6 @@
 //! Revoked tokens (A8), and the recent revocations that an awake room remembers.
 
-use crate::protocol::Millis;
+use crate::protocol::{EXACT, Millis};
 
 use super::pass::Pass;
 
@@ -39,6 +39,11 @@ impl Revocation {
     }
 }
 
+/// Until when tokens are to be revoked, as JSON: a time in the future that storage can hold. `None` for anything else.
+pub fn until(raw: &str, now: Millis) -> Option<Millis> {
+    raw.parse().ok().filter(|until| (now + 1..EXACT).contains(until))
+}
+
 /// The revocations that reached a room within the last minute. The user's own object knows all of them; this catches
 /// tokens that were checked before a revocation and reach the room after it.
 #[derive(Debug, Clone, Default)]
@@ -57,5 +62,19 @@ impl RecentRevocations {
     /// Whether a token has been revoked since it was checked.
     pub fn contain(&self, user: &str, pass: &Pass, now: Millis) -> bool {
         self.revoked.iter().any(|(_, of, revocation)| of == user && revocation.is_of(pass.token_id.as_deref(), now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a8_a_revocation_ends_at_a_time_that_storage_can_hold() {
+        assert_eq!(until("1001", 1_000), Some(1_001));
+        assert_eq!(until("9007199254740991", 1_000), Some(EXACT - 1));
+        for bad in ["1000", "-1", "9007199254740992", "9223372036854775807", "9223372036854775808", "1e6", "x", ""] {
+            assert_eq!(until(bad, 1_000), None, "{bad}");
+        }
     }
 }

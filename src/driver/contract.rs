@@ -101,10 +101,10 @@ fn attachment(connection: ConnectionId, standing: Standing, heard: Millis) -> At
         identity: Identity::Joined("ann".to_owned()),
         is_unauthenticated: false,
         heard,
-        ..Attachment::unauthenticated(connection, heard)
+        ..Attachment::unauthenticated(connection, None, heard)
     };
     match standing {
-        Standing::Unauthenticated => Attachment::unauthenticated(connection, heard),
+        Standing::Unauthenticated => Attachment::unauthenticated(connection, None, heard),
         Standing::Plain => plain,
         Standing::Greeted => Attachment { client: Some("a client".to_owned()), ..plain },
     }

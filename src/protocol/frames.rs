@@ -177,6 +177,9 @@ impl ClientMessage {
             "presence" if members.contains_key("presence") => {
                 return Err(Refusal::new(Code::ReservedType, "Only the server may send `presence` with a list."));
             }
+            "people" if members.contains_key("joined") || members.contains_key("left") => {
+                return Err(Refusal::new(Code::ReservedType, "Only the server may send `people` with these lists."));
+            }
             _ => Self::Relay { to: reader.parsed("to"), user_id: reader.author()? },
         };
         Ok(message)
@@ -193,6 +196,13 @@ pub enum ServerMessage<'a> {
     UserJoined(UserJoined<'a>),
     /// A participant's last connection is gone (J4).
     UserLeft(UserLeft<'a>),
+    /// Several people came and went (J9).
+    People {
+        /// Those who joined, or have a new name.
+        joined: Vec<UserJoined<'a>>,
+        /// Those whose last connection is gone.
+        left: Vec<UserLeft<'a>>,
+    },
     /// A participant is ready, or no longer is (J7).
     UserReady(UserReady<'a>),
     /// A participant who left was taken off the record (J10).
@@ -277,6 +287,9 @@ pub enum ServerMessage<'a> {
         /// With the code `out_of_order`: the next `seq`.
         #[serde(skip_serializing_if = "Option::is_none")]
         expected: Option<u64>,
+        /// With the code `limit_rate`: after how many milliseconds to send the same message again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<Millis>,
         /// Present, and true, if this was answered before.
         #[serde(skip_serializing_if = "Option::is_none")]
         duplicate: Option<bool>,
@@ -299,6 +312,7 @@ pub fn error(refusal: &Refusal, tag: &Tag, is_duplicate: bool) -> String {
         seq: tag.number.map(|number| number.seq),
         retry: refusal.is_retryable.then_some(true),
         expected: refusal.expected,
+        retry_after_ms: refusal.retry_after,
         duplicate: is_duplicate.then_some(true),
     }
     .encode()

@@ -65,9 +65,7 @@ impl<'a> Reader<'a> {
     pub fn version(&self, key: &str) -> Result<Option<u64>, Refusal> {
         let Some(raw) = self.optional(key) else { return Ok(None) };
         let version = json::integer(raw.get());
-        version
-            .map(Some)
-            .ok_or_else(|| bad(format!("`{key}` must be a version: an integer from 0 to 9007199254740991.")))
+        version.map(Some).ok_or_else(|| bad(format!("`{key}` must be a version: an integer from 0 to 2^53 - 1.")))
     }
 
     /// A member that is false when it is omitted.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Millis;
+
 /// The stable `code` of an `error` frame and of a problem over HTTP (F4, H5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,6 +55,8 @@ pub enum Code {
     LimitDetail,
     /// The room has reached its limit of open permission requests.
     LimitRequests,
+    /// The room has reached its limit of permissions in force.
+    LimitPermissions,
     /// The rate limit is exceeded.
     LimitRate,
     /// The room has reached its limit of idempotency keys.
@@ -98,6 +102,7 @@ impl Code {
             Self::LimitPresence => "limit_presence",
             Self::LimitDetail => "limit_detail",
             Self::LimitRequests => "limit_requests",
+            Self::LimitPermissions => "limit_permissions",
             Self::LimitRate => "limit_rate",
             Self::LimitKeys => "limit_keys",
             Self::LimitFields => "limit_fields",
@@ -140,6 +145,7 @@ impl Code {
             | Self::LimitPresence
             | Self::LimitDetail
             | Self::LimitRequests
+            | Self::LimitPermissions
             | Self::LimitFields
             | Self::LimitParticipants
             | Self::LimitRoom => false,
@@ -158,12 +164,14 @@ pub struct Refusal {
     pub is_retryable: bool,
     /// With [`Code::OutOfOrder`]: the next number.
     pub expected: Option<u64>,
+    /// With [`Code::LimitRate`]: after how many milliseconds the same message will be within the rate.
+    pub retry_after: Option<Millis>,
 }
 
 impl Refusal {
     /// A refusal with this sentence.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), is_retryable: code.is_retryable(), expected: None }
+        Self { code, message: message.into(), is_retryable: code.is_retryable(), expected: None, retry_after: None }
     }
 
     /// The client must send `hello` first. The message may have followed a `hello` that failed, so it is retryable
@@ -214,6 +222,8 @@ pub enum CloseCode {
     Unavailable,
     /// Reads too slowly. Retry.
     SlowReader,
+    /// The room is full, and its user or network had the most of its connections (X1). Retry later.
+    GaveWay,
 }
 
 impl CloseCode {
@@ -231,6 +241,7 @@ impl CloseCode {
             Self::Rate => 4429,
             Self::Unavailable => 4500,
             Self::SlowReader => 4508,
+            Self::GaveWay => 4503,
         }
     }
 
@@ -250,6 +261,7 @@ impl CloseCode {
             Self::Rate => "limit_rate",
             Self::Unavailable => "unavailable",
             Self::SlowReader => "slow_reader",
+            Self::GaveWay => "limit_connections",
         }
     }
 }

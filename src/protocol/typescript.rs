@@ -55,7 +55,7 @@ static SOURCES: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 /// All close codes, in the order in which they stand in their enum.
-const CLOSE_CODES: [CloseCode; 13] = [
+const CLOSE_CODES: [CloseCode; 14] = [
     CloseCode::Misuse,
     CloseCode::Unauthorized,
     CloseCode::Forbidden,
@@ -69,6 +69,7 @@ const CLOSE_CODES: [CloseCode; 13] = [
     CloseCode::Rate,
     CloseCode::Unavailable,
     CloseCode::SlowReader,
+    CloseCode::GaveWay,
 ];
 
 /// What ts-rs makes of a Rust type, as it is.

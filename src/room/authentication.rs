@@ -2,7 +2,9 @@
 
 use crate::access::claims::Denial;
 use crate::access::pass::{Admission, Pass};
+use crate::access::prices::{self, Request};
 use crate::access::rates::{RateDecision, RateKey};
+use crate::access::shares::Entry;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::decode::Frame;
@@ -19,7 +21,7 @@ use super::pacing::Pacing;
 use super::reply::Rejection;
 use super::state::State;
 use super::turn::{Effect, Turn};
-use super::{admission, replies};
+use super::{admission, charging, replies};
 
 /// Whether the token in a frame decides what becomes of it.
 pub fn needs_check(state: &State, from: ConnectionId, frame: &Frame) -> bool {
@@ -70,20 +72,24 @@ pub fn verified(
     let tag = Tag { number: None, ..frame.tag };
     match (frame.message, outcome) {
         (Ok(ClientMessage::Hello(hello)), Ok((user, pass))) if state.sessions.is_unauthenticated(from) => {
-            if admission::admit(state, gate, &Admission::Anonymous, now).is_err() {
+            let network = state.sessions.network_of_unauthenticated(from);
+            let entry = Entry { admission: Admission::Pass { user: user.clone(), pass: pass.clone() }, network };
+            if admission::admit(state, gate, &entry, now).is_err() {
                 close(state, from, CloseCode::Unavailable);
                 state.outbox.flush_now = true;
                 return None;
             }
             // Opening a connection counts, in whichever way it is done (X1).
-            let rate = gate.rates.decide(&RateKey::User(user.clone()), 0, &state.settings.limits, now);
+            let (around, limits) = (charging::around_request(state, 0), &state.settings.limits);
+            let price = prices::of_request(Request::Connect, &around).price(pass.role);
+            let rate = gate.rates.account(RateKey::User(user.clone()), limits, now).decide(price, 0);
             if rate != RateDecision::Allow {
                 close(state, from, CloseCode::Rate);
                 state.outbox.flush_now = true;
                 return None;
             }
             state.sessions.remove_unauthenticated(from);
-            admission::enter(state, from, Some((user, pass)));
+            admission::enter(state, from, Some((user, pass)), network);
             // Its socket must not count as unauthenticated any longer, whatever becomes of the `hello`.
             state.outbox.attach.insert(from);
             return self::hello(state, pacing, from, hello, tag, now);

@@ -2,6 +2,7 @@
 
 pub mod hello;
 pub mod leaving;
+mod names;
 pub mod presence;
 pub mod session;
 pub mod sessions;

@@ -10,6 +10,7 @@ use crate::protocol::refusal::CloseCode;
 use super::connections::leaving::{close, close_all};
 use super::connections::sessions::TOKEN_WAIT;
 use super::dispatch;
+use super::life;
 use super::records::clients;
 use super::state::State;
 
@@ -158,7 +159,14 @@ impl Deadlines {
         if arming == Arming::Keep {
             return None;
         }
-        let next = Deadline::WAKING.into_iter().filter_map(|deadline| deadline.next(state)).min();
+        // With three connections the alarm was already set with the silence of two in mind, and then it rings no later
+        // than the third can have been silent for too long. So those who come together do not each look at everyone.
+        let may_be_silent = arming == Arming::Anew
+            || state.sessions.len() <= 2
+            || self.armed.is_none_or(|armed| armed > state.clock + SILENCE);
+        let is_known = |deadline: &Deadline| *deadline == Deadline::Silence && !may_be_silent;
+        let deadlines = Deadline::WAKING.into_iter().filter(|deadline| !is_known(deadline));
+        let next = deadlines.filter_map(|deadline| deadline.next(state)).min();
         let is_earlier = next.is_some_and(|next| self.armed.is_none_or(|armed| next < armed));
         if arming == Arming::IfEarlier && !is_earlier {
             return None;
@@ -168,12 +176,15 @@ impl Deadlines {
     }
 }
 
-/// When a room that nobody is connected to will have been unused for its time to live.
+/// When a room that nobody is connected to will have been unused for its time to live, for certain: it may have been in
+/// use until the next note of it was due.
 fn unused_at(state: &State) -> Millis {
+    let time_to_live = state.settings.time_to_live;
     let last_use = if state.sessions.is_empty() {
-        state.records.used_at().map_or(state.life.meta().touched, |at| at.max(state.life.meta().touched))
+        let noted = state.life.meta().touched + life::lag(time_to_live);
+        state.records.used_at().map_or(noted, |at| at.max(noted))
     } else {
         state.clock
     };
-    last_use + state.settings.time_to_live
+    last_use + time_to_live
 }

@@ -19,12 +19,12 @@ use super::views;
 /// Does a message, exactly once if it has a number, and stages the reply. `text` is the frame as received.
 pub fn answer(state: &mut State, from: ConnectionId, text: &str, tag: Tag, message: Result<ClientMessage, Refusal>) {
     let Some(session) = state.sessions.get(from) else { return };
-    let (client, user) = (session.client().map(str::to_owned), session.identity.user().map(str::to_owned));
+    let (client, user) = (session.client().map(str::to_owned), session.identity().user().map(str::to_owned));
     let said = message.as_ref().ok();
     // A presence that was accepted needs no reply.
     let is_silent = matches!(said, Some(ClientMessage::Presence { .. })) && tag.is_empty();
     let joins = match said {
-        Some(ClientMessage::Join(join)) => Some(join.user_id.clone()),
+        Some(ClientMessage::Join(join)) if tag.number.is_some() => Some(join.clone()),
         Some(_) | None => None,
     };
     // It concerns the connection and does not come from the outbox, so its number is ignored.
@@ -38,12 +38,14 @@ pub fn answer(state: &mut State, from: ConnectionId, text: &str, tag: Tag, messa
         (Some(_), None) => Refusal::before_hello("seq").into(),
         (Some(number), Some(client)) => clients::once::once(state, client, author.as_deref(), number, act),
     };
-    if let (Some(user_id), true, true) = (joins, reply.is_duplicate, reply.result.is_ok()) {
-        people::messages::join_again(state, from, user_id);
-    }
+    let joins = joins.filter(|_| reply.is_duplicate && reply.result.is_ok());
     if !is_silent || reply.result.is_err() {
         reply.request = request;
         replies::stage(state, from, &tag, reply);
+    }
+    if let Some(Err(refusal)) = joins.map(|join| people::messages::join_again(state, from, join)) {
+        // The number is answered as before, and so is no part of this.
+        replies::stage(state, from, &Tag::default(), refusal.into());
     }
 }
 
@@ -81,7 +83,7 @@ fn apply(
         }
         ClientMessage::Kick { user_id } => Ok(leaving::kick(state, &user_id)),
         ClientMessage::Remove { user_id } => {
-            let user = state.sessions.get(from).and_then(|session| session.identity.user().map(str::to_owned));
+            let user = state.sessions.get(from).and_then(|session| session.identity().user().map(str::to_owned));
             Ok(people::messages::remove(state, Some(from), (user.as_deref(), role), &user_id)?)
         }
         ClientMessage::Permission(message) => permissions::messages::change(state, from, message),
@@ -93,4 +95,5 @@ fn apply(
 /// Does what is due by now in the records of each kind.
 pub fn expire(state: &mut State) {
     permissions::messages::settle_due(state);
+    people::messages::leave_due(state);
 }

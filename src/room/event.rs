@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::access::pass::Admission;
 use crate::access::revocations::Revocation;
+use crate::access::shares::Entry;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::write::RoomWrite;
@@ -28,8 +28,8 @@ pub enum Event<'a> {
     Connected {
         /// Its name.
         connection: ConnectionId,
-        /// The right by which it enters.
-        entry: Admission,
+        /// The right by which it enters, and from where.
+        entry: Entry,
         /// When the alarm rings, if one is set.
         alarm: Option<Millis>,
     },

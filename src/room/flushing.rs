@@ -36,7 +36,12 @@ pub fn flush(state: &mut State, pacing: &mut Pacing, now: Millis) -> Turn {
     let attach = outbox.attach.into_iter().filter_map(|of| Some((of, sessions.get(of)?.attachment(of))));
     let arrived = outbox.arrived.into_iter().map(|of| {
         let attachment = sessions.get(of).map(|session| session.attachment(of));
-        (of, attachment.unwrap_or_else(|| Attachment::unauthenticated(of, state.clock)))
+        (
+            of,
+            attachment.unwrap_or_else(|| {
+                Attachment::unauthenticated(of, sessions.network_of_unauthenticated(of), state.clock)
+            }),
+        )
     });
     Turn {
         commit,

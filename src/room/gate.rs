@@ -2,7 +2,7 @@
 //! ago, and frames whose token is being checked. It outlives the rest of the memory, which is dropped when a commit
 //! fails or nobody is there.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::access::rates::Rates;
 use crate::access::revocations::RecentRevocations;
@@ -21,7 +21,8 @@ pub struct Gate {
     pub rates: Rates,
     /// Which tokens were revoked.
     pub revocations: RecentRevocations,
-    checks: Vec<Check>,
+    /// Frames whose token is being checked, by connection.
+    checks: BTreeMap<ConnectionId, Check>,
     /// Frames that were queued behind a check that has finished.
     released: VecDeque<(ConnectionId, Option<String>)>,
 }
@@ -29,7 +30,6 @@ pub struct Gate {
 /// A frame whose token is being checked.
 #[derive(Debug, Clone)]
 struct Check {
-    connection: ConnectionId,
     frame: Frame,
     /// The frames queued behind a `hello`, in order; `None` stands for a binary one. Behind an `auth` nothing is
     /// queued: the previous token is still valid.
@@ -50,8 +50,7 @@ pub enum Queued {
 impl Gate {
     /// Queues a frame behind its connection's `hello`, if the token of that is being checked.
     pub fn queue(&mut self, from: ConnectionId, text: Option<&str>) -> Queued {
-        let check = self.checks.iter_mut().find(|check| check.connection == from);
-        let Some(queue) = check.and_then(|check| check.queue.as_mut()) else { return Queued::No };
+        let Some(queue) = self.checks.get_mut(&from).and_then(|check| check.queue.as_mut()) else { return Queued::No };
         queue.push(text.map(str::to_owned));
         let size = |text: &Option<String>| QUEUE_ENTRY_BYTES + text.as_ref().map_or(0, String::len);
         if queue.iter().map(size).sum::<usize>() > QUEUE_BYTES { Queued::Overflow } else { Queued::Yes }
@@ -59,20 +58,19 @@ impl Gate {
 
     /// Whether a token of this connection is being checked.
     pub fn is_checking(&self, connection: ConnectionId) -> bool {
-        self.checks.iter().any(|check| check.connection == connection)
+        self.checks.contains_key(&connection)
     }
 
     /// Keeps a frame until its token has been checked. `is_first`: nothing counts before that, so what follows is
     /// queued.
     pub fn check(&mut self, connection: ConnectionId, frame: Frame, is_first: bool) {
-        self.checks.push(Check { connection, frame, queue: is_first.then(Vec::new) });
+        self.checks.insert(connection, Check { frame, queue: is_first.then(Vec::new) });
     }
 
     /// A token was checked. Returns the frame that it came in, or `None` if its connection is gone. What was queued
     /// behind it is released.
     pub fn checked(&mut self, connection: ConnectionId) -> Option<Frame> {
-        let at = self.checks.iter().position(|check| check.connection == connection)?;
-        let Check { frame, queue, .. } = self.checks.swap_remove(at);
+        let Check { frame, queue } = self.checks.remove(&connection)?;
         self.released.extend(queue.unwrap_or_default().into_iter().map(|text| (connection, text)));
         Some(frame)
     }
@@ -84,7 +82,7 @@ impl Gate {
 
     /// A connection is gone, and everything kept about it.
     pub fn forget(&mut self, connection: ConnectionId) {
-        self.checks.retain(|check| check.connection != connection);
+        self.checks.remove(&connection);
         self.released.retain(|(of, _)| *of != connection);
     }
 

@@ -4,6 +4,11 @@ use crate::protocol::Millis;
 
 use super::turn::{Meta, Write};
 
+/// How far the note of the last use may lag behind, in milliseconds: a thirtieth of the time to live.
+pub fn lag(time_to_live: Millis) -> Millis {
+    time_to_live / 30
+}
+
 /// This life of the room.
 #[derive(Debug, Clone)]
 pub struct Life {
@@ -43,9 +48,9 @@ impl Life {
         self.is_dirty
     }
 
-    /// Notes that the room is in use. The note in storage is renewed once it is a thirtieth of the time to live old.
+    /// Notes that the room is in use. The note in storage is renewed once it lags too far behind.
     pub fn touch(&mut self, now: Millis, time_to_live: Millis) {
-        if !self.is_stored || now - self.meta.touched >= time_to_live / 30 {
+        if !self.is_stored || now - self.meta.touched >= lag(time_to_live) {
             self.meta.touched = now;
             self.is_dirty = true;
         }

@@ -6,16 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::tag::Tag;
 
-use super::audience::Audience;
+use super::comings::Comings;
 use super::connections::session::Session;
 use super::records::fields::conflict::Conflict;
-use super::turn::{Closing, Effect, Outgoing, PendingWriter, Written};
+use super::turn::{Closing, Effect, Outgoing, PendingWriter, When, Written};
 
 /// What waits for the next flush.
 #[derive(Debug, Clone, Default)]
 pub struct Outbox {
     /// Frames, in the order in which they go out.
     pub frames: Vec<Outgoing>,
+    /// Comings and goings in this segment, as far as greeted clients have to be told (J9).
+    pub comings: Comings,
     /// Replies to greeted clients, which follow the `changes` that cover them (Y6).
     pub replies: Vec<StagedReply>,
     /// For each such client, the last number that was done and gets no ack of its own: its `seq` and version (E3).
@@ -37,6 +39,8 @@ pub struct Outbox {
     pub effects: Vec<Effect>,
     /// The response to a write over HTTP.
     pub written: Option<Written>,
+    /// The bytes of answers to readers that were made in this event.
+    pub answered: usize,
     /// Whether all of this goes out in this event: something reads or is relayed, and flushes what came before it (F6).
     pub flush_now: bool,
 }
@@ -45,7 +49,14 @@ pub struct Outbox {
 #[derive(Debug, Clone)]
 pub enum StagedReply {
     /// A finished frame.
-    Frame(Outgoing),
+    Frame {
+        /// The connection that it is for.
+        to: ConnectionId,
+        /// The frame.
+        text: String,
+        /// Whether it is true after the commit, or in any case.
+        when: When,
+    },
     /// A conflict, written when it is sent: its writer has by then heard of all changes up to it.
     Conflict {
         /// The writer's connection.
@@ -62,21 +73,20 @@ pub enum StagedReply {
 }
 
 impl StagedReply {
-    fn is_to(&self, connection: ConnectionId) -> bool {
+    /// Whose it is.
+    pub fn to(&self) -> ConnectionId {
         match self {
-            Self::Frame(frame) => frame.audience == Audience::One(connection),
-            Self::Conflict { to, .. } => *to == connection,
+            Self::Frame { to, .. } | Self::Conflict { to, .. } => *to,
         }
     }
 }
 
 impl Outbox {
-    /// Drops what is meant for a connection that is gone: it hears no more changes, so it gets no replies to them
-    /// either.
+    /// Drops what is meant for a connection that is gone. Replies to it are dropped when their turn comes, so that many
+    /// who go together do not each look at the replies to all.
     pub fn forget(&mut self, connection: ConnectionId) {
         self.attach.remove(&connection);
         self.acks.remove(&connection);
-        self.replies.retain(|reply| !reply.is_to(connection));
     }
 
     /// Whether nothing waits.

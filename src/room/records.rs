@@ -9,6 +9,7 @@ pub mod permissions;
 
 use crate::protocol::Millis;
 use crate::protocol::frames::{ChangeView, StateView};
+use crate::protocol::limits::Limits;
 use crate::sql::Creation;
 
 use clients::record::Client;
@@ -18,7 +19,7 @@ use people::record::Participant;
 use permissions::grant::Grant;
 use permissions::request::PermissionRequest;
 
-use super::table::{Record, Rows, Scope, Table};
+use super::table::{Record, Rows, Scope, Size, Table};
 use super::turn::{Meta, Write};
 
 /// Makes [`Records`] from one line for each kind: its name, and the type of its rows.
@@ -75,7 +76,12 @@ pub struct Stored {
 }
 
 impl Records {
-    /// What all of it counts for towards the room's limit, in bytes of text (X1).
+    /// How large each table is.
+    pub fn sizes(&self, limits: &Limits) -> [Size; Self::KINDS] {
+        self.tables().map(|table| table.size(limits))
+    }
+
+    /// What all of it counts for towards the room's limit, in bytes (X1).
     pub fn bytes(&self) -> usize {
         self.tables().into_iter().map(Rows::bytes).sum()
     }
@@ -85,12 +91,17 @@ impl Records {
         self.tables().into_iter().any(Rows::is_dirty)
     }
 
+    /// A segment has closed.
+    pub fn told(&mut self) {
+        self.tables_mut().into_iter().for_each(Rows::told);
+    }
+
     /// Adds what has to be written to a commit.
     pub fn write(&mut self, commit: &mut Vec<Write>) {
         self.tables_mut().into_iter().for_each(|table| table.write(commit));
     }
 
-    /// The newest version and the newest time of any record.
+    /// The newest version and the newest time of the records that were read from storage.
     pub fn newest(&self) -> (u64, Millis) {
         let tables = self.tables().into_iter().map(Rows::newest);
         tables.fold((0, 0), |(version, time), (newer, later)| (version.max(newer), time.max(later)))

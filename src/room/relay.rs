@@ -16,7 +16,7 @@ pub fn relay(state: &mut State, from: Option<ConnectionId>, to: Option<&str>, te
         state.outbox.frames.push(Outgoing::new(Audience::Others(from), text));
         return others;
     };
-    let theirs = state.sessions.which(|session| session.identity.user() == Some(user));
+    let theirs = state.sessions.of_user(user).map(|(connection, _)| connection).collect::<Vec<_>>();
     let theirs = theirs.into_iter().filter(|connection| Some(*connection) != from).collect::<Vec<_>>();
     let frames = theirs.iter().map(|connection| Outgoing::new(Audience::One(*connection), text.clone()));
     state.outbox.frames.extend(frames);

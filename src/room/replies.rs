@@ -53,11 +53,10 @@ pub fn stage(state: &mut State, to: ConnectionId, tag: &Tag, reply: Reply) {
         }
     };
     let when = if is_sure { When::Always } else { When::Committed };
-    let frame = text.map(|text| Outgoing { audience: Audience::One(to), text, when });
     if is_greeted {
-        state.outbox.replies.extend(frame.map(StagedReply::Frame));
+        state.outbox.replies.extend(text.map(|text| StagedReply::Frame { to, text, when }));
     } else {
-        state.outbox.frames.extend(frame);
+        state.outbox.frames.extend(text.map(|text| Outgoing { audience: Audience::One(to), text, when }));
     }
     if !is_sure {
         state.outbox.writers.push(PendingWriter { connection: to, tag: tag.clone() });
@@ -66,7 +65,7 @@ pub fn stage(state: &mut State, to: ConnectionId, tag: &Tag, reply: Reply) {
 
 /// Stages a reply that is true whatever becomes of the commit.
 pub fn in_any_case(state: &mut State, to: ConnectionId, text: String) {
-    state.outbox.replies.push(StagedReply::Frame(Outgoing::in_any_case(Audience::One(to), text)));
+    state.outbox.replies.push(StagedReply::Frame { to, text, when: When::Always });
 }
 
 /// The text of a conflict for a plain client. That for a greeted one is written when it is sent, after the changes that

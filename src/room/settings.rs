@@ -8,6 +8,9 @@ pub const KEY_VARIABLES: [&str; 2] = ["AUTH_KEYS", "AUTH_JWKS_URL"];
 
 const DAY: Millis = 86_400_000;
 
+/// The longest `LEAVE_DELAY_MS`: after a minute somebody who has left has left.
+const LONGEST_LEAVE_DELAY: Millis = 60_000;
+
 /// The operator's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -17,6 +20,8 @@ pub struct Settings {
     pub time_to_live: Millis,
     /// How long a stream of events lasts, in milliseconds (H4).
     pub stream_life: Millis,
+    /// How long the others are not told that somebody left, in case it comes back, in milliseconds (J4).
+    pub leave_delay: Millis,
     /// Whether the server has keys, so that everyone needs a token (A1).
     pub requires_tokens: bool,
 }
@@ -27,6 +32,7 @@ impl Default for Settings {
             limits: Limits::default(),
             time_to_live: Self::DEFAULT_TIME_TO_LIVE,
             stream_life: Self::DEFAULT_STREAM_LIFE,
+            leave_delay: 0,
             requires_tokens: false,
         }
     }
@@ -38,7 +44,8 @@ impl Settings {
     /// Five minutes.
     pub const DEFAULT_STREAM_LIFE: Millis = 300_000;
 
-    /// The defaults with the operator's overrides: the limits' variables, `ROOM_TTL_DAYS` and `EVENTS_MAX_SECONDS`. The
+    /// The defaults with the operator's overrides: the limits' variables, `ROOM_TTL_DAYS`,
+    /// `EVENTS_MAX_SECONDS` and `LEAVE_DELAY_MS`. The
     /// server has keys if one of their variables is set.
     ///
     /// # Errors
@@ -60,7 +67,15 @@ impl Settings {
                 seconds.ok_or(bad)? * 1_000
             }
         };
+        let leave_delay = match var("LEAVE_DELAY_MS") {
+            None => 0,
+            Some(text) => {
+                let delay =
+                    text.trim().parse::<Millis>().ok().filter(|delay| (0..=LONGEST_LEAVE_DELAY).contains(delay));
+                delay.ok_or(BadVariable { name: "LEAVE_DELAY_MS", expected: "a whole number from 0 to 60000" })?
+            }
+        };
         let requires_tokens = KEY_VARIABLES.into_iter().any(|name| var(name).is_some());
-        Ok(Self { limits: Limits::from_vars(var)?, time_to_live, stream_life, requires_tokens })
+        Ok(Self { limits: Limits::from_vars(var)?, time_to_live, stream_life, leave_delay, requires_tokens })
     }
 }

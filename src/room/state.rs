@@ -5,6 +5,8 @@
 //! made when a *segment* closes: whatever must not overtake a change closes the segment first (F6), and the replies to
 //! the changes in it follow it directly (Y6).
 
+use std::collections::BTreeMap;
+
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames;
@@ -13,7 +15,8 @@ use crate::protocol::frames::{ChangeView, ChangesView, ServerMessage};
 use crate::protocol::refusal::{Code, Refusal};
 
 use super::audience::Audience;
-use super::connections::session::Identity;
+use super::comings::{self, Coming, Comings};
+use super::connections::session::{Identity, Session};
 use super::connections::sessions::Sessions;
 use super::life::Life;
 use super::outbox::{Outbox, StagedReply};
@@ -88,7 +91,7 @@ impl State {
     /// # Errors
     /// This one belongs to another user.
     pub fn check_identity(&self, from: ConnectionId, user_id: &str) -> Result<(), Refusal> {
-        match self.sessions.get(from).and_then(|session| session.identity.user()) {
+        match self.sessions.get(from).and_then(|session| session.identity().user()) {
             Some(user) if user != user_id => Err(Refusal::new(
                 Code::IdentityMismatch,
                 "This connection belongs to another user. Open a separate connection for each user.",
@@ -117,20 +120,24 @@ impl State {
 
     /// The first write on a connection says whose it is (J3).
     pub fn bind(&mut self, from: ConnectionId, user_id: &str) {
-        if self.sessions.get(from).is_some_and(|session| session.identity == Identity::Unknown) {
+        if self.sessions.get(from).is_some_and(|session| *session.identity() == Identity::Unknown) {
             self.identify(from, Identity::Bound(user_id.to_owned()));
         }
     }
 
     /// A connection's user has become known.
     pub fn identify(&mut self, from: ConnectionId, identity: Identity) {
-        if let Some(session) = self.sessions.get_mut(from) {
+        let shows = |session: &Session| session.presence.is_some() && session.identity().user() != identity.user();
+        if self.sessions.get(from).is_some_and(shows) {
             // Whoever received the presence does not know yet whose it is.
-            if session.presence.is_some() && session.identity.user() != identity.user() {
-                self.outbox.presence.insert(from, None);
-            }
-            session.identity = identity;
+            self.outbox.presence.insert(from, None);
         }
+        self.sessions.identify(from, identity);
+    }
+
+    /// Whether a user is here as far as the others know.
+    pub fn is_here(&self, user: &str) -> bool {
+        self.sessions.is_online(user) || self.records.people.is_leaving(user)
     }
 
     /// Whether there is a plain client other than the author, which must hear each change on its own (S8).
@@ -149,9 +156,48 @@ impl State {
         self.outbox.frames.push(Outgoing::new(Audience::Others(Some(from)), text));
     }
 
+    /// Tells all others that somebody came or went. The frame goes to plain clients by itself; greeted ones get it with
+    /// what else happens in this segment, if anything does (J9).
+    pub fn tell_coming(&mut self, from: Option<ConnectionId>, user: &str, coming: Coming, text: String) {
+        let when = match coming {
+            Coming::Joined => When::Committed,
+            // Who has left has left.
+            Coming::Left(_) => When::Always,
+        };
+        if self.sessions.greeted() == 0 {
+            self.outbox.frames.push(Outgoing { audience: Audience::Others(from), text, when });
+            return;
+        }
+        let mut users = match std::mem::take(&mut self.outbox.comings) {
+            Comings::Nothing => {
+                self.close_segment();
+                let (frame, user) = (self.outbox.frames.len(), user.to_owned());
+                self.outbox.frames.push(Outgoing { audience: Audience::Others(from), text, when });
+                self.outbox.comings = Comings::One { frame, from, user, coming };
+                return;
+            }
+            Comings::One { frame, from, user, coming } => {
+                // From now on only plain clients are told of the first by itself.
+                if let Some(frame) = self.outbox.frames.get_mut(frame) {
+                    frame.audience = Audience::Plain { but: from };
+                }
+                let mut users = BTreeMap::new();
+                comings::add(&mut users, user, coming);
+                users
+            }
+            Comings::Several(users) => users,
+        };
+        comings::add(&mut users, user.to_owned(), coming);
+        self.outbox.comings = Comings::Several(users);
+        if self.is_heard_by_plain(from) {
+            self.outbox.frames.push(Outgoing { audience: Audience::Plain { but: from }, text, when });
+        }
+    }
+
     /// Replies to a reader, after everything that came before.
     pub fn tell(&mut self, to: ConnectionId, text: String) {
         self.close_segment();
+        self.outbox.answered += text.len();
         self.outbox.frames.push(Outgoing::new(Audience::One(to), text));
         self.outbox.flush_now = true;
     }
@@ -173,9 +219,22 @@ impl State {
             let text = self.live_changes(from, &removed);
             self.outbox.frames.push(Outgoing::new(Audience::Greeted, text));
         }
+        self.records.told();
+        if let Comings::Several(users) = std::mem::take(&mut self.outbox.comings) {
+            let (text, if_lost) = comings::frames(&users, &self.records.people);
+            self.outbox.frames.push(Outgoing::new(Audience::Greeted, text));
+            let fallback = |text| Outgoing { audience: Audience::Greeted, text, when: When::CommitFailed };
+            self.outbox.frames.extend(if_lost.map(fallback));
+        }
         for reply in std::mem::take(&mut self.outbox.replies) {
+            // Whoever is gone hears no more changes, so it gets no replies to them either.
+            if !self.sessions.is_open(reply.to()) {
+                continue;
+            }
             match reply {
-                StagedReply::Frame(frame) => self.outbox.frames.push(frame),
+                StagedReply::Frame { to, text, when } => {
+                    self.outbox.frames.push(Outgoing { audience: Audience::One(to), text, when });
+                }
                 StagedReply::Conflict { to, tag, conflict, is_duplicate, if_lost } => {
                     let text = conflict.frame(&self.records.fields, &tag, is_duplicate);
                     let audience = Audience::One(to);
@@ -193,7 +252,7 @@ impl State {
 
     /// What changed after `from`, none of which has been committed yet.
     fn live_changes(&self, from: u64, removed: &[(String, u64)]) -> String {
-        let mut changes = self.records.changes(Scope::Dirty, from);
+        let mut changes = self.records.changes(Scope::Fresh, from);
         // Whoever has joined again since is among the changes with that.
         let gone = removed.iter().filter(|(user, _)| self.records.people.get(user).is_none());
         changes.extend(gone.map(|(user_id, version)| {

@@ -11,9 +11,13 @@ use std::ops::Bound;
 
 use crate::protocol::Millis;
 use crate::protocol::frames::{ChangeView, StateView};
+use crate::protocol::limits::Limits;
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql};
 
 use super::turn::Write;
+
+/// What a row usually counts for beside its text, in bytes: its numbers, and its place in the table and in storage.
+pub const ROW_CHARGE: usize = 48;
 
 /// What a row of some kind is, apart from what messages do to it.
 pub trait Record: Debug + Clone + PartialEq + Sized + 'static {
@@ -37,8 +41,17 @@ pub trait Record: Debug + Clone + PartialEq + Sized + 'static {
     /// The row does not hold what the table promises.
     fn read(columns: &mut Columns<'_>) -> Result<(Self::Key, Self), StoreError>;
 
-    /// What it counts for towards the room's limit (X1), in bytes of text.
-    fn bytes(key: &Self::Key, record: &Self) -> usize;
+    /// What each row counts for towards the room's limit beside its text, in bytes: it takes space however short its
+    /// text is.
+    const CHARGE: usize;
+    /// The bytes of text in a row.
+    fn text_bytes(key: &Self::Key, record: &Self) -> usize;
+    /// What a row counts for towards the room's limit (X1), in bytes.
+    fn bytes(key: &Self::Key, record: &Self) -> usize {
+        Self::CHARGE + Self::text_bytes(key, record)
+    }
+    /// The most rows there may be. Whoever adds one refuses it beyond this, or lets an older one give way.
+    fn most(limits: &Limits) -> usize;
     /// The version of its last change; 0 for kinds without versions.
     fn version(&self) -> u64;
     /// The latest time that it contains. The room's clock never goes back behind it.
@@ -82,7 +95,13 @@ impl<R: Record> Index<R> for () {
 #[derive(Debug, Clone)]
 pub struct Table<R: Record> {
     rows: BTreeMap<R::Key, R>,
+    /// Those that have to be written, except the fresh ones.
     dirty: BTreeSet<R::Key>,
+    /// Those that have to be written and have changed since the last segment closed. They are apart so that each segment
+    /// looks at what changed in it and at nothing else.
+    fresh: BTreeSet<R::Key>,
+    /// The newest version and the newest time of the rows that were read from storage.
+    newest: (u64, Millis),
     bytes: usize,
     /// Kept in step with the rows by this table only.
     index: R::Index,
@@ -97,7 +116,14 @@ impl<R: Record> PartialEq for Table<R> {
 
 impl<R: Record> Default for Table<R> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), dirty: BTreeSet::new(), bytes: 0, index: R::Index::default() }
+        Self {
+            rows: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            fresh: BTreeSet::new(),
+            newest: (0, 0),
+            bytes: 0,
+            index: R::Index::default(),
+        }
     }
 }
 
@@ -123,6 +149,11 @@ impl<R: Record> Table<R> {
         self.rows.get(key)
     }
 
+    /// What all rows count for towards the room's limit, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -138,7 +169,12 @@ impl<R: Record> Table<R> {
         &self.index
     }
 
-    /// What a row counts for, in bytes of text; 0 if there is none.
+    /// The rows, and what is kept beside them, for an index that looks up rows to bring itself up to date.
+    pub fn with_index(&mut self) -> (&BTreeMap<R::Key, R>, &mut R::Index) {
+        (&self.rows, &mut self.index)
+    }
+
+    /// What a row counts for, in bytes; 0 if there is none.
     pub fn bytes_of<Q: Ord + ?Sized>(&self, key: &Q) -> usize
     where
         R::Key: Borrow<Q>,
@@ -151,7 +187,7 @@ impl<R: Record> Table<R> {
     where
         R::Key: Borrow<Q>,
     {
-        self.dirty.contains(key)
+        self.dirty.contains(key) || self.fresh.contains(key)
     }
 
     /// Puts a row in its place.
@@ -166,15 +202,29 @@ impl<R: Record> Table<R> {
         R::Key: Borrow<Q>,
         Q: Ord + ?Sized,
     {
+        let (name, record) = self.rows.get_key_value(key)?;
+        self.index.removed(name, record);
+        let done = self.edit_beside_index(key, change);
+        if let Some((name, record)) = self.rows.get_key_value(key) {
+            self.index.added(name, record);
+        }
+        done
+    }
+
+    /// The same for a change that makes no difference to what is kept beside the rows.
+    pub fn edit_beside_index<Q, T>(&mut self, key: &Q, change: impl FnOnce(&mut R) -> T) -> Option<T>
+    where
+        R::Key: Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
         let (name, record) = self.rows.range_mut((Bound::Included(key), Bound::Included(key))).next()?;
-        if !self.dirty.contains(key) {
-            self.dirty.insert(name.clone());
+        if !self.fresh.contains(key) {
+            let name = self.dirty.take(key).unwrap_or_else(|| name.clone());
+            self.fresh.insert(name);
         }
         self.bytes -= R::bytes(name, record);
-        self.index.removed(name, record);
         let done = change(record);
         self.bytes += R::bytes(name, record);
-        self.index.added(name, record);
         Some(done)
     }
 
@@ -186,18 +236,21 @@ impl<R: Record> Table<R> {
 
     /// Puts a row in its place as read from storage.
     pub fn restore(&mut self, key: R::Key, record: R) {
+        let (version, time) = self.newest;
+        self.newest = (version.max(record.version()), time.max(record.newest_time()));
         self.place(key, record);
     }
 
     /// A row as it is now, for [`Table::roll_back`].
     pub fn save(&self, key: R::Key) -> Saved<R> {
-        Saved { record: self.rows.get(&key).cloned(), is_dirty: self.dirty.contains(&key), key }
+        Saved { record: self.rows.get(&key).cloned(), is_dirty: self.is_dirty_at(&key), key }
     }
 
     /// Restores a saved row.
     pub fn roll_back(&mut self, Saved { key, record, is_dirty }: Saved<R>) {
         if !is_dirty {
             self.dirty.remove(&key);
+            self.fresh.remove(&key);
         }
         match record {
             Some(record) => self.place(key, record),
@@ -207,8 +260,9 @@ impl<R: Record> Table<R> {
 
     /// Most rows that become dirty are dirty already, and then the key need not be copied.
     fn mark(&mut self, key: &R::Key) {
-        if !self.dirty.contains(key) {
-            self.dirty.insert(key.clone());
+        if !self.fresh.contains(key) {
+            let key = self.dirty.take(key).unwrap_or_else(|| key.clone());
+            self.fresh.insert(key);
         }
     }
 
@@ -242,8 +296,23 @@ impl<R: Record> Table<R> {
 pub enum Scope {
     /// All of them.
     All,
-    /// The dirty ones.
-    Dirty,
+    /// Those that have changed since the last segment closed.
+    Fresh,
+}
+
+/// How large a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// The table in storage.
+    pub table: &'static str,
+    /// How many rows there are.
+    pub rows: usize,
+    /// How many there may be.
+    pub most: usize,
+    /// What each row counts for beside its text, in bytes.
+    pub charge: usize,
+    /// What all of them count for, in bytes.
+    pub bytes: usize,
 }
 
 /// A table of any kind, for what is done to all of them alike.
@@ -257,11 +326,15 @@ pub trait Rows {
     fn read(&mut self, columns: &mut Columns<'_>) -> Result<(), StoreError>;
     /// Whether there is something to write.
     fn is_dirty(&self) -> bool;
+    /// A segment has closed: what has changed so far is in its frame.
+    fn told(&mut self);
     /// Adds what has to be written to a commit. After this nothing is dirty.
     fn write(&mut self, commit: &mut Vec<Write>);
-    /// What all rows count for towards the room's limit, in bytes of text.
+    /// How many rows there are, how many there may be, and what they count for.
+    fn size(&self, limits: &Limits) -> Size;
+    /// What all rows count for towards the room's limit, in bytes.
     fn bytes(&self) -> usize;
-    /// The newest version and the newest time of any row.
+    /// The newest version and the newest time of the rows that were read from storage.
     fn newest(&self) -> (u64, Millis);
     /// When a row of the table was last used.
     fn used_at(&self) -> Option<Millis>;
@@ -287,10 +360,18 @@ impl<R: Record> Rows for Table<R> {
     }
 
     fn is_dirty(&self) -> bool {
-        !self.dirty.is_empty()
+        !self.dirty.is_empty() || !self.fresh.is_empty()
+    }
+
+    fn told(&mut self) {
+        if self.dirty.is_empty() {
+            std::mem::swap(&mut self.dirty, &mut self.fresh);
+        }
+        self.dirty.extend(std::mem::take(&mut self.fresh));
     }
 
     fn write(&mut self, commit: &mut Vec<Write>) {
+        self.told();
         for key in std::mem::take(&mut self.dirty) {
             commit.push(match self.rows.get(&key) {
                 Some(record) => Write::Put(R::TABLE, R::row(key, record)),
@@ -299,15 +380,17 @@ impl<R: Record> Rows for Table<R> {
         }
     }
 
+    fn size(&self, limits: &Limits) -> Size {
+        let (rows, most, bytes) = (self.rows.len(), R::most(limits), self.bytes);
+        Size { table: R::TABLE.name, rows, most, charge: R::CHARGE, bytes }
+    }
+
     fn bytes(&self) -> usize {
         self.bytes
     }
 
     fn newest(&self) -> (u64, Millis) {
-        let newest = |(version, time): (u64, Millis), record: &R| {
-            (version.max(record.version()), time.max(record.newest_time()))
-        };
-        self.rows.values().fold((0, 0), newest)
+        self.newest
     }
 
     fn used_at(&self) -> Option<Millis> {
@@ -329,9 +412,9 @@ impl<R: Record> Rows for Table<R> {
         };
         match scope {
             Scope::All => into.extend(self.rows.iter().filter_map(view)),
-            Scope::Dirty => {
-                let dirty = self.dirty.iter().filter_map(|key| self.rows.get_key_value(key));
-                into.extend(dirty.filter_map(view));
+            Scope::Fresh => {
+                let fresh = self.fresh.iter().filter_map(|key| self.rows.get_key_value(key));
+                into.extend(fresh.filter_map(view));
             }
         }
     }

@@ -99,7 +99,7 @@ fn participants(state: &State) -> Vec<ParticipantView<'_>> {
             id: user,
             name: &participant.name,
             is_ready: participant.is_ready,
-            online: of.connections > 0,
+            online: of.connections > 0 || participant.leaves_at.is_some(),
             connections: of.connections,
             joined_at: participant.joined_at,
             last_seen: of.heard.map_or(participant.last_seen, |heard| heard.max(participant.last_seen)),

@@ -10,7 +10,8 @@ use super::state::State;
 pub fn recall(state: &mut State, attachment: Attachment) {
     state.clock = state.clock.max(attachment.heard);
     if attachment.is_unauthenticated {
-        return state.sessions.insert_unauthenticated(attachment.connection, attachment.heard);
+        let Attachment { connection, network, heard, .. } = attachment;
+        return state.sessions.insert_unauthenticated(connection, network, heard);
     }
     let (connection, mut session) = (attachment.connection, Session::from(attachment));
     if state.settings.requires_tokens && session.access.is_anonymous() {

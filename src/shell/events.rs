@@ -18,8 +18,8 @@ use crate::access::pass::Admission;
 use crate::protocol::Millis;
 use crate::protocol::feed::{self, Feed, Position, Step};
 use crate::protocol::json::Extra;
-use crate::protocol::limits::UNSENT_BYTES;
 use crate::room::settings::Settings;
+use crate::room::unread::Unread;
 
 use super::environment::{now, random_id, variable};
 use super::http::{headers, problem, problem_text, status_of};
@@ -120,6 +120,10 @@ struct Reader {
     events: mpsc::UnboundedSender<String>,
     /// Bytes that were sent and have not been taken yet.
     unread: Rc<Cell<usize>>,
+    /// Events that were asked for, and may be the whole room.
+    replies: Unread,
+    /// Whether the next event was asked for, as the first one is.
+    has_asked: bool,
     /// Resolves when the reader is gone.
     gone: oneshot::Receiver<()>,
 }
@@ -129,6 +133,18 @@ impl Reader {
         self.unread.set(self.unread.get() + event.len());
         // A reader that goes at this moment needs nothing more.
         let _ = self.events.unbounded_send(event);
+    }
+
+    fn send_event(&mut self, event: String) {
+        if std::mem::take(&mut self.has_asked) {
+            self.replies.replied(event.len());
+        }
+        self.send(event);
+    }
+
+    /// Whether it leaves too much unread.
+    fn is_slow(&mut self) -> bool {
+        self.replies.is_too_much(self.unread.get() as u64)
     }
 }
 
@@ -143,7 +159,7 @@ fn reader() -> (Reader, impl Stream<Item = String>) {
         left.set(left.get() - event.len());
         event
     });
-    (Reader { events, unread, gone }, taken)
+    (Reader { events, unread, replies: Unread::default(), has_asked: true, gone }, taken)
 }
 
 /// Turns the room's frames into events until the reader or the room is gone or the time is up. Returns the code of what
@@ -192,11 +208,12 @@ async fn pump(
             None => return Some("unavailable".to_owned()),
         };
         match step {
-            Some(Step::Event(text)) => reader.send(text),
+            Some(Step::Event(text)) => reader.send_event(text),
             Some(Step::Ask(frame)) => {
                 if let Err(error) = socket.send_with_str(frame) {
                     return internal(error);
                 }
+                reader.has_asked = true;
             }
             Some(Step::End(code)) => return Some(code),
             Some(Step::Nothing) | None => {}
@@ -207,7 +224,7 @@ async fn pump(
             // The request may be gone by now, which the end of the reader shows too.
             let _ = begun.send(None);
         }
-        if reader.unread.get() > UNSENT_BYTES as usize {
+        if reader.is_slow() {
             return Some("slow_reader".to_owned());
         }
     }

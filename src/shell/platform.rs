@@ -9,12 +9,12 @@ use crate::driver::Platform;
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::json::encode;
-use crate::protocol::limits::UNSENT_BYTES;
 use crate::protocol::refusal::CloseCode;
 use crate::room::audience::{Audience, Standing};
 use crate::room::connections::session::Attachment;
 use crate::room::records::Stored;
 use crate::room::turn::{Effect, Write};
+use crate::room::unread::Unread;
 use crate::sql::{Sql, StoreError};
 use crate::store;
 
@@ -31,6 +31,7 @@ const EVENT_TIMEOUT_MS: f64 = 10_000.0;
 struct Peer {
     socket: JsSocket,
     standing: Standing,
+    unread: Unread,
 }
 
 /// A room's Durable Object: its storage, sockets and timer.
@@ -117,7 +118,7 @@ impl Workerd {
     fn keep(&mut self, connection: ConnectionId, socket: JsSocket, standing: Standing) {
         // Below 2^53, where JavaScript numbers are exact.
         socket.set_handle(connection.handle() as f64);
-        self.sockets.insert(connection, Peer { socket, standing });
+        self.sockets.insert(connection, Peer { socket, standing, unread: Unread::default() });
     }
 
     /// Drops a socket that is gone.
@@ -125,14 +126,17 @@ impl Workerd {
         self.sockets.remove(&connection);
     }
 
-    fn send_to(&mut self, connection: ConnectionId, text: &JsString) {
-        let Some(Peer { socket, .. }) = self.sockets.get(&connection) else { return };
-        if socket.buffered_amount().is_some_and(|bytes| bytes > f64::from(UNSENT_BYTES)) {
+    fn send_to(&mut self, connection: ConnectionId, text: &JsString, bytes: usize, is_reply: bool) {
+        let Some(Peer { socket, unread, .. }) = self.sockets.get_mut(&connection) else { return };
+        if socket.buffered_amount().is_some_and(|unsent| unread.is_too_much(unsent as u64)) {
             self.overdue.push(connection);
             self.close(connection, CloseCode::SlowReader);
         } else {
             // A socket that breaks at this moment takes nothing more; its close event follows.
             let _ = socket.send(text);
+            if is_reply {
+                unread.replied(bytes);
+            }
         }
     }
 }
@@ -207,9 +211,12 @@ impl Platform for Workerd {
     }
 
     fn pings(&self) -> Vec<(ConnectionId, Millis)> {
-        let ping = |peer: &Peer| self.state.auto_response_timestamp(&peer.socket).ok().flatten();
-        let pings = self.sockets.iter().filter_map(|(connection, peer)| Some((*connection, ping(peer)?)));
-        pings.map(|(connection, at)| (connection, at.get_time() as Millis)).collect()
+        self.sockets.keys().filter_map(|connection| Some((*connection, self.ping(*connection)?))).collect()
+    }
+
+    fn ping(&self, connection: ConnectionId) -> Option<Millis> {
+        let at = self.state.auto_response_timestamp(&self.sockets.get(&connection)?.socket).ok().flatten()?;
+        Some(at.get_time() as Millis)
     }
 
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment) {
@@ -221,13 +228,13 @@ impl Platform for Workerd {
     }
 
     fn send(&mut self, audience: Audience, text: &str) {
-        let text = JsString::from(text);
+        let (bytes, text) = (text.len(), JsString::from(text));
         if let Audience::One(connection) = audience {
-            return self.send_to(connection, &text);
+            return self.send_to(connection, &text, bytes, true);
         }
         let meant = self.sockets.iter().filter(|(connection, peer)| audience.includes(**connection, peer.standing));
         for connection in meant.map(|(connection, _)| *connection).collect::<Vec<_>>() {
-            self.send_to(connection, &text);
+            self.send_to(connection, &text, bytes, false);
         }
     }
 

@@ -6,7 +6,7 @@ use worker::{Env, Request, Response, Result};
 use crate::access::claims::TOKEN_ID_BYTES;
 use crate::access::claims::{Claims, Denial};
 use crate::access::pass::{Admission, Pass};
-use crate::access::roles;
+use crate::access::{revocations, roles};
 use crate::protocol::Millis;
 use crate::protocol::address::{Address, AddressError, Resource};
 use crate::protocol::json;
@@ -262,8 +262,7 @@ async fn revoke(request: &mut Request, env: &Env, door: &Door, user: &str) -> Re
         Err(refusal) => return Ok(refusal),
     };
     let Some((jti, until)) = std::str::from_utf8(&bytes).ok().and_then(revocation) else {
-        let detail = "The body must be {\"jti\"?, \"until\"}: the id of one token, and a time in the future in milliseconds, at \
-             most 9007199254740991.";
+        let detail = "The body must be {\"jti\"?, \"until\"}: the id of one token, and a time in the future in milliseconds, below 2^53.";
         return problem(400, "bad_request", detail);
     };
     match door::revoke(env, user, jti.as_deref(), until).await.map(|answer| answer.status_code()) {
@@ -279,8 +278,7 @@ async fn revoke(request: &mut Request, env: &Env, door: &Door, user: &str) -> Re
 fn revocation(body: &str) -> Option<(Option<String>, Millis)> {
     let body = json::object(body).ok()?;
     let members = body.without_duplicate_keys().ok()?;
-    let until = json::integer(members.get("until")?.get())?;
-    let until = Millis::try_from(until).ok().filter(|until| *until > now())?;
+    let until = revocations::until(members.get("until")?.get(), now())?;
     let jti = match members.get("jti").map(|raw| raw.get()) {
         None | Some("null") => None,
         Some(raw) => {

@@ -50,7 +50,7 @@ export async function startServer(): Promise<Started> {
 }
 
 /** Ends a process and all that it started. */
-async function endGroup({ pid }: ChildProcess): Promise<void> {
+export async function endGroup({ pid }: ChildProcess): Promise<void> {
 	if (pid === undefined) return;
 	const send = (signal: NodeJS.Signals | 0) => {
 		try {

@@ -6,14 +6,18 @@ import type { Page } from "playwright-core";
 import {
 	button,
 	complaints,
+	conflict,
 	counts,
 	enter,
+	eventually,
 	field,
 	fillIn,
 	fits,
 	here,
+	holds,
 	input,
 	isFocused,
+	keeps,
 	live,
 	logged,
 	NARROW,
@@ -151,6 +155,59 @@ describe("a permission", () => {
 		const question = bob.getByRole("group", { name: "Alice asks to finish the trade" });
 		await button(question, "Allow once").click();
 		await sees(requests(alice).getByRole("listitem").first().getByText("allowed once by Bob."));
+	});
+});
+
+describe("undo", () => {
+	const room = newRoom();
+	let alice: Page;
+	let bob: Page;
+
+	test("takes back what its user changed, and brings it again, with buttons and with the usual keys", async () => {
+		alice = await enter(room, "Alice");
+		bob = await enter(room, "Bob");
+		await counts(alice.getByRole("button", { name: "Undo", disabled: true }), 1);
+		await fillIn(alice, "Price", "240 €");
+		await keeps(room, { price: "240 €" });
+		await fillIn(alice, "Price", "230 €");
+		await keeps(room, { price: "230 €" });
+		await button(alice, "Undo").click();
+		for (const page of [alice, bob]) await holds(page, { Price: "240 €" });
+		await sees(told(alice, "Undone."));
+		await button(alice, "Redo").click();
+		for (const page of [alice, bob]) await holds(page, { Price: "230 €" });
+
+		await input(alice, "Condition").selectOption("Good");
+		await keeps(room, { condition: "Good" });
+		await input(alice, "Condition").press("Control+z");
+		for (const page of [alice, bob]) await holds(page, { Condition: "", Price: "230 €" });
+		await input(alice, "Condition").press("Control+Shift+z");
+		for (const page of [alice, bob]) await holds(page, { Condition: "Good" });
+	});
+
+	test("leaves these keys to a text that somebody types", async () => {
+		await input(alice, "Meeting location").pressSequentially("Station");
+		await input(alice, "Meeting location").press("Control+z");
+		await eventually(async () => assert.notEqual(await input(alice, "Meeting location").inputValue(), "Station"));
+		await holds(alice, { Condition: "Good", Price: "230 €" });
+		await input(alice, "Meeting location").press("Tab");
+	});
+
+	test("survives a reload, and asks about what somebody else has changed since", async () => {
+		await fillIn(alice, "Quantity", "1");
+		await keeps(room, { quantity: "1" });
+		await fillIn(alice, "Quantity", "2");
+		await keeps(room, { quantity: "2" });
+		await alice.reload();
+		await live(alice);
+		await fillIn(bob, "Quantity", "3");
+		await holds(alice, { Quantity: "3" });
+		await button(alice, "Undo").click();
+		await sees(conflict(alice, "Quantity"));
+		await keeps(room, { quantity: "3" });
+		await button(conflict(alice, "Quantity"), "Keep mine").click();
+		for (const page of [alice, bob]) await holds(page, { Quantity: "1" });
+		for (const page of [alice, bob]) await page.context().close();
 	});
 });
 

@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { Page } from "playwright-core";
 import { newRoom } from "../worker/harness.ts";
+import { eventually } from "./demo-kit.ts";
 import { type Globals, hasPrice, isStatus, open, type Site, shows, site } from "./sdk-page.ts";
 
 declare const window: Globals & { isKept?: boolean };
@@ -54,6 +56,33 @@ test("a page whose network is gone says so within seconds, and is back as soon a
 	await context.close();
 });
 
+test("after a reload without a network the room is there as it was, with what is pending on top", async () => {
+	const context = await all.browser.newContext();
+	const room = newRoom();
+	const page = await open(all, context, room, { replica: "indexeddb" });
+	await shows(page, isStatus, "synced");
+	await page.evaluate(() => window.set("1"));
+	await shows(page, isApplied, "1");
+	await eventually(async () => assert.match(JSON.stringify(await kept(page)), /\\"value\\":\\"1\\"/));
+	let isCut = true;
+	await context.routeWebSocket(/parties/, (socket) => (isCut ? socket.close() : void socket.connectToServer()));
+	await context.route("**/parties/**", (route) => (isCut ? route.abort() : route.continue()));
+	await page.reload();
+	await shows(page, hasPrice, "1", 2_000);
+	assert.equal(await page.evaluate(() => window.client.getSnapshot().version > 0), true);
+	await page.evaluate(() => window.set("2"));
+	await shows(page, ({ pending }) => pending().length === 1, undefined);
+	await page.reload();
+	await shows(page, hasPrice, "2", 2_000);
+	isCut = false;
+	await shows(page, isStatus, "synced");
+	await shows(page, ({ getSnapshot }) => getSnapshot().pendingCount === 0, undefined);
+	await page.evaluate(() => window.client.forget());
+	const left = await kept(page);
+	assert.deepEqual(left, { roomkeep: [], "roomkeep-replicas": [] });
+	await context.close();
+});
+
 test("in a sandboxed frame, where nearly everything throws, it works in memory", async () => {
 	const context = await all.browser.newContext();
 	const page = await context.newPage();
@@ -78,3 +107,22 @@ test("in a sandboxed frame, where nearly everything throws, it works in memory",
 	assert.deepEqual(errors, []);
 	await context.close();
 });
+
+/** All that a page's site has in IndexedDB, by database. */
+function kept(page: Page): Promise<Record<string, unknown[]>> {
+	return page.evaluate(async () => {
+		const all = (await indexedDB.databases()).map(async ({ name = "" }) => {
+			const opening = indexedDB.open(name);
+			await new Promise((resolve) => {
+				opening.onsuccess = resolve;
+			});
+			const reading = opening.result.transaction("outboxes").objectStore("outboxes").getAll();
+			await new Promise((resolve) => {
+				reading.onsuccess = resolve;
+			});
+			opening.result.close();
+			return [name, reading.result];
+		});
+		return Object.fromEntries(await Promise.all(all));
+	});
+}

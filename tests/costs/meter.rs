@@ -175,6 +175,10 @@ impl Platform for Meter {
         Vec::new()
     }
 
+    fn ping(&self, _: ConnectionId) -> Option<Millis> {
+        None
+    }
+
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment) {
         heap::outside(|| {
             self.tally.attachments += 1;

@@ -25,6 +25,8 @@ fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.limits.messages_per_second = 1_000_000;
     settings.limits.messages_burst = 1_000_000;
+    settings.limits.writes_per_second = 1_000_000;
+    settings.limits.writes_burst = 1_000_000;
     settings
 }
 
@@ -84,8 +86,8 @@ impl Stage {
         let (connection, alarm) = (say::connection(name), self.meter.alarm);
         self.meter.open(connection);
         self.event(|driver, meter, now| {
-            driver.admit(meter, &Admission::Anonymous, now).unwrap();
-            driver.connect(meter, connection, Admission::Anonymous, alarm, now);
+            driver.admit(meter, &Admission::Anonymous.into(), now).unwrap();
+            driver.connect(meter, connection, Admission::Anonymous.into(), alarm, now);
         });
         connection
     }

@@ -19,7 +19,8 @@ fn the_tests_platform_keeps_the_contract() {
     let mut world = World::new();
     let connections = ["ann", "bob", "cid"].map(say::connection);
     for connection in connections {
-        world.sockets.entry(connection).or_default().attachment = Some(Attachment::unauthenticated(connection, 0));
+        world.sockets.entry(connection).or_default().attachment =
+            Some(Attachment::unauthenticated(connection, None, 0));
     }
     let report = contract::run(&mut world, connections);
     assert_eq!(report.failures, [""; 0]);

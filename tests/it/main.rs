@@ -3,13 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod comings;
 mod contract;
 mod model;
 mod nulls;
 mod over_http;
+mod prices;
 mod requests;
 mod room;
 mod say;
+mod shares;
 mod simulation;
 mod store;
 mod tidy;

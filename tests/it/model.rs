@@ -307,7 +307,7 @@ impl Model {
         let seen = person.seen;
         if gone.is_joined && !self.is_here(&user) {
             let frame = json!({"type": "user_left", "userId": user, "lastSeen": self.between(seen, &user)});
-            self.frames.push(Told { to: To::AllBut(String::new()), frame, is_true_anyway: true });
+            self.frames.push(Told { to: To::AllBut(name.to_owned()), frame, is_true_anyway: true });
         }
     }
 

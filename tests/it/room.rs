@@ -2,6 +2,7 @@
 
 mod access;
 mod clients;
+mod comings;
 mod frames;
 mod limits;
 mod people;
@@ -15,6 +16,7 @@ use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
 use roomkeep::access::pass::{Admission, Credentials};
+use roomkeep::access::shares::Entry;
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::connection::ConnectionId;
 use roomkeep::protocol::limits::Limits;
@@ -168,8 +170,8 @@ fn step(room: &mut Room, event: &str, outside: &mut Outside, now: Millis) {
     room.handle(Event::Frame { from: connection, text: Some(&text), pings }, now);
 }
 
-fn connect(room: &mut Room, connection: ConnectionId, entry: Admission, outside: &Outside, now: Millis) {
-    room.handle(Event::Connected { connection, entry, alarm: outside.alarm }, now);
+fn connect(room: &mut Room, connection: ConnectionId, entry: impl Into<Entry>, outside: &Outside, now: Millis) {
+    room.handle(Event::Connected { connection, entry: entry.into(), alarm: outside.alarm }, now);
 }
 
 fn tell(turn: &Turn, told: &mut String) {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use roomkeep::access::claims::Denial;
 use roomkeep::access::pass::{Admission, Credentials, Pass};
+use roomkeep::access::rates::{Caller, RateKey};
+use roomkeep::access::shares::Entry;
 use roomkeep::driver::{Driver, Platform};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::connection::ConnectionId;
@@ -31,6 +33,8 @@ pub fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.limits.messages_per_second = 1_000_000;
     settings.limits.messages_burst = 1_000_000;
+    settings.limits.writes_per_second = 1_000_000;
+    settings.limits.writes_burst = 1_000_000;
     settings
 }
 
@@ -123,6 +127,14 @@ pub struct Socket {
     pub pinged: Option<Millis>,
 }
 
+impl Socket {
+    /// Lets go of the frames, which have been looked at.
+    pub fn clear(&mut self) {
+        self.received.clear();
+        self.read = 0;
+    }
+}
+
 /// What the room's platform is to it.
 pub struct World {
     pub db: rusqlite::Connection,
@@ -131,6 +143,8 @@ pub struct World {
     /// Those that the room closed, and with which code.
     pub closed: BTreeMap<ConnectionId, (CloseCode, Socket)>,
     pub alarm: Option<Millis>,
+    /// How often the alarm was set.
+    pub alarms: usize,
     pub timer: Option<Millis>,
     /// How many statements of commits still succeed before one fails; the `COMMIT` counts as one.
     pub fail_at: Option<usize>,
@@ -157,6 +171,7 @@ impl World {
             sockets: BTreeMap::new(),
             closed: BTreeMap::new(),
             alarm: None,
+            alarms: 0,
             timer: None,
             fail_at: None,
             fail_load_at: None,
@@ -247,6 +262,11 @@ impl Platform for World {
         self.sockets.iter().filter_map(|(connection, socket)| Some((*connection, socket.pinged?))).collect()
     }
 
+    fn ping(&self, connection: ConnectionId) -> Option<Millis> {
+        assert!(self.is_listed, "the platform knows no sockets before it has listed them");
+        self.sockets.get(&connection)?.pinged
+    }
+
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment) {
         if let Some(socket) = self.sockets.get_mut(&connection) {
             // By way of text, as in the runtime.
@@ -273,6 +293,7 @@ impl Platform for World {
     }
 
     fn set_alarm(&mut self, at: Millis) {
+        self.alarms += 1;
         self.alarm = Some(at);
     }
 
@@ -350,8 +371,9 @@ impl Site {
     }
 
     /// Opens a connection in some way.
-    pub fn enter(&mut self, name: &str, entry: Admission) -> Result<(), Refusal> {
+    pub fn enter(&mut self, name: &str, entry: impl Into<Entry>) -> Result<(), Refusal> {
         self.come_round();
+        let entry = entry.into();
         let connection = say::connection(name);
         self.driver.admit(&mut self.world, &entry, self.now)?;
         self.world.sockets.insert(connection, Socket::default());
@@ -415,7 +437,10 @@ impl Site {
         let (user, role) = bearer.map_or((None, Role::Moderator), |(user, role)| (Some(user), role));
         let request = HttpWrite { verb, target, user, role, body, query: &query, headers };
         let request = RoomWrite::read(&request, &self.settings.limits)?;
-        self.driver.write(&mut self.world, request, self.now)
+        // Every author comes from elsewhere.
+        let author = request.author.clone();
+        let key = author.map_or_else(|| RateKey::Network("203.0.113.1".to_owned()), RateKey::User);
+        self.driver.write(&mut self.world, &Caller { key, role }, request, self.now)
     }
 
     /// The runtime answers a ping without the room.
@@ -430,12 +455,22 @@ impl Site {
         self.go(name, true);
     }
 
+    /// A page is closed in the same moment as what came before.
+    pub fn leave_at_once(&mut self, name: &str) {
+        self.end(name, true);
+    }
+
     /// A connection breaks off without a word.
     pub fn break_off(&mut self, name: &str) {
         self.go(name, false);
     }
 
     fn go(&mut self, name: &str, said_goodbye: bool) {
+        self.come_round();
+        self.end(name, said_goodbye);
+    }
+
+    fn end(&mut self, name: &str, said_goodbye: bool) {
         let connection = say::connection(name);
         self.driver.disconnect(&mut self.world, connection, said_goodbye, self.now);
         self.world.sockets.remove(&connection);
@@ -458,6 +493,12 @@ impl Site {
     pub fn lose_memory(&mut self) {
         self.world.lose_memory();
         self.driver = Driver::new(self.settings.clone());
+    }
+
+    /// The operator deploys other settings, and the room wakes with them.
+    pub fn change_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+        self.lose_memory();
     }
 
     /// From here on a connection is here by a token with this role.

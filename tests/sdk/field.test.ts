@@ -344,7 +344,26 @@ test("what is picked is final: a checkbox, a list", async () => {
 	page.field.changed({ value: "on", type: "checkbox", checked: true });
 	page.field.changed({ value: "PHP", type: "select-one" });
 	await pass();
-	assert.deepEqual(texts(page.said()), ["PHP"]);
+	assert.deepEqual(texts(page.said()), [true, "PHP"]);
+});
+
+test("what somebody else picks later is shown, and no offer to whoever picked before", async () => {
+	const page = await open();
+	page.element.type = "select-one";
+	page.field.entered(page.element);
+	page.type("PHP");
+	await pass();
+	const [sent] = page.said().filter(({ type }) => type === "field_selected");
+	await page.apply(sent);
+	await page.bob("EUR");
+	assert.deepEqual([page.element.value, page.state.offer], ["EUR", undefined]);
+
+	page.type("USD");
+	await pass();
+	const [late] = page.said();
+	await page.bob("PHP");
+	await page.late(late);
+	assert.deepEqual([page.element.value, page.state.conflict?.mine.value], ["PHP", "USD"]);
 });
 
 test("who is in the field, and who is there as well", async () => {

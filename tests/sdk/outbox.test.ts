@@ -180,6 +180,10 @@ test("S4 a change is held in place of whatever else was chosen for the field and
 		entry("both", batch(set("x", 6, 3), set("z", 1))),
 	];
 	const older = entry("older", set("x", 0, 1), { conflict: { ...conflict, version: 4 } });
+	const apart = entry("apart", set("x", 8, 4), { line: "another" });
+	const other = entry("other", set("x", "text"), { line: "another", conflict });
+	const both = done(box.hold("first", conflict), outbox([older, other, entry("first", set("x", "a text", 3)), apart]));
+	assert.deepEqual(keys(both), ["first", "apart"], "what it has whole goes, what was not made of it stays");
 	const later = [entry("second", set("x", 2, 3)), entry("third", cleared("x", 3), { due: 50 })];
 	const first = entry("first", set("x", 1, 3), { seq: 7 });
 	const after = done(box.hold("first", conflict), outbox([older, first, ...rest, ...later]));

@@ -43,7 +43,10 @@ test("the archive has a module and its types for each source, and nothing else",
 		"LICENSE",
 		"README.md",
 		"package.json",
-		...modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`]),
+		"dist/cjs/package.json",
+		...["dist", "dist/cjs"].flatMap((folder) =>
+			modules.flatMap((name) => [`${folder}/${name}.d.ts`, `${folder}/${name}.js`]),
+		),
 	];
 	const listed = (await run("tar", ["-tzf", archive], folder)).trim().split("\n");
 	assert.deepEqual(listed.map((path) => path.replace(/^package\//, "")).sort(), expected.sort());
@@ -63,12 +66,12 @@ test("publint finds nothing", async () => {
 	);
 });
 
-test("the types are right for whoever imports modules", async () => {
+test("the types are right for whoever imports it or requires it", async () => {
 	const analysis = await checkPackage(createPackageFromTarballData(readFileSync(archive)));
 	assert.ok(analysis.types, "the package has types");
 	assert.equal(Object.keys(analysis.entrypoints).length, ENTRIES.length);
-	// The package is for `import` alone, so what finds CommonJS and what came before `exports` does not count.
-	for (const kind of ["node16-esm", "bundler"] as const) {
+	// What came before `exports` does not count.
+	for (const kind of ["node16-cjs", "node16-esm", "bundler"] as const) {
 		assert.deepEqual(filterProblems(analysis, { resolutionKind: kind }), [], kind);
 		const found: unknown[] = Object.values(analysis.entrypoints).map(
 			({ resolutions }) => resolutions[kind].resolution?.isTypeScript,
@@ -105,6 +108,31 @@ test("Node imports it without a DOM, and asks for React only where the page does
 		console.log(typeof useSelection, isReactAsked);`;
 	const printed = await run(process.execPath, ["--input-type=module", "--eval", script], app);
 	assert.deepEqual(printed.trim().split("\n"), ["undefined function offline false", "function true"]);
+});
+
+test("a CommonJS program requires it where Node cannot require modules, and bundlers do the same", async () => {
+	const script = `
+		const { RoomClient, memoryStorage } = require("roomkeep");
+		const user = { id: "alice", name: "Alice" };
+		const client = new RoomClient({ host: "rooms.example", room: "one", user, storage: memoryStorage() });
+		client.select("price", 1);
+		const { status, selections } = client.getSnapshot();
+		const { useSelection } = require("roomkeep/react");
+		const { sendOnSync } = require("roomkeep/service-worker");
+		console.log(status, selections.price.value, typeof useSelection, typeof sendOnSync);`;
+	// As in Node 20 before 20.19 and in test runners with a `require` of their own.
+	const flags = ["--no-experimental-require-module", "--input-type=commonjs", "--eval"];
+	assert.equal((await run(process.execPath, [...flags, script], app)).trim(), "offline 1 function function");
+	const options = {
+		stdin: { contents: script, resolveDir: app },
+		bundle: true,
+		platform: "node",
+		write: false,
+	} as const;
+	const { outputFiles } = await build({ ...options, format: "cjs", absWorkingDir: folder });
+	const path = join(app, "bundled.cjs");
+	writeFileSync(path, outputFiles[0]?.text ?? "");
+	assert.equal((await run(process.execPath, [path], app)).trim(), "offline 1 function function");
 });
 
 test("a page that takes only a part of it has only that part", async () => {

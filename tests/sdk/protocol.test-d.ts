@@ -16,6 +16,8 @@ import {
 	type RefusalCode,
 	type ServerFrame,
 	type StoredSelection,
+	type UserJoined,
+	type UserLeft,
 	type WireParticipant,
 } from "../../packages/sdk/src/generated/protocol.ts";
 
@@ -63,6 +65,12 @@ export function told(frame: ServerFrame): unknown {
 		case "user_left":
 			// @ts-expect-error: this is not versioned.
 			return frame.version;
+		case "people":
+			holds<Same<typeof frame.joined, UserJoined[]>>();
+			holds<Same<typeof frame.left, UserLeft[]>>();
+			return frame.joined.map(({ userId, color }) => [userId.length, color satisfies Json | undefined]);
+		case "participant_removed":
+			return [frame.userId.length, frame.version.toFixed()];
 		case "user_ready":
 			return [frame.isReady satisfies boolean, frame.version.toFixed()];
 		case "field_selected":
@@ -75,7 +83,6 @@ export function told(frame: ServerFrame): unknown {
 		case "permission_request":
 		case "permission_cancelled":
 		case "permission_revoked":
-		case "participant_removed":
 			return frame.version.toFixed();
 		case "permission_response":
 			holds<Same<typeof frame.decision, "allow" | "deny">>();
@@ -93,7 +100,8 @@ function changed(change: Change): unknown {
 			// @ts-expect-error: who is here is not versioned.
 			return change.participant.online;
 		case "participant_removed":
-			return change.userId.length;
+			// @ts-expect-error: nothing stays of a participant.
+			return change.participant;
 		case "request":
 			return change.request.status === "resolved" && change.request.resolvedBy;
 		case "grant":

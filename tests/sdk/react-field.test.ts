@@ -8,10 +8,18 @@ import { fireEvent, render } from "@testing-library/react";
 import { createElement as h, StrictMode, useState } from "react";
 import type { RoomClient } from "../../packages/sdk/src/client.ts";
 import type { FieldOptions } from "../../packages/sdk/src/field.ts";
-import { type BoundField, RoomProvider, useField } from "../../packages/sdk/src/react.ts";
+import {
+	type BoundField,
+	RoomProvider,
+	useField,
+	useSelection,
+	useSelections,
+	useTicks,
+	useUndo,
+} from "../../packages/sdk/src/react.ts";
 import { newRoom, sleep } from "../worker/harness.ts";
 import { found, until } from "./react-page.ts";
-import { enter, newClient, now, synced } from "./react-room.ts";
+import { enter, newClient, now, options, renderIn, synced } from "./react-room.ts";
 
 const setTo = (client: RoomClient, field: string) => client.getSnapshot().selections[field]?.value;
 
@@ -117,6 +125,18 @@ test("what was typed last is sent when the component is gone", async () => {
 	await until(() => assert.equal(setTo(bob, "note"), "last words"));
 });
 
+test("what was typed last is sent when the provider is gone with all that it held", async () => {
+	const room = newRoom();
+	const bob = await enter(room);
+	const { given, client, unmount } = renderIn(options(room), () => [useSelection("a"), useField("b")] as const);
+	await synced(client);
+	void now(() => given()[0][1]("last", { debounceMs: 60_000 }));
+	now(() => given()[1].input.onChange({ target: { value: "words" } }));
+	unmount();
+	await until(() => assert.deepEqual([setTo(bob, "a"), setTo(bob, "b")], ["last", "words"]));
+	assert.equal(client.getSnapshot().status, "closed");
+});
+
 test("a composition is not sent, nor torn away", async () => {
 	const room = newRoom();
 	const bob = await enter(room);
@@ -161,4 +181,50 @@ test("the functions stay the same, and another field is another one", async () =
 	await until(() => assert.deepEqual([input.value, setTo(bob, "a")], ["of b", "typed"]));
 	await now(() => field.set((previous) => `${previous}, and more`));
 	assert.equal(input.value, "of b, and more");
+});
+
+test("fields whose names begin alike, and ticks of two people that do not get into each other's way", async () => {
+	const room = newRoom();
+	const bob = await enter(room);
+	const { given, client } = renderIn(options(room), () => ({
+		items: useSelections("items/"),
+		extras: useTicks("extras"),
+	}));
+	await synced(client);
+	await bob.transaction((all) => {
+		all.select("items/1", "tea");
+		all.select("other", 1);
+		all.select("extras/milk", true);
+	});
+	await until(() => assert.deepEqual(Object.keys(given().items), ["items/1"]));
+	const before = given();
+	await bob.select("other", 2);
+	await until(() => assert.equal(client.getSnapshot().selections.other?.value, 2));
+	assert.deepEqual([given().items === before.items, given().extras === before.extras], [true, true]);
+
+	// Bob takes a tick away while Ann sets another one.
+	const both = [bob.clear("extras/milk"), now(() => given().extras.set("sugar", true))];
+	for (const one of both) assert.equal((await one).outcome, "applied");
+	await until(() => assert.deepEqual(given().extras.ticked, ["sugar"]));
+	const sugar = given().extras.checkbox("sugar");
+	assert.deepEqual([sugar.checked, given().extras.has("milk")], [true, false]);
+	now(() => sugar.onChange({ target: { checked: false } }));
+	await until(() => assert.deepEqual(bob.getSnapshot().selections["extras/sugar"], undefined));
+});
+
+test("undo and redo, and whether there is anything to undo", async () => {
+	const room = newRoom();
+	const bob = await enter(room);
+	const { given, client } = renderIn(options(room), () => useUndo());
+	await synced(client);
+	assert.deepEqual([given().canUndo, given().canRedo], [false, false]);
+	await now(() => client.select("x", 1));
+	await until(() => assert.equal(given().canUndo, true));
+	assert.equal((await now(() => given().undo())).outcome, "applied");
+	await until(() => assert.deepEqual([given().canUndo, given().canRedo], [false, true]));
+	assert.equal((await now(() => given().redo())).outcome, "applied");
+	await until(() => assert.equal(setTo(bob, "x"), 1));
+	await bob.select("x", 2);
+	assert.equal((await now(() => given().undo())).outcome, "conflict");
+	assert.equal(setTo(bob, "x"), 2);
 });

@@ -2,21 +2,27 @@
 
 import { createElement as h } from "react";
 import type { RoomClient } from "../../packages/sdk/src/client.ts";
+import type { Offer } from "../../packages/sdk/src/field.ts";
 import {
+	type BoundField,
 	type Permissions,
 	RoomProvider,
 	type SelectionState,
 	useConflicts,
 	useEvent,
+	useField,
 	type useParticipants,
 	usePending,
 	usePermissions,
 	usePresence,
 	type useRoom,
 	useSelection,
+	useSelections,
 	useSharedConflictResolution,
 	useSnapshot,
 	useStatus,
+	useTicks,
+	useUndo,
 } from "../../packages/sdk/src/react.ts";
 import type {
 	Conflict,
@@ -25,6 +31,7 @@ import type {
 	Participant,
 	Pending,
 	Presence,
+	Refusal,
 	Selection,
 	Status,
 } from "../../packages/sdk/src/types.ts";
@@ -34,6 +41,11 @@ type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 
 function same<A, B>(_: Same<A, B>): void {}
 function typeOf<T>(_: T, __: Same<T, T>): T {
 	return _;
+}
+
+interface Area {
+	readonly corners: readonly (readonly [number, number])[];
+	label?: string;
 }
 
 export function Selections() {
@@ -64,10 +76,55 @@ export function Selections() {
 	same<typeof choice, "new" | "used" | undefined>(true);
 	const [shape] = useSelection<{ width: number; tags: string[] }>("shape");
 	same<typeof shape, { width: number; tags: string[] } | undefined>(true);
+	const [area, setArea] = useSelection<Area>("area");
+	same<typeof area, Area | undefined>(true);
+	setArea({ corners: [[0, 0]] });
+	const [words] = useSelection<readonly string[]>("words");
+	same<typeof words, readonly string[] | undefined>(true);
 	// @ts-expect-error A Date is no JSON.
 	useSelection<Date>("day");
+	// @ts-expect-error In an object neither.
+	useSelection<{ day: Date }>("day");
 	// @ts-expect-error A field has a name.
 	useSelection();
+}
+
+export function Fields() {
+	const note = useField("note");
+	same<typeof note.value, string | undefined>(true);
+	same<typeof note, BoundField<string>>(true);
+	h("input", note.input);
+	h("textarea", note.input);
+	h("select", note.input);
+	note.set((previous) => `${previous ?? ""}!`, { baseVersion: note.version });
+	// @ts-expect-error It is a text.
+	note.set(1);
+
+	const price = useField<number>("price", { type: "number", debounceMs: 100, maxWaitMs: 500 });
+	same<typeof price.value, number | undefined>(true);
+	same<typeof price.offer, Offer<number> | undefined>(true);
+	same<typeof price.refused, Refusal | undefined>(true);
+	h("input", { ...price.input, type: "number", "aria-invalid": price.refused !== undefined });
+	const tags = useField<string[]>("tags", { parse: (text) => text.split(","), format: (value) => value?.join() ?? "" });
+	tags.set(["a"]);
+	// @ts-expect-error What is read from a text is of the field's type.
+	useField<number>("price", { parse: (text) => text });
+	const paid = useField<boolean>("paid");
+	h("input", paid.checkbox);
+	const size = useField<"S" | "L">("size");
+	h("input", size.radio("S"));
+	// @ts-expect-error There is no such size.
+	size.radio("M");
+
+	const all = useSelections("items/");
+	same<typeof all, Readonly<Record<string, Selection>>>(true);
+	const { ticked, checkbox, set } = useTicks("extras");
+	same<typeof ticked, readonly string[]>(true);
+	h("input", checkbox("milk"));
+	set("milk", true);
+	const { canUndo, undo } = useUndo();
+	same<typeof canUndo, boolean>(true);
+	same<ReturnType<typeof undo>, Promise<Outcome>>(true);
 }
 
 export function Rest() {

@@ -166,6 +166,35 @@ test("J1 J4 people come and go, with what they brought along", () => {
 	assert.equal(replica.participants.size, 1);
 });
 
+test("J10 a participant who is taken off the record is gone", () => {
+	const replica = hearing(state(1, [], { participants: [person("ann"), person("bob")] }));
+	replica.receive(changes(1, 2, [{ kind: "participant_removed", version: 2, userId: "bob" }]) as any);
+	assert.deepEqual([...replica.participants.keys()], ["ann"]);
+});
+
+test("J9 several people come and go in one frame", () => {
+	const replica = hearing(state(1, [], { participants: [person("ann"), person("bob")] }));
+	const cid: any = { userId: "cid", userName: "Cid", joinedAt: 5, color: "blue" };
+	const ann = { userId: "ann", userName: "Ann B", joinedAt: 1 };
+	const left = [
+		{ userId: "bob", lastSeen: 50 },
+		{ userId: "nobody", lastSeen: 1 },
+	];
+	assert.equal(replica.receive({ type: "people", joined: [cid, ann], left }), "taken");
+	const people = [...replica.participants.values()] as any[];
+	assert.deepEqual(
+		people.map(({ id, name, online, lastSeen, color }) => [id, name, online, lastSeen, color]),
+		[
+			["ann", "Ann B", true, person("ann").lastSeen, undefined],
+			["bob", person("bob").name, false, 50, undefined],
+			["cid", "Cid", true, 5, "blue"],
+		],
+	);
+	// What pages say to one another under this name is none of it.
+	assert.equal(replica.receive({ type: "people", count: 2 } as any), "other");
+	assert.equal(replica.version, 1);
+});
+
 test("J1 Y5 somebody new is told of by coming and by a change, in either order", () => {
 	const joined: any = { type: "user_joined", userId: "bob", userName: "Bob", joinedAt: 5 };
 	const participant = { id: "bob", name: "Bob", isReady: true, joinedAt: 5 };
@@ -180,6 +209,18 @@ test("J1 Y5 somebody new is told of by coming and by a change, in either order",
 	}
 	const absent = hearing(state(1), change).participants.get("bob");
 	assert.equal(absent?.online, false, "a change of somebody does not say that they are here");
+});
+
+test("J10 who is taken off the record is no longer known, and is new when coming back", () => {
+	const participant = { id: "bob", name: "Bob", isReady: true, joinedAt: 5 };
+	const came = changes(1, 2, [{ kind: "participant", version: 2, participant }]);
+	const removed = (version: number, userId: string) =>
+		changes(version - 1, version, [{ kind: "participant_removed", version, userId }]);
+	assert.equal(hearing(state(1), came, removed(3, "bob")).participants.size, 0);
+	const joined = { type: "user_joined", userId: "bob", userName: "Bob", joinedAt: 9 };
+	const replica = hearing(state(1), came, removed(3, "bob"), removed(4, "nobody"), joined);
+	const { isReady, joinedAt } = replica.participants.get("bob") ?? {};
+	assert.deepEqual([replica.version, isReady, joinedAt], [4, false, 9]);
 });
 
 test("P1 presence is what is new, and null is gone", () => {

@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { memoryStorage } from "../../packages/sdk/src/storage.ts";
 import type { RoomClientOptions } from "../../packages/sdk/src/types.ts";
+import { applied } from "../../packages/sdk/src/undo.ts";
+import { entry, outbox, set } from "./outboxes.ts";
 import { onVirtualTime, pass, Stage } from "./scripted.ts";
 
 onVirtualTime();
@@ -249,4 +251,11 @@ test("V6 a hundred changes are known, after a reload too, and none of another li
 	await pass(1);
 	await again.letIn();
 	assert.deepEqual(again.can, [false, false]);
+});
+
+test("V6 what was pending from before there was anything to undo is done, and cannot be undone", () => {
+	const after = applied("a", 4)(outbox([entry("a", set("x", 1, 3), { seq: 1 })]));
+	assert.deepEqual([after.entries, after.undo], [[], undefined]);
+	const known = applied("a", 4)(outbox([entry("a", set("x", 1, 3), { seq: 1, before: [{ value: 0 }] })]));
+	assert.deepEqual(known.undo, [[{ field: "x", before: 0, from: 3, version: 4 }]]);
 });

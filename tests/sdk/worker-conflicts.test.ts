@@ -57,6 +57,24 @@ describe("conflicts", { concurrency: true }, () => {
 		assert.deepEqual(await converged(server, room, ann, bob), { price: "mine", note: "goes on" });
 	});
 
+	test("V6: a second undo does not run over what somebody wrote between two changes of one's own", async () => {
+		const room = newRoom();
+		const ann = await enter(server, room, "ann");
+		const bob = await enter(server, room, "bob");
+		applied(await ann.select("price", "first"));
+		await until(bob, () => values(bob).price === "first", "to see it");
+		applied(await bob.select("price", "between"));
+		await until(ann, () => values(ann).price === "between", "to see it");
+		applied(await ann.select("price", "last"));
+		applied(await ann.undo());
+		const { outcome, current } = await ann.undo();
+		assert.deepEqual([outcome, current?.value], ["conflict", "between"], "though its version is by ann's own client");
+		assert.deepEqual(await converged(server, room, ann, bob), { price: "between" });
+		await ann.resolve("price", "theirs");
+		applied(await ann.redo());
+		assert.deepEqual(await converged(server, room, ann, bob), { price: "last" });
+	});
+
 	test("a conflict is decided for theirs, for another value, or by choosing anew", async () => {
 		const { room, net, ann, bob } = await apart({ a: "1", b: "1", c: "1", d: "1" });
 		const late = ["a", "b", "c", "d"].map((field) => ann.select(field, "mine"));

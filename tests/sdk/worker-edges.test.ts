@@ -189,18 +189,17 @@ describe("several things at once", { concurrency: true }, () => {
 	test("a thousand changes without a network are kept, one more is not, and all are made in order", async () => {
 		const room = newRoom();
 		const ann = make(server, room, "ann");
-		const all = Array.from({ length: 1_000 }, (_, i) => ann.select(`field ${i % 50}`, i));
+		const all = Array.from({ length: 1_000 }, (_, i) => ann.select(`field ${i}`, i));
 		const full = await ann.select("more", 1);
 		assert.deepEqual([full.outcome, full.code], ["rejected", "outbox_full"]);
-		assert.equal(values(ann)["field 49"], 999);
+		assert.equal(values(ann)["field 999"], 999);
 		ann.connect();
 		const versions = (await Promise.all(all)).map(applied);
 		assert.deepEqual(
 			versions,
 			versions.toSorted((a, b) => a - b),
 		);
-		const room50 = await converged(server, room, ann);
-		assert.equal(room50["field 0"], 950);
+		assert.equal(Object.keys(await converged(server, room, ann)).length, 1_000);
 	});
 
 	test("S9: a transaction of more than the room takes is refused whole, and one of just as many is made", async () => {

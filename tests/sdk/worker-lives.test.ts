@@ -217,7 +217,7 @@ describe("rooms that forget and end", { concurrency: true }, () => {
 		applied(await ann.select("price", "x".repeat(1_800)));
 		// One who does not know the room's limit yet learns of it.
 		const bob = make(slow, room, "bob");
-		const [long, short] = [bob.select("note", "y".repeat(3_000)), bob.select("note", "y")];
+		const [long, short] = [bob.select("note", "y".repeat(3_000)), bob.select("more", "y")];
 		bob.connect();
 		assert.deepEqual([(await long).outcome, (await long).code], ["rejected", "limit_message"]);
 		applied(await short);

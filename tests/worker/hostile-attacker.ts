@@ -370,6 +370,28 @@ const attacks: Record<string, () => Promise<void>> = {
 		const socket = await greeted();
 		await paced(95, () => send(socket, write(names[count % names.length] ?? "", { ["__proto__"]: names })));
 	},
+	"a viewer's new names, 95/s": async () => {
+		const socket = await inside();
+		const join = () => ({ type: "user_joined", id: id(), userId: order.user, userName: `n${count}` });
+		await paced(95, () => send(socket, join()));
+	},
+	"requests that expire at once, 95/s": async () => {
+		const socket = await inside();
+		send(socket, { type: "user_joined", userId: order.user, userName: "m" });
+		const request = () => ({ type: "permission_request", id: id(), requestId: `r${count}`, action: "a", ttlMs: 1 });
+		await paced(95, () => send(socket, request()));
+	},
+	"said to a crowd, 95/s": async () => {
+		const sockets: WebSocket[] = [];
+		while (sockets.length < 150) {
+			const socket = await open();
+			if (socket !== null) sockets.push(socket);
+			await sleep(8);
+		}
+		report.sent = 0;
+		const [socket] = sockets;
+		if (socket !== undefined) await paced(95, () => send(socket, { type: "chat", id: id() }));
+	},
 	"a new name for itself, 95/s": async () => {
 		const socket = await inside();
 		const profile = "q".repeat(30_000);

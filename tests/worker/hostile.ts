@@ -211,11 +211,16 @@ export class Scene {
 	}
 
 	/** Runs an attack on a room of its own. `full`: what to do when the attacker says that it has come so far. */
-	async under(attack: string, seconds: number, full?: (room: string) => Promise<void>): Promise<Outcome> {
+	async under(
+		attack: string,
+		seconds: number,
+		full?: (room: string) => Promise<void>,
+		role = "editor",
+	): Promise<Outcome> {
 		const room = newRoom();
 		const user = `mallory-${room}`;
 		const good = await Writer.enter(this.server, room, "good");
-		const pass = await token({ claims: { sub: user } });
+		const pass = await token({ claims: { sub: user, role } });
 		const attacker = fork(join(import.meta.dirname, "hostile-attacker.ts"), { execArgv: [] });
 		// The good members are measured on the same machine, so the attacker's own work gives way.
 		if (attacker.pid !== undefined) setPriority(attacker.pid, 10);

@@ -206,6 +206,25 @@ test("X1 one who does not read is closed with 4508, and the others go on", async
 	alice.leave();
 });
 
+test("X1 the whole room may be longer than what its reader may leave unread", async () => {
+	const large = await serve({ vars: { LIMIT_ROOM_BYTES: "8000000" } });
+	const alice = await Page.joined(large.host, "r", "alice");
+	for (let i = 0; i < 200; i += 1) alice.select(`f${i}`, "x".repeat(30_000), "alice", { id: `i${i}` });
+	await alice.until(() => alice.frames.some((frame) => frame.id === "i199"), "all of it", 20_000);
+	// It asks twice, as a page that has missed something does, and others go on meanwhile.
+	const bob = new Page(large.host, "r");
+	const seen = () => bob.frames.filter((frame) => frame.type === "sync_response").length;
+	for (let round = 1; round <= 3; round += 1) {
+		bob.send({ type: "sync_request" });
+		bob.send({ type: "sync_request" });
+		for (let i = 0; i < 10; i += 1) alice.select("f", i, "alice");
+		await bob.until(() => seen() === 2 * round, "both replies", 20_000);
+	}
+	assert.deepEqual(bob.closes, []);
+	for (const page of [alice, bob]) page.leave();
+	await large.close();
+});
+
 test("J4 a connection that breaks off without a word is seen to leave", async () => {
 	const room = newRoom();
 	const alice = await Page.joined(server.host, room, "alice");

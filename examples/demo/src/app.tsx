@@ -6,7 +6,6 @@ import { RoomProvider } from "roomkeep/react";
 import { Connection } from "./connection.tsx";
 import { Dock } from "./dock.tsx";
 import { Form } from "./form.tsx";
-import { FormState } from "./form-state.tsx";
 import { GuideCard } from "./guide-card.tsx";
 import { CopyLink, LinkStatus, Masthead, News, Notice } from "./header.tsx";
 import { Log } from "./log.tsx";
@@ -67,33 +66,31 @@ function Room({ id, name, room, onRename, children }: RoomProps) {
 	return (
 		<RoomProvider client={client}>
 			<NewsProvider room={room}>
-				<FormState>
-					<WaitingProvider>
-						<Masthead room={room}>
-							<LinkStatus />
-							<CopyLink room={room} />
-							<News />
-						</Masthead>
-						<Notice />
-						<main>
-							<GuideCard room={room} />
-							<div className="column">
-								<Form />
-								<Permissions />
-							</div>
-							<div className="column">
-								<People onRename={onRename} />
-								<Connection room={room} />
-							</div>
-							<Log />
-						</main>
-						<footer>
-							<p>Everything here lives in one Durable Object. Reload, close, arrive late: it is still there.</p>
-						</footer>
-						<Dock />
-						{children}
-					</WaitingProvider>
-				</FormState>
+				<WaitingProvider>
+					<Masthead room={room}>
+						<LinkStatus />
+						<CopyLink room={room} />
+						<News />
+					</Masthead>
+					<Notice />
+					<main>
+						<GuideCard room={room} />
+						<div className="column">
+							<Form />
+							<Permissions />
+						</div>
+						<div className="column">
+							<People onRename={onRename} />
+							<Connection room={room} />
+						</div>
+						<Log />
+					</main>
+					<footer>
+						<p>Everything here lives in one Durable Object. Reload, close, arrive late: it is still there.</p>
+					</footer>
+					<Dock />
+					{children}
+				</WaitingProvider>
 			</NewsProvider>
 		</RoomProvider>
 	);

@@ -8,20 +8,23 @@ interface BoxProps {
 	empty: string;
 	/** The id of its title. */
 	title: string;
+	/** For three entries, where others have two and a half. */
+	isTall?: boolean;
 	children: ReactNode;
 }
 
-export function Box({ isEmpty, empty, title, children }: BoxProps) {
+export function Box({ isEmpty, empty, title, isTall = false, children }: BoxProps) {
+	const className = isTall ? "box tall" : "box";
 	if (isEmpty)
 		return (
-			<div className="box">
+			<div className={className}>
 				<p className="empty">{empty}</p>
 			</div>
 		);
 	return (
 		// biome-ignore lint/a11y/useSemanticElements: a fieldset is for controls of a form
 		// biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is to be reached with the keyboard
-		<div className="box" role="group" aria-labelledby={title} tabIndex={0}>
+		<div className={className} role="group" aria-labelledby={title} tabIndex={0}>
 			{children}
 		</div>
 	);

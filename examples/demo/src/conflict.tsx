@@ -5,7 +5,6 @@ import type { Conflict, Json, Side } from "roomkeep";
 import { useConflicts, useRoom, useSelection, useSnapshot } from "roomkeep/react";
 import { Corner } from "./corner.tsx";
 import { labelOf, quoted, specOf, textOf } from "./fields.ts";
-import { useFormState } from "./form-state.tsx";
 import { useNames } from "./names.ts";
 import { useGuard } from "./news.tsx";
 import { Time } from "./time.tsx";
@@ -108,19 +107,14 @@ function Decision({ conflict, onDecided }: DecisionProps) {
 	const { user } = useRoom();
 	const [, resolve] = useConflicts();
 	const [, set] = useSelection(field);
-	const { drafts, setDraft } = useFormState();
 	const [own, setOwn] = useState<string>();
 	const skew = useSnapshot(({ clockSkew }) => clockSkew);
 	const guard = useGuard();
 	const nameOf = useNames();
-	// Who went on typing means what stands in the field now.
-	const typed = Object.hasOwn(drafts, field) ? drafts[field]?.text.trim() : undefined;
-	const ownValue = typed === undefined || typed === textOf(mine.value) ? mine.value : typed;
 	const who = nameOf(theirs.userId);
 
 	function decide(choice: "mine" | "theirs" | { value: Json }) {
 		onDecided();
-		setDraft(field, undefined);
 		// A text of the user's own may be the very word "mine".
 		guard(typeof choice === "string" ? resolve(field, choice) : set(choice.value));
 	}
@@ -132,7 +126,7 @@ function Decision({ conflict, onDecided }: DecisionProps) {
 				{whatCame(theirs, who, theirs.userId === user.id)} Which one do you want to keep?
 			</p>
 			<div className="sides">
-				<SideView title="Yours" side={{ ...mine, value: ownValue }} at={mine.at} by="You" />
+				<SideView title="Yours" side={mine} at={mine.at} by="You" />
 				<SideView title="Theirs" side={theirs} at={theirs.at === null ? null : theirs.at - skew} by={who} />
 			</div>
 			{others.length > 0 && (
@@ -142,13 +136,13 @@ function Decision({ conflict, onDecided }: DecisionProps) {
 			)}
 			{own === undefined ? (
 				<div className="choices">
-					<button type="button" onClick={() => decide(ownValue === mine.value ? "mine" : { value: ownValue ?? null })}>
+					<button type="button" onClick={() => decide("mine")}>
 						Keep mine
 					</button>
 					<button type="button" onClick={() => decide("theirs")}>
 						Keep theirs
 					</button>
-					<button type="button" className="plain" onClick={() => setOwn(textOf(ownValue))}>
+					<button type="button" className="plain" onClick={() => setOwn(textOf(mine.value))}>
 						Edit…
 					</button>
 				</div>

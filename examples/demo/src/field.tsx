@@ -1,45 +1,39 @@
 // One field of the form: what the room has in it, who chose that, who else is at it.
 
-import { type FocusEvent, useEffect, useRef, useState } from "react";
-import { usePresence, useRoom, useSnapshot, useStatus } from "roomkeep/react";
-import { type FieldSpec, quoted, textOf } from "./fields.ts";
+import { useEffect, useRef, useState } from "react";
+import type { Json } from "roomkeep";
+import { type BoundField, useField, usePresence, useRoom, useSnapshot, useStatus } from "roomkeep/react";
+import { type FieldSpec, quoted, textOf, valueFrom } from "./fields.ts";
 import { fieldIn, listed, useFaces, useNames } from "./names.ts";
 import { useSay } from "./news.tsx";
 import { Time } from "./time.tsx";
-import { useDraft } from "./use-draft.ts";
 import { conflictKey, useWaiting } from "./waiting.tsx";
 
 export function Field({ spec }: { spec: FieldSpec }) {
-	const { text, state, offer, change, pick, flush, leave, take, keep } = useDraft(spec.name);
-	const [, setPresence] = usePresence();
+	// Another page may have set any JSON.
+	const field = useField<Json>(spec.name, { parse: valueFrom, format: textOf });
 	const others = useOthersAt(spec.name);
 	const faceOf = useFaces();
 	const input = useRef<HTMLInputElement & HTMLSelectElement>(null);
 	const ids = { by: `${spec.id}-by`, here: `${spec.id}-here`, offer: `${spec.id}-offer` };
 	const colour = others[0] === undefined ? "" : ` taken ${faceOf(others[0])}`;
+	const { offer, text } = field;
 	const shared = {
+		...field.input,
 		id: spec.id,
 		ref: input,
-		value: text,
 		"aria-describedby": `${ids.by} ${ids.here} ${ids.offer}`,
-		"data-pending": state.pending || undefined,
+		"data-pending": field.pending || undefined,
 	};
 
-	// The buttons of an offer belong to the field: who goes on to them has not left it. Nor has who goes on to decide.
-	function left(event: FocusEvent) {
-		if (event.relatedTarget instanceof Node && event.currentTarget.contains(event.relatedTarget)) return;
-		setPresence(null);
-		leave();
+	/** Decides, and stays in the field. The button that was pressed goes. */
+	function decide(act: () => void) {
+		input.current?.focus();
+		act();
 	}
 
 	return (
-		// biome-ignore lint/a11y/noStaticElementInteractions: it only notices where the focus is
-		<div
-			className={`field${spec.isWide ? " wide" : ""}${colour}`}
-			onFocus={() => setPresence({ field: spec.name })}
-			onBlur={left}
-			onKeyDown={(event) => event.key === "Enter" && event.target === input.current && flush()}
-		>
+		<div className={`field${spec.isWide ? " wide" : ""}${colour}`}>
 			<Flash field={spec.name} />
 			<div className="label">
 				<label htmlFor={spec.id}>{spec.label}</label>
@@ -52,10 +46,10 @@ export function Field({ spec }: { spec: FieldSpec }) {
 					inputMode={spec.inputMode}
 					maxLength={spec.maxLength}
 					placeholder={spec.placeholder}
-					onChange={(event) => change(event.target.value)}
+					onKeyDown={(event) => event.key === "Enter" && field.flush()}
 				/>
 			) : (
-				<select {...shared} onChange={(event) => pick(event.target.value)}>
+				<select {...shared}>
 					<option value="">Not chosen</option>
 					{/* Another page may know more conditions than this one. */}
 					{[...new Set([...spec.options, text])].map(
@@ -64,27 +58,15 @@ export function Field({ spec }: { spec: FieldSpec }) {
 				</select>
 			)}
 			<div className="below">
-				<Byline
-					id={ids.by}
-					spec={spec}
-					state={state}
-					isDraft={text !== textOf(state.value)}
-					isHidden={offer !== undefined}
-				/>
+				<Byline id={ids.by} spec={spec} field={field} onDrop={() => decide(field.take)} />
 				{offer !== undefined && (
 					<Offer
 						id={ids.offer}
 						label={spec.label}
-						by={state.by}
-						text={offer}
-						onTake={() => {
-							input.current?.focus();
-							take();
-						}}
-						onKeep={() => {
-							input.current?.focus();
-							keep();
-						}}
+						by={offer.userId}
+						text={textOf(offer.value)}
+						onTake={() => decide(field.take)}
+						onKeep={() => decide(field.keep)}
 					/>
 				)}
 			</div>
@@ -92,31 +74,40 @@ export function Field({ spec }: { spec: FieldSpec }) {
 	);
 }
 
-type FieldState = ReturnType<typeof useDraft>["state"];
-
 interface BylineProps {
 	id: string;
 	spec: FieldSpec;
-	state: FieldState;
-	/** Whether the field shows something of this person's that the room does not have. */
-	isDraft: boolean;
-	isHidden: boolean;
+	field: BoundField<Json>;
+	/** Gives up what was refused. */
+	onDrop: () => void;
 }
 
-/** Who chose what stands in the field, and when. */
-function Byline({ id, spec, state, isDraft, isHidden }: BylineProps) {
-	const { by, at, value, pending, conflict } = state;
+/** Who chose what stands in the field, and when. If it is this person's draft, that it is. */
+function Byline({ id, spec, field, onDrop }: BylineProps) {
+	const { by, at, value, pending, conflict, refused } = field;
 	const { status } = useStatus();
 	const isKnown = useSnapshot(({ lastSyncedAt }) => lastSyncedAt !== undefined);
 	const skew = useSnapshot(({ clockSkew }) => clockSkew);
 	const nameOf = useNames();
 	const { ask } = useWaiting();
+	const isHidden = field.offer !== undefined;
 	if (conflict !== undefined) {
+		const isMine = field.text === textOf(conflict.mine.value);
 		return (
 			<p id={id} className="by undecided">
-				<span>{isDraft ? "Your draft, which only you see." : `${nameOf(conflict.theirs.userId)}’s, not yours.`}</span>
+				<span>{isMine ? "Your draft, which only you see." : `${nameOf(conflict.theirs.userId)}’s, not yours.`}</span>
 				<button type="button" className="small" onClick={() => ask(conflictKey(spec.name))}>
 					Decide<span className="unseen"> on {spec.label}</span>
+				</button>
+			</p>
+		);
+	}
+	if (refused !== undefined) {
+		return (
+			<p id={id} className="by undecided">
+				<span>Your draft. The room refused it: {refused.message}</span>
+				<button type="button" className="small" onClick={onDrop}>
+					Drop it<span className="unseen"> from {spec.label}</span>
 				</button>
 			</p>
 		);

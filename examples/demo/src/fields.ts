@@ -77,6 +77,11 @@ export function textOf(value: Json | undefined): string {
 	return typeof value === "string" ? value : JSON.stringify(value);
 }
 
+/** A text as the room is to have it. */
+export function valueFrom(text: string): string {
+	return text.trim();
+}
+
 /** A value within a sentence. */
 export function quoted(value: Json | undefined): string {
 	const text = shortened(textOf(value).trim());

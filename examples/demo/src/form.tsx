@@ -5,6 +5,7 @@ import { useSnapshot, useStatus } from "roomkeep/react";
 import { Field } from "./field.tsx";
 import { FIELDS } from "./fields.ts";
 import { endOf } from "./status.ts";
+import { UndoButtons } from "./undo.tsx";
 
 export function Form() {
 	return (
@@ -15,7 +16,10 @@ export function Form() {
 			aria-labelledby="form-title"
 			onSubmit={(event) => event.preventDefault()}
 		>
-			<h2 id="form-title">What is traded</h2>
+			<div className="head">
+				<h2 id="form-title">What is traded</h2>
+				<UndoButtons />
+			</div>
 			<p className="hint">Each field says who chose what is in it, and when.</p>
 			<fieldset id="fields" disabled={useDisabled()}>
 				<legend className="unseen">The trade</legend>

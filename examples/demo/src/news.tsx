@@ -5,6 +5,7 @@ import { createContext, type ReactNode, useCallback, useContext, useEffect, useM
 import type { Outcome } from "roomkeep";
 import { useEvent, useRoom } from "roomkeep/react";
 import { type News, Reader } from "./changes.ts";
+import { labelOf } from "./fields.ts";
 import { advance, NOTHING_DONE, type Progress, reloaded } from "./guide.ts";
 import { type Entry, type Kept, keep, recall } from "./kept.ts";
 
@@ -66,6 +67,13 @@ export function NewsProvider({ room, children }: { room: string; children: React
 			document.removeEventListener("visibilitychange", hide);
 		};
 	}, [client, tell, me, room, kept]);
+	useEvent("refused", ({ field, code, message }) => {
+		tell({
+			kind: "error",
+			text: `The room refused your change of ${labelOf(field)} (${code}): ${message}`,
+			isLoud: true,
+		});
+	});
 	useEvent("error", ({ code, message }) => tell({ kind: "error", text: `${message} (${code})`, isLoud: true }));
 
 	return (

@@ -41,7 +41,7 @@ export function People({ onRename }: { onRename: () => void }) {
 				I’m ready
 			</label>
 			<h3 id="here-title">Here now</h3>
-			<Box isEmpty={people.length === 0} empty="Nobody yet." title="people-title">
+			<Box isEmpty={people.length === 0} empty="Nobody yet." title="people-title" isTall>
 				<ul id="here" className="people" aria-labelledby="here-title">
 					{here.map((person) => (
 						<Entry key={person.id} person={person} isMe={isMe(person)} />

@@ -7,7 +7,8 @@ use roomkeep::protocol::tag::Tag;
 use crate::json::{self, Kind, Node};
 
 /// What the room says of its own accord or in answer. Anything else is another client's word.
-const OF_ROOM: [&str; 15] = [
+const OF_ROOM: [&str; 16] = [
+    "people",
     "user_joined",
     "user_left",
     "user_ready",

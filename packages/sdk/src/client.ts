@@ -1,7 +1,7 @@
 // What a page calls: checks its input, makes changes of it, and reports what comes of them.
 
 import type { Emitter } from "./emitter.ts";
-import { Engine } from "./engine.ts";
+import { askForSync, Engine } from "./engine.ts";
 import type { BatchChange } from "./generated/protocol.ts";
 import { copied, named } from "./input.ts";
 import * as box from "./outbox.ts";
@@ -19,7 +19,7 @@ const isLeft: api.Outcome = { outcome: "withdrawn" };
 
 /** What `transaction` collects. */
 export interface Transaction {
-	select(field: string, value: api.Next, options?: api.Based): unknown;
+	select<T>(field: string, value: api.Next<T>, options?: api.Based): unknown;
 	clear(field: string, options?: api.Based): unknown;
 }
 
@@ -29,11 +29,15 @@ export interface Transaction {
 export class RoomClient {
 	/** The user that this client acts for. */
 	readonly user: api.User;
+	/** The field that `setFocus` was called with. */
+	readonly focus: string | undefined;
+	/** Vue takes it as it is, and nothing in it is its to observe. */
+	readonly __v_skip = true;
 	readonly #engine: Engine;
 	readonly #fields = new Map<string, api.Field>();
 	#gathered: box.FieldMessage[] | undefined;
-	#presence: api.Json = null;
-	#focus: string | undefined;
+	/** The parts of the presence, by owner. */
+	readonly #presence = new Map<unknown, api.Json>();
 	#turning: Promise<api.Outcome> | undefined;
 
 	/** Only checks the options; nothing starts yet. */
@@ -53,6 +57,7 @@ export class RoomClient {
 
 	/** Ends the connection. What is pending is kept, and sent once there is a connection again. */
 	close(): void {
+		this.#engine.sendLast(false);
 		this.#engine.close("closed");
 	}
 
@@ -111,9 +116,9 @@ export class RoomClient {
 	 * Sets a field, to a value or to what a function makes of the one that is shown. It is shown at once; the promise tells
 	 * what came of it, however many connections that takes.
 	 */
-	select(field: string, value: api.Next, options: api.SelectOptions = {}): Promise<api.Outcome> {
+	select<T>(field: string, value: api.Next<T>, options: api.SelectOptions = {}): Promise<api.Outcome> {
 		const isDerived = typeof value === "function";
-		const next = isDerived ? value(this.#shown(named(field))) : value;
+		const next = (isDerived ? value(this.#shown(named(field))) : value) as api.Json;
 		const selection = { field: named(field), value: copied(next), userId: this.user.id, timestamp: Date.now() };
 		return this.#field({ type: "field_selected", selection }, options, isDerived);
 	}
@@ -148,10 +153,17 @@ export class RoomClient {
 	/**
 	 * Tells others what the user is looking at: any JSON up to 4 KiB, null for nothing. Not stored, and gone with the
 	 * connection.
+	 * @param owner Whose part of it this is. Objects of several owners are told as one, with the members of all; anything
+	 * else stands alone.
 	 */
-	setPresence(data: api.Json): void {
-		this.#presence = copied(data);
-		this.#tellPresence();
+	setPresence<T>(data: api.Json | api.Given<T>, owner: unknown = undefined): void {
+		const part = copied(data as api.Json);
+		// What is set last comes last, where it counts.
+		if (!this.#presence.delete(owner) && part === null) return;
+		if (part !== null) this.#presence.set(owner, part);
+		const parts = [...this.#presence.values()];
+		const alone = parts.findLast((one) => typeof one !== "object" || Array.isArray(one));
+		this.#engine.setPresence(alone ?? (parts[0] ? Object.assign({}, ...parts) : null));
 	}
 
 	/**
@@ -159,20 +171,9 @@ export class RoomClient {
 	 * object. Undefined: in none.
 	 */
 	setFocus(field: string | undefined): void {
-		if (this.#focus === field) return;
-		this.#focus = field;
-		this.#tellPresence();
-	}
-
-	/** The field that `setFocus` was called with. */
-	get focus(): string | undefined {
-		return this.#focus;
-	}
-
-	#tellPresence(): void {
-		const data = this.#presence;
-		const isOpen = data === null || (typeof data === "object" && !Array.isArray(data));
-		this.#engine.setPresence(isOpen && this.#focus !== undefined ? { ...data, field: this.#focus } : data);
+		if (this.focus === field) return;
+		(this as { focus: string | undefined }).focus = field;
+		this.setPresence(field === undefined ? null : { field }, this.#presence);
 	}
 
 	/**
@@ -180,12 +181,15 @@ export class RoomClient {
 	 * `requests`.
 	 * @param options `ttlMs`: how long the request stays open; 5 minutes by default.
 	 */
-	request(
+	request<T>(
 		action: string,
-		detail?: api.Json,
+		detail?: api.Json | api.Given<T>,
 		{ ttlMs, ...options }: api.ChangeOptions & { ttlMs?: number } = {},
 	): Promise<api.Outcome> {
-		return this.#change({ type: "permission_request", requestId: box.randomId(), action, detail, ttlMs }, options);
+		return this.#change(
+			{ type: "permission_request", requestId: box.randomId(), action, detail: detail as api.Json, ttlMs },
+			options,
+		);
 	}
 
 	/** Responds to somebody's request. The scope is `once` by default. */
@@ -230,7 +234,8 @@ export class RoomClient {
 
 	/** Sends at once whatever waits for a pause. Resolves when that is stored. */
 	flush(): Promise<void> {
-		return this.#engine.keeper.do(box.hurry);
+		const { keeper } = this.#engine;
+		return keeper.shown.entries.some(({ due }) => due) ? keeper.do(box.hurry) : Promise.resolve();
 	}
 
 	/** Forgets that a change of a field was refused. */
@@ -323,31 +328,37 @@ export class RoomClient {
 		const { entries } = this.#engine.keeper.shown;
 		const helds = entries.filter(({ conflict }) => conflict?.field === field);
 		// Its user has not seen what the room has, so there is nothing decided: this is what waits for the decision now.
-		const unseen = helds.find(({ conflict }) => (conflict?.version ?? 0) > base);
-		if (unseen && baseVersion !== undefined) return this.#amend(unseen, field, message);
+		const line = box.lineOf(entries, [field]);
+		const isUnseen = ({ conflict, line: own }: box.Entry) =>
+			(conflict?.version ?? 0) > base && (line === undefined ? baseVersion !== undefined : own === line);
+		const unseen = helds.find(isUnseen);
+		if (unseen) return this.#amend(unseen, field, message);
 		const [held] = helds;
 		// A user who chooses again has seen what is there. One who types on, or whose value was made of the room's, has not
 		// thereby given up what is held.
 		const isChoice = !debounceMs && !isDerived;
 		if (held && (isChoice || box.holds(message, box.changeOf(held.message, field))))
 			return this.#again(held, field, message, options);
-		// Of two changes with signals of their own, each can be withdrawn by itself.
-		const over = !signal || debounceMs ? box.unsent(entries, field, (key) => this.#engine.waiting.has(key)) : undefined;
+		const last = box.unsent(entries, field, (key) => this.#engine.waiting.has(key));
+		// With a connection it is on its way. Of two changes with signals of their own, each can be withdrawn by itself.
+		const { status } = this.getSnapshot();
+		const isUnderWay = status === "synced" || status === "polling";
+		const over = last?.due || !(isUnderWay || signal) ? last : undefined;
 		return this.#change({ ...message, baseVersion: base }, options, over);
 	}
 
-	/** The version of a field that the user sees: with a pending change, the one that it is based on. */
+	/** The version of a field that the user sees: with pending changes, the one that the first of them is based on. */
 	#base(field: string): number {
 		return this.#unanswered(field)?.baseVersion ?? this.#engine.replica.fieldVersion(field);
 	}
 
-	/** The first pending change of a field. */
+	/** The pending change of a field below what the user sees: the first of its line. */
 	#unanswered(field: string): box.FieldMessage | undefined {
-		for (const { conflict, message } of this.#engine.keeper.shown.entries) {
-			const change = conflict ? undefined : box.changeOf(message, field);
-			if (change) return change;
-		}
-		return undefined;
+		const { entries } = this.#engine.keeper.shown;
+		const line = box.lineOf(entries, [field]);
+		const changes = (one: box.Entry) => !one.conflict && one.line === line && box.changeOf(one.message, field);
+		const first = entries.find(changes);
+		return first && box.changeOf(first.message, field);
 	}
 
 	/** The value of a field that the user sees, or will see once a transaction is made. */
@@ -401,6 +412,7 @@ export class RoomClient {
 		}
 		const fields = box.fieldMessages(message).map(box.fieldOf);
 		if (fields.length) entry.before = (!over?.conflict && over?.before) || this.#before(message);
+		if (fields.length) entry.line = over?.line ?? box.lineOf(this.#engine.keeper.shown.entries, fields) ?? key;
 		if (turn) entry.turn = turn;
 		const problem = box.isFull(this.#engine.keeper.shown, entry, over)
 			? { code: "outbox_full", message: "Too many changes are pending." }
@@ -458,15 +470,5 @@ export class RoomClient {
 		this.#engine.show();
 		await stored;
 		return isTaken;
-	}
-}
-
-/** Makes the service worker send what is pending if the page is closed first. */
-function askForSync(): void {
-	try {
-		const ready: Promise<any> | undefined = globalThis.navigator?.serviceWorker?.ready;
-		ready?.then(({ sync }) => sync?.register("roomkeep")).catch(() => {});
-	} catch {
-		// A page in a sandbox may not even look.
 	}
 }

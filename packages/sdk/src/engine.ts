@@ -5,7 +5,7 @@ import { addressOf } from "./address.ts";
 import { type ConnectionEvent, type ConnectionState, idle, isLetIn, isOn, isPolled, next } from "./connection.ts";
 import { Emitter } from "./emitter.ts";
 import type { ServerFrame, SyncResponseFrame, WelcomeFrame } from "./generated/protocol.ts";
-import { named } from "./input.ts";
+import { copied, named } from "./input.ts";
 import { Keeper, type KeeperOwner } from "./keeper.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import * as box from "./outbox.ts";
@@ -71,12 +71,14 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	#presence: { data: api.Json } | undefined;
 	#presenceTimer: ReturnType<typeof setTimeout> | undefined;
 	#dueTimer: ReturnType<typeof setTimeout> | undefined;
+	/** The newest token. */
+	#token: string | undefined;
 	readonly #noticed = ({ type, persisted }: { type: string; persisted?: boolean }) => {
 		if (type === "pagehide") this.#leave(!!persisted);
 		else if (type === "pageshow") {
 			if (persisted) void this.#prepare({ type: "connect" });
 		} else if (type === "offline") this.doubt();
-		else if (globalThis.document?.visibilityState === "hidden") return;
+		else if (globalThis.document?.visibilityState === "hidden") this.#hidden();
 		else if (this.state.name === "waiting") void this.#link.connect();
 		else this.doubt();
 	};
@@ -90,7 +92,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		this.user = user;
 		// A response that is not a state, such as a refusal, shows nothing.
 		if ((initial as SyncResponseFrame | undefined)?.selections)
-			this.replica.receive({ ...(initial as SyncResponseFrame), type: "sync_response" });
+			this.replica.receive({ ...copied(initial as SyncResponseFrame), type: "sync_response" });
 		const storage = storageOf(options.storage);
 		const address = addressOf(host, party, room);
 		const key = JSON.stringify([address.http, user.id]);
@@ -150,7 +152,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	async #forget(): Promise<void> {
 		this.close("forgotten");
 		const { id } = this.user;
-		const isTheirs = (record: unknown) => (record as Partial<box.Outbox>).address?.user.id === id;
+		const isTheirs = (record: unknown) => (record as Partial<box.Outbox> | null | undefined)?.address?.user?.id === id;
 		try {
 			await Promise.all([this.#saved?.forget(), this.keeper.forget(this.#empty(), isTheirs)]);
 		} finally {
@@ -366,7 +368,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		const isStill = () => this.state === begun;
 		const recalled = this.#recall();
 		await this.keeper.do(...steps);
-		if (isStill() && event.type === "connect") await this.#claim(AT_FIRST);
+		// The connection is made meanwhile.
+		if (isStill() && event.type === "connect") void this.#claim(AT_FIRST);
 		await recalled;
 		if (isStill() && isOn(begun)) void this.#link.connect();
 	}
@@ -408,11 +411,32 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		globalThis.document?.[how]("visibilitychange", this.#noticed);
 	}
 
+	/** The page may never be seen again, and goes on for now. */
+	#hidden(): void {
+		if (!this.keeper.shown.entries.some(({ conflict }) => !conflict)) return;
+		void this.keeper.do(box.hurry);
+		askForSync();
+	}
+
+	/**
+	 * Sends what is pending before a connection ends on purpose.
+	 * @param isLeft Whether the page goes as well. Then fields are sent by requests of their own, too.
+	 */
+	sendLast(isLeft: boolean): void {
+		const isPending = this.keeper.shown.entries.some(({ conflict }) => !conflict);
+		if (!isPending || !isOn(this.state)) return;
+		if (isLeft) this.#hidden();
+		if (!this.#leads) return;
+		const { clientId, entries } = this.sender.last();
+		if (isLeft) this.#poller.last(entries, clientId, this.#token);
+	}
+
 	/**
 	 * The page is left. If it is kept, it may come back as it is: an open connection would be in the way of that, and so
 	 * would a transaction that it does not end.
 	 */
 	#leave(isKept: boolean): void {
+		this.sendLast(true);
 		if (this.#leads) this.#tabs?.tell({ gone: this.#ownId });
 		if (!isKept) return;
 		this.#link.close();
@@ -445,13 +469,19 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 			// Anything may have been thrown.
 			throw new Error();
 		}
-		if (token !== null) return token;
+		if (token !== null) {
+			this.#token = token;
+			return token;
+		}
 		// There will be none: the user has logged out.
 		this.close("no_token");
 		throw new Error();
 	}
 
-	greet(token: string | undefined): void {
+	async greet(token: string | undefined): Promise<void> {
+		const { attempt } = this.#link;
+		await this.#claiming;
+		if (attempt !== this.#link.attempt) return;
 		const clientId = this.#name;
 		this.#said = clientId;
 		this.send({ type: "hello", protocol: 1, clientId, ...this.#known(), token, id: "hello" });
@@ -523,5 +553,15 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 
 	#error(code: string, message: string): void {
 		this.emit("error", { code, message });
+	}
+}
+
+/** Makes the service worker send what is pending if the page is closed first. */
+export function askForSync(): void {
+	try {
+		const ready: Promise<any> | undefined = globalThis.navigator?.serviceWorker?.ready;
+		ready?.then(({ sync }) => sync?.register("roomkeep")).catch(() => {});
+	} catch {
+		// A page in a sandbox may not even look.
 	}
 }

@@ -144,8 +144,11 @@ export class FieldBinding<T extends Json = Json> {
 		if (type === "checkbox") void this.set(!!element.checked as T);
 		else if (element.validity?.badInput) this.#type(element.value, "This is not a number.");
 		else this.#type(element.value);
-		// What is picked from a list is final.
-		if (type === "select-one" || type === "radio") this.flush();
+		if (type !== "select-one" && type !== "radio") return;
+		// What is picked is final: nobody is at work on it while others change the field.
+		this.flush();
+		if (!this.#draft?.problem) this.#draft = undefined;
+		this.#update();
 	}
 
 	/** Somebody has gone into the input. */

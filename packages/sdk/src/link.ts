@@ -35,7 +35,7 @@ export class Link {
 	readonly #owner: LinkOwner;
 	readonly #least = LEAST[0] + Math.random() * (LEAST[1] - LEAST[0]);
 	/** Each attempt has its own: anything from an earlier one is ignored. */
-	#attempt: object | undefined;
+	attempt: object | undefined;
 	#socket: WebSocket | undefined;
 	/** Until the next attempt, or until this one has taken too long. */
 	#timer: Timer | undefined;
@@ -56,8 +56,8 @@ export class Link {
 		this.close();
 		const owner = this.#owner;
 		const attempt = {};
-		this.#attempt = attempt;
-		const isThis = () => attempt === this.#attempt;
+		this.attempt = attempt;
+		const isThis = () => attempt === this.attempt;
 		let problem = "no_token";
 		owner.dispatch({ type: "attempt", isAtOnce });
 		try {
@@ -81,7 +81,7 @@ export class Link {
 
 	close(): void {
 		const socket = this.#socket;
-		this.#attempt = this.#socket = undefined;
+		this.attempt = this.#socket = undefined;
 		clearTimeout(this.#timer);
 		clearInterval(this.#pings);
 		this.calm();

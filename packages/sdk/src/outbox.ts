@@ -68,6 +68,8 @@ export interface Entry {
 	before?: { value: Json | undefined }[];
 	/** Set if it undoes or redoes another change. */
 	turn?: Turn;
+	/** The same in all changes that were made of one another. */
+	line?: string;
 	/** The held change that it decides on: what is held again if this one is withdrawn. */
 	held?: Entry;
 	/** Set if it came too late and waits for its user: what the room had then. */
@@ -167,6 +169,10 @@ export function unsent(entries: Entry[], field: string, isOwn: (key: string) => 
 	return last && !last.turn && isRival(last, field) && isOwn(last.key) ? last : undefined;
 }
 
+/** The line of what a user sees in these fields: that of the newest pending change. */
+export const lineOf = (entries: Entry[], fields: string[]): string | undefined =>
+	entries.findLast(({ message, conflict }) => !conflict && fields.some((field) => changeOf(message, field)))?.line;
+
 /** A message with its field messages replaced. */
 function withFields(message: Message, change: (message: FieldMessage) => FieldMessage): Message {
 	if (message.type === "batch") return { ...message, changes: message.changes.map(change) };
@@ -241,7 +247,7 @@ export const number =
 		const entries = outbox.entries.map((entry) => {
 			if (!keys.includes(entry.key) || entry.seq !== undefined || entry.conflict) return entry;
 			lastSeq += 1;
-			return changed(entry, { seq: lastSeq, due: undefined, since: undefined, held: undefined });
+			return changed(entry, { seq: lastSeq, due: undefined, since: undefined });
 		});
 		return { ...outbox, entries, lastSeq };
 	};
@@ -327,8 +333,8 @@ export function judge(entry: Entry, field: string, current: StoredSelection | nu
 }
 
 /**
- * Holds an entry until its user has decided, replacing whatever else was chosen for the field and not sent. What was held
- * before and has nothing to do with it stays: its user saw what the room had, and went on from there.
+ * Holds an entry until its user has decided, replacing whatever else was made of it and not sent. What was not made of it
+ * stays: its user then saw what the room had and went on from there, or decided on something else that was held.
  */
 export const hold =
 	(key: string, conflict: NonNullable<Entry["conflict"]>): Step =>
@@ -336,13 +342,15 @@ export const hold =
 		const { field } = conflict;
 		const own = outbox.entries.find((entry) => entry.key === key);
 		const change = own && changeOf(own.message, field);
-		const isApart = ({ conflict: earlier, message }: Entry) =>
-			earlier && change && earlier.version <= change.baseVersion && !holds(change, changeOf(message, field));
-		const rivals = outbox.entries.filter((entry) => entry.key !== key && isRival(entry, field) && !isApart(entry));
+		const isCovered = (entry: Entry) =>
+			entry.line === own?.line || (entry.conflict && change && holds(change, changeOf(entry.message, field)));
+		const rivals = outbox.entries.filter((entry) => entry.key !== key && isRival(entry, field) && isCovered(entry));
 		const held = (entry: Entry) => {
-			const chosen = rivals.filter(({ conflict }) => !conflict).flatMap((rival) => fieldMessages(rival.message));
+			// What is held was made before, unless its user has gone on with it.
+			const newer = rivals.filter((rival) => !rival.conflict || (rival.line === entry.line && rival.at > entry.at));
+			const chosen = newer.flatMap((rival) => fieldMessages(rival.message));
 			const message = chosen.reduce<Message>((message, one) => withField(message, field, one), entry.message);
-			return changed(entry, { message, conflict, seq: undefined, due: undefined });
+			return changed(entry, { message, conflict, seq: undefined, due: undefined, held: undefined });
 		};
 		return replace(key, held)(remove(rivals.map((entry) => entry.key))(outbox));
 	};

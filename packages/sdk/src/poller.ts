@@ -2,7 +2,7 @@
 
 import type { ConnectionEvent } from "./connection.ts";
 import type { ServerFrame } from "./generated/protocol.ts";
-import { fieldOf } from "./outbox.ts";
+import { type Entry, type FieldMessage, fieldOf, isOfField } from "./outbox.ts";
 import { within } from "./patience.ts";
 import type { Replica } from "./replica.ts";
 import type { Sender } from "./sender.ts";
@@ -107,11 +107,7 @@ export class Poller {
 		if (!next || run !== this.#run) return false;
 		const { clientId, key: id, message, seq } = next;
 		const field = fieldOf(message);
-		const isSet = message.type === "field_selected";
-		const { baseVersion, exact } = message;
-		const body = { ...(isSet ? message.selection : message), baseVersion, exact, clientId, seq };
-		const method = isSet ? "PUT" : "DELETE";
-		const answer = await this.#ask(`/fields/${encodeURIComponent(field)}`, { method, body: JSON.stringify(body) });
+		const answer = await this.#ask(pathOf(field), requestOf(message, clientId, seq));
 		if (run !== this.#run) return false;
 		const { status, body: told } = answer;
 		const { code, selection, detail } = told;
@@ -123,14 +119,23 @@ export class Poller {
 		return !retry;
 	}
 
+	/** Sends changes of fields by requests that outlive the page, and hears of none of them. */
+	last(entries: Entry[], clientId: string, token: string | undefined): void {
+		for (const { message, seq } of entries) {
+			if (!isOfField(message)) continue;
+			const request = { ...requestOf(message, clientId, seq), headers: headersOf(token), keepalive: true };
+			// What is too long, or comes too early for its number, is sent by the next page.
+			(this.#fetch ?? fetch)(this.#address + pathOf(fieldOf(message)), request).catch(() => {});
+		}
+	}
+
 	/** Fetches once, and once more with a new token if the first was refused. */
 	async #ask(path: string, init: RequestInit = {}): Promise<{ status: number; body: any }> {
 		for (let isRenewed = false; ; isRenewed = true) {
 			this.#token ??= { value: await this.#owner.token() };
 			const { value } = this.#token;
 			const given = new AbortController();
-			const headers: Record<string, string> = { "Content-Type": "application/json" };
-			if (value !== undefined) headers.Authorization = `Bearer ${value}`;
+			const headers = headersOf(value);
 			const request = { ...init, headers, signal: given.signal };
 			const answer = async () => {
 				const response = await (this.#fetch ?? fetch)(this.#address + path, request);
@@ -144,4 +149,18 @@ export class Poller {
 			if (isRenewed || value === undefined) return { status, body };
 		}
 	}
+}
+
+const pathOf = (field: string) => `/fields/${encodeURIComponent(field)}`;
+
+/** The request that makes a change. */
+function requestOf(message: FieldMessage, clientId: string, seq: number | undefined): { method: string; body: string } {
+	const isSet = message.type === "field_selected";
+	const { baseVersion, exact } = message;
+	const body = { ...(isSet ? message.selection : message), baseVersion, exact, clientId, seq };
+	return { method: isSet ? "PUT" : "DELETE", body: JSON.stringify(body) };
+}
+
+function headersOf(token: string | undefined): Record<string, string> {
+	return { "Content-Type": "application/json", ...(token !== undefined && { Authorization: `Bearer ${token}` }) };
 }

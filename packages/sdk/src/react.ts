@@ -29,11 +29,14 @@ import type {
 	Refusal,
 	RoomClientOptions,
 	SelectOptions,
+	Shape,
 	Snapshot,
 	Status,
 } from "./types.ts";
 
+export type { FieldOptions } from "./field.ts";
 export { type BoundField, type CheckProps, type FieldHandlers, type InputProps, useField } from "./react/field.ts";
+export { type Ticks, useSelections, useTicks } from "./react/selections.ts";
 export {
 	type SharedConflictResolution,
 	type SharedConflictResolutionOptions,
@@ -102,17 +105,16 @@ export interface SelectionState {
 }
 
 /** Sets a field. The same function for as long as the room and the field are the same. */
-export type SetSelection<T extends Json = Json> = (
+export type SetSelection<T = Json> = (
 	value: T | ((previous: T | undefined) => T),
 	options?: SelectOptions,
 ) => Promise<Outcome>;
 
 /**
  * A field: its value or undefined, a function to set it, and its state. `T` is the page's own claim about the value;
- * the room accepts any JSON from anybody. For an object, use a `type`: TypeScript does not accept an `interface` as
- * JSON.
+ * the room accepts any JSON from anybody.
  */
-export function useSelection<T extends Json = Json>(
+export function useSelection<T extends Json | Shape<T> = Json>(
 	field: string,
 ): [value: T | undefined, set: SetSelection<T>, state: SelectionState] {
 	const room = useRoomContext();
@@ -148,22 +150,29 @@ export function useParticipants(): readonly Participant[] {
 }
 
 /** Presence with `data` in a form that the page knows. */
-export interface PresenceOf<T extends Json> extends Presence {
+export interface PresenceOf<T> extends Omit<Presence, "data"> {
 	data: T;
 }
 
 /**
  * What all other connections are looking at, including this user's other tabs and devices, and a function to set this
- * one's: any JSON up to 4 KiB, null for nothing. It stays until it is set again, even after the component is gone and
- * across reconnects. `T` is the page's own claim about the form.
+ * one's: any JSON up to 4 KiB, null for nothing. It stays across reconnects, until it is set again or the component is
+ * gone. Objects that several components set are told as one, with the members of all. `T` is the page's own claim about
+ * the form.
  */
-export function usePresence<T extends Json = Json>(): [
+export function usePresence<T extends Json | Shape<T> = Json>(): [
 	others: readonly PresenceOf<T>[],
 	setPresence: (data: T | null) => void,
 ] {
 	const room = useRoomContext();
 	const others = useSelected(room, ({ presence }) => presence.filter(({ isMine }) => !isMine), isShallowEqual);
-	return [others as PresenceOf<T>[], room.actions.setPresence];
+	const { client } = room;
+	const set = useMemo(() => {
+		const owner = {};
+		return (data: T | null) => client.setPresence(data as Json, owner);
+	}, [client]);
+	useEffect(() => () => set(null), [set]);
+	return [others as readonly unknown[] as readonly PresenceOf<T>[], set];
 }
 
 /** The client's status, and the reason for it. */
@@ -219,6 +228,13 @@ function waiting(room: Room, count: number): readonly Pending[] {
 
 function isSameQueue(a: readonly Pending[], b: readonly Pending[]): boolean {
 	return a.length === b.length && a.every((one, i) => one.key === b[i]?.key && one.isSent === b[i]?.isSent);
+}
+
+/** What this user can take back, and make again. The object stays the same for as long as that does. */
+export function useUndo(): Pick<Snapshot, "canUndo" | "canRedo"> & Pick<RoomClient, "undo" | "redo"> {
+	const room = useRoomContext();
+	const { undo, redo } = room.actions;
+	return useSelected(room, ({ canUndo, canRedo }) => ({ canUndo, canRedo, undo, redo }), isShallowEqual);
 }
 
 /** Calls the latest render's `listener` for each event while the component is mounted. */

@@ -9,6 +9,8 @@ import type {
 	ServerFrame,
 	StoredSelection,
 	SyncResponseFrame,
+	UserJoined,
+	UserLeft,
 } from "./generated/protocol.ts";
 import type { Participant } from "./types.ts";
 
@@ -49,24 +51,19 @@ export class Replica {
 			case "changes":
 				return this.#takeChanges(frame);
 			case "user_joined": {
-				const { type: _, id: __, userId: id, userName: name, ...more } = frame;
-				const known = this.participants.get(id);
-				this.#person({
-					isReady: false,
-					lastSeen: frame.joinedAt,
-					...known,
-					...more,
-					id,
-					name,
-					online: true,
-				} as Participant);
+				const { type: _, ...one } = frame;
+				this.#joined(one);
 				return "taken";
 			}
-			case "user_left": {
-				const known = this.participants.get(frame.userId);
-				if (known) this.#person({ ...known, online: false, lastSeen: frame.lastSeen });
+			case "user_left":
+				this.#left(frame);
 				return "taken";
-			}
+			case "people":
+				// A page's own message may have this type, but not with lists.
+				if (!Array.isArray(frame.joined) || !Array.isArray(frame.left)) return "other";
+				for (const one of frame.joined) this.#joined(one);
+				for (const one of frame.left) this.#left(one);
+				return "taken";
 			case "presence":
 				// A page's own message may have this type, but not with a list.
 				if (!Array.isArray(frame.presence)) return "other";
@@ -166,6 +163,17 @@ export class Replica {
 	#takePeople({ participants, presence }: Pick<ChangesFrame, "participants" | "presence">): void {
 		if (participants) fill(this.participants, participants, ({ connections: _, ...one }) => [one.id, one]);
 		if (presence) fill(this.presence, presence, (one) => [one.connectionId, one]);
+	}
+
+	#joined({ id: _, userId: id, userName: name, ...more }: UserJoined): void {
+		const known = this.participants.get(id);
+		const lastSeen = more.joinedAt;
+		this.#person({ isReady: false, lastSeen, ...known, ...more, id, name, online: true } as Participant);
+	}
+
+	#left({ userId, lastSeen }: UserLeft): void {
+		const known = this.participants.get(userId);
+		if (known) this.#person({ ...known, online: false, lastSeen });
 	}
 
 	#person(one: Participant): void {

@@ -10,7 +10,7 @@ import type { OutboxStorage } from "./types.ts";
 /** The form of a record. What has another one is ignored. */
 const FORMAT = 1;
 /** The least time between two writes, in milliseconds, and the most of the time that writing may take. */
-const EVERY = 1_000;
+const EVERY = 200;
 const SHARE = 1 / 50;
 
 /** What is stored for a room. */
@@ -86,7 +86,11 @@ export class SavedReplica {
 	async forget(): Promise<void> {
 		clearTimeout(this.#timer);
 		this.#timer = undefined;
-		await forget(this.#storage, this.#key, (record) => (record as Partial<Saved>).userId === this.#userId);
+		await forget(
+			this.#storage,
+			this.#key,
+			(record) => (record as Partial<Saved> | null | undefined)?.userId === this.#userId,
+		);
 	}
 
 	#store(change: () => unknown): void {

@@ -87,6 +87,21 @@ export class Sender {
 		if (next[0]) void this.#keeper.do(this.#fenced(box.number(next.map(({ key }) => key))));
 	}
 
+	/**
+	 * Sends what is pending, since nothing of this page may run after this: what waits for a pause too, and with numbers
+	 * that are not stored yet. If they never are, the room knows a later one than the outbox, which then takes another name.
+	 * @returns What the room has not answered.
+	 */
+	last(): { clientId: string; entries: box.Entry[] } {
+		const next = box.ready(box.hurry(this.#keeper.shown), Date.now(), () => true);
+		void this.#keeper.do(box.hurry, this.#fenced(box.number(next.map(({ key }) => key))));
+		const entries = box.underWay(this.#keeper.shown);
+		for (const { key, message, seq = 0 } of entries) {
+			if (this.#isOn && seq > this.#sent && this.#owner.send({ ...message, seq, id: key })) this.#sent = seq;
+		}
+		return { clientId: this.#keeper.shown.clientId, entries };
+	}
+
 	/** What to send next when changes go one at a time and only fields can be changed. */
 	async next(): Promise<(box.Entry & { message: box.FieldMessage; clientId: string }) | undefined> {
 		if (!this.#underWay()[0]) {
@@ -174,7 +189,7 @@ export class Sender {
 		void held.then(() => later.forEach(settle));
 	}
 
-	#retry({ seq = 0, code, message, expected = seq }: ErrorFrame, entry: box.Entry | undefined): void {
+	#retry({ seq = 0, code, message, expected = seq, retryAfterMs = 0 }: ErrorFrame, entry: box.Entry | undefined): void {
 		if (code === "forbidden") {
 			if (!entry) return;
 			// The room does not count it, so the next one gets its number, and so on.
@@ -185,7 +200,7 @@ export class Sender {
 		}
 		const [first] = box.underWay(this.#keeper.shown);
 		if (expected < (first?.seq ?? 0)) this.#owner.renew();
-		else if (entry) this.#again(PAUSE);
+		else if (entry) this.#again(Math.max(PAUSE, retryAfterMs));
 	}
 
 	/** Sends everything without a reply again, after a while. */

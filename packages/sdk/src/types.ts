@@ -183,8 +183,29 @@ export interface ChangeOptions {
 	signal?: AbortSignal;
 }
 
+/** `T` if it can be written as JSON: objects of interfaces and read-only lists as well, but no dates, maps or functions. */
+export type Given<T> = T extends undefined ? never : T extends Json ? T : T & Jsonable<T>;
+
+type Jsonable<T> = T extends null | undefined | boolean | number | string
+	? T
+	: T extends NotJson
+		? never
+		: { [Member in keyof T]: Jsonable<T[Member]> };
+
+/** What an object or list may be said to be: of an interface too, but with nothing in it that is not JSON. */
+export type Shape<T> = { [Member in keyof T]: T[Member] extends NotJson ? never : T[Member] };
+
+type NotJson =
+	| ((...given: never) => unknown)
+	| bigint
+	| symbol
+	| Date
+	| PromiseLike<unknown>
+	| ReadonlyMap<never, unknown>
+	| ReadonlySet<unknown>;
+
 /** A value, or what makes one of the value that is shown, undefined if the field is not set. */
-export type Next = Json | ((previous: Json | undefined) => Json);
+export type Next<T = Json> = Json | Given<T> | ((previous: Json | undefined) => Json | Given<T>);
 
 /** What a change of a field is based on. */
 export interface Based {

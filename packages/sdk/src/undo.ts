@@ -44,7 +44,7 @@ export function reversal(step: Trace[], userId: string, timestamp: number): Mess
 }
 
 /** What a change that the room has made leaves to be undone. A field that a transaction changes twice is in it once. */
-function traces({ message, before = [] }: Entry, version: number, outbox: Outbox): Trace[] {
+function traces(message: Message, before: NonNullable<Entry["before"]>, version: number, outbox: Outbox): Trace[] {
 	const found = new Map<string, Trace>();
 	// Clearing what is not set makes no version (PROTOCOL.md, S1).
 	const made = fieldMessages(message).flatMap((change, i) => {
@@ -69,8 +69,9 @@ export const applied =
 	(outbox) => {
 		const entry = outbox.entries.find((one) => one.key === key);
 		const after = remove([key])(outbox);
-		if (!entry || !fieldMessages(entry.message).length) return after;
-		const step = traces(entry, version, outbox);
+		// One that an earlier version of this package has left does not say what was there before.
+		if (!entry?.before) return after;
+		const step = traces(entry.message, entry.before, version, outbox);
 		const { turn } = entry;
 		if (!turn) return { ...after, undo: pushed(after.undo, step) };
 		// What is below made what is there again, under a newer version.

@@ -1,6 +1,7 @@
 // What a client shows: what the room has sent, with what is pending on top.
 
 import type { FieldSelectedInBatch, PermissionRequestMessage } from "./generated/protocol.ts";
+import { frozen } from "./input.ts";
 import { chosenIn, type Entry, fieldMessages, fieldOf, type Outbox } from "./outbox.ts";
 import { type Known, type Replica, requestName } from "./replica.ts";
 import type { Conflict, Participant, PermissionRequest, Presence, Selection, Side, Snapshot } from "./types.ts";
@@ -135,7 +136,7 @@ export class View {
 	#cached<T extends object>(from: object, make: () => T, way?: unknown): T {
 		const made = this.#made.get(from);
 		if (made && made.way === way) return made.value;
-		const value = Object.freeze(make());
+		const value = frozen(make());
 		this.#made.set(from, { way, value });
 		return value;
 	}
@@ -171,5 +172,5 @@ export function kept<T extends object>(before: T | undefined, now: T): T {
 		const keys = Object.keys(now) as (keyof T)[];
 		if (keys.length === Object.keys(before).length && keys.every((key) => now[key] === before[key])) return before;
 	}
-	return Object.freeze(now);
+	return frozen(now);
 }

@@ -20,7 +20,7 @@ const BESIDE: [&str; 4] = ["title", "status", "code", "detail"];
 const KINDS: [&str; 6] = ["null", "boolean", "number", "string", "array", "object"];
 
 /// Types of what the room says that stand elsewhere in the wire's file than their names tell, and where.
-const SAID: [(&str, &[&str]); 11] = [
+const SAID: [(&str, &[&str]); 13] = [
     ("SyncResponseFrame", &["sync_response", "GET /state", "GET /changes, of what is not known any more"]),
     ("ChangesFrame", &["changes", "GET /events, data"]),
     ("ChangesPage", &["GET /changes"]),
@@ -32,6 +32,8 @@ const SAID: [(&str, &[&str]); 11] = [
     ("StoredSelection", &["a selection"]),
     ("PresenceEntry", &["an entry of presence"]),
     ("Limits", &["the limits"]),
+    ("UserJoined", &["somebody who joined"]),
+    ("UserLeft", &["somebody who left"]),
 ];
 /// The same for what clients say.
 const TAKEN: [(&str, &[&str]); 9] = [

@@ -18,7 +18,7 @@ use crate::room::turn::{PendingWriter, Turn};
 use crate::room::views;
 
 use super::leaving::close;
-use super::session::Session;
+use super::session::{Identity, Session};
 
 /// A client says `hello`. Returns what was staged before: that goes out first, since the client hears of it in the
 /// reply and must not hear of it twice. `None`: the `hello` is refused, and nothing has changed.
@@ -56,13 +56,10 @@ fn check(state: &State, from: ConnectionId, hello: &Hello) -> Result<(), Refusal
     if session.is_some_and(|session| session.client().is_some()) {
         return Err(Refusal::new(Code::BadMessage, "This connection has already sent `hello`."));
     }
-    let user = session.and_then(|session| session.identity.user());
+    let user = session.and_then(|session| session.identity().user());
     state.records.clients.check_owner(&hello.client_id, user)?;
-    let is_others = |session: &Session| {
-        let other = session.identity.user();
-        session.client() == Some(&hello.client_id) && other.is_some() && other != user
-    };
-    if user.is_some() && state.sessions.iter().any(|(_, session)| is_others(session)) {
+    let is_others = |session: &Session| session.identity().user().is_some_and(|other| Some(other) != user);
+    if user.is_some() && state.sessions.of_client(&hello.client_id).any(|(_, session)| is_others(session)) {
         return Err(Refusal::not_your_client());
     }
     Ok(())
@@ -77,18 +74,15 @@ fn greet(state: &mut State, from: ConnectionId, hello: Hello) {
     // What a client did in another life of the room was forgotten with that life.
     let is_unknown = is_other_life && state.records.clients.get(client_id.as_str()).is_none();
     let last_seq = state.records.clients.last_seq(&client_id).filter(|_| !is_unknown);
-    // A newer connection of a client replaces the older ones (E6).
-    for older in state.sessions.of_client(&client_id) {
-        close(state, older, CloseCode::Replaced);
-    }
-    let leavings = state.outbox.frames.len();
+    take_over(state, from, &client_id);
+    state.close_segment();
     state.sessions.greet(from, client_id);
     state.outbox.attach.insert(from);
     let session = state.sessions.get(from);
     let welcome = WelcomeView {
         protocol: PROTOCOL,
         connection_id: from.to_string(),
-        user_id: session.and_then(|session| session.identity.user()),
+        user_id: session.and_then(|session| session.identity().user()),
         role: session.map_or(ANONYMOUS_ROLE, Session::role).as_str(),
         version: state.version,
         epoch: state.life.epoch(),
@@ -100,6 +94,17 @@ fn greet(state: &mut State, from: ConnectionId, hello: Hello) {
     state.tell(from, welcome);
     let answer = views::sync_answer(state, since, epoch.as_deref());
     state.tell(from, answer);
-    // The welcome comes first, even before the leaving of a connection that this one replaces.
-    state.outbox.frames.rotate_left(leavings);
+}
+
+/// A newer connection of a client replaces the older ones (E6). Its user has not left, so it is here by the newer one
+/// before the older ones go. What it showed goes with them (P1).
+fn take_over(state: &mut State, from: ConnectionId, client_id: &str) {
+    let older = state.sessions.of_client(client_id).map(|(older, session)| (older, session.identity().clone()));
+    for (older, identity) in older.collect::<Vec<_>>() {
+        let known = state.sessions.get(from).map_or(&Identity::Unknown, Session::identity);
+        if identity.joined().is_some() || *known == Identity::Unknown {
+            state.identify(from, identity);
+        }
+        close(state, older, CloseCode::Replaced);
+    }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::pass::{Credentials, Pass};
 use crate::access::roles::ANONYMOUS_ROLE;
+use crate::access::shares::{Holder, NetworkMark};
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::json::Json;
@@ -12,12 +13,13 @@ use crate::protocol::role::Role;
 /// What the room knows about an open connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Who is there.
-    pub identity: Identity,
+    identity: Identity,
     /// The `clientId` of its `hello`; `None` for a plain client (Y4).
     client: Option<String>,
     /// The right by which it is here.
     pub access: Credentials,
+    /// The network that it comes from, if that is known.
+    network: Option<NetworkMark>,
     /// What it last sent in a `presence` (P1).
     pub presence: Option<Json>,
     /// When the server last heard from it, including pings as far as they were looked up.
@@ -28,12 +30,30 @@ pub struct Session {
 
 impl Session {
     /// A connection that has just opened. With a token, its user is the token's (A3).
-    pub fn new(user: Option<(String, Pass)>, now: Millis) -> Self {
+    pub fn new(user: Option<(String, Pass)>, network: Option<NetworkMark>, now: Millis) -> Self {
         let (identity, access) = match user {
             None => (Identity::Unknown, Credentials::Anonymous),
             Some((user, pass)) => (Identity::Bound(user), Credentials::Pass(pass)),
         };
-        Self { identity, client: None, access, presence: None, heard: now, pings: false }
+        Self { identity, client: None, access, network, presence: None, heard: now, pings: false }
+    }
+
+    /// Who is there. [`super::sessions::Sessions::identify`] says so.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Its user has become known.
+    pub(super) fn identify(&mut self, identity: Identity) {
+        self.identity = identity;
+    }
+
+    /// Whose part of the room's connections it is.
+    pub fn holder(&self) -> Holder {
+        match (&self.access, self.identity.user()) {
+            (Credentials::Pass(_), Some(user)) => Holder::User(user.to_owned()),
+            (Credentials::Pass(_) | Credentials::Anonymous, _) => Holder::at(self.network),
+        }
     }
 
     /// The `clientId` of its `hello`; `None` for a plain client.
@@ -71,6 +91,7 @@ impl Session {
             access: self.access.clone(),
             presence: self.presence.clone(),
             heard: self.heard,
+            network: self.network,
             is_unauthenticated: false,
         }
     }
@@ -78,8 +99,9 @@ impl Session {
 
 impl From<Attachment> for Session {
     fn from(attachment: Attachment) -> Self {
-        let Attachment { connection: _, identity, client, access, presence, heard, is_unauthenticated: _ } = attachment;
-        Self { identity, client, access, presence, heard, pings: false }
+        let Attachment { connection: _, identity, client, access, presence, heard, network, is_unauthenticated: _ } =
+            attachment;
+        Self { identity, client, access, network, presence, heard, pings: false }
     }
 }
 
@@ -131,6 +153,9 @@ pub struct Attachment {
     pub presence: Option<Json>,
     /// When the last message came.
     pub heard: Millis,
+    /// The network that it comes from, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkMark>,
     /// Whether it is unauthenticated (A9).
     #[serde(default, rename = "is_waiting", skip_serializing_if = "std::ops::Not::not")]
     pub is_unauthenticated: bool,
@@ -138,7 +163,7 @@ pub struct Attachment {
 
 impl Attachment {
     /// The attachment of an unauthenticated connection.
-    pub fn unauthenticated(connection: ConnectionId, since: Millis) -> Self {
-        Self { is_unauthenticated: true, ..Session::new(None, since).attachment(connection) }
+    pub fn unauthenticated(connection: ConnectionId, network: Option<NetworkMark>, since: Millis) -> Self {
+        Self { is_unauthenticated: true, ..Session::new(None, network, since).attachment(connection) }
     }
 }

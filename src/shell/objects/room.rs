@@ -14,9 +14,11 @@ use worker::{
 
 use crate::access::claims::Claims;
 use crate::access::pass::Admission;
-use crate::access::rates::RateKey;
+use crate::access::prices;
+use crate::access::rates::{Caller, RateKey};
 use crate::access::revocations::Revocation;
 use crate::access::roles;
+use crate::access::shares::{Entry, NetworkMark};
 use crate::driver::Driver;
 use crate::protocol::Millis;
 use crate::protocol::json::{Extra, Json};
@@ -140,35 +142,43 @@ impl DurableObject for RoomObject {
         let Some(entry) = query.get("entry").and_then(|entry| serde_json::from_str::<Admission>(&entry).ok()) else {
             return problem(500, "internal", "The server failed while handling this.");
         };
-        let user = match &entry {
-            Admission::Pass { user, .. } => Some(user.clone()),
-            Admission::Anonymous | Admission::Unauthenticated => None,
+        let (key, role) = match &entry {
+            Admission::Pass { user, pass } => (RateKey::User(user.clone()), pass.role),
+            Admission::Anonymous | Admission::Unauthenticated => {
+                (RateKey::Network(query.get("network").unwrap_or_default()), roles::ANONYMOUS_ROLE)
+            }
         };
-        let network = || RateKey::Network(query.get("network").unwrap_or_default());
-        let sender = user.clone().map_or_else(network, RateKey::User);
+        let is_anonymous = matches!(entry, Admission::Anonymous | Admission::Unauthenticated);
+        let caller = Caller { key, role };
         if path == "/connect" {
             // Admission counts those with a token, and their messages the others. A stream sends none.
-            if user.is_none()
+            if is_anonymous
                 && query.get("stream").is_some()
-                && let Err(refusal) = self.room().driver.check_rate(&sender, 0, now())
+                && let Err(refusal) = self.room().driver.check_rate(&caller, prices::Request::Connect, 0, now())
             {
                 return refused(&refusal);
             }
-            return self.enter(&request, entry).await;
+            let network = query.get("network").and_then(|network| NetworkMark::of(&network));
+            return self.enter(&request, Entry { admission: entry, network }).await;
         }
         let body = request.text().await?;
-        if let Err(refusal) = self.room().driver.check_rate(&sender, body.len(), now()) {
+        let what = match path.as_str() {
+            "/write" => prices::Request::Write,
+            "/delete" => prices::Request::Delete,
+            _ => prices::Request::Read,
+        };
+        if let Err(refusal) = self.room().driver.check_rate(&caller, what, body.len(), now()) {
             return refused(&refusal);
         }
         match path.as_str() {
-            "/write" => self.write(&request, &entry, &query, &body).await,
+            "/write" => self.write(&request, (&entry, &caller), &query, &body).await,
             "/delete" => self.delete().await,
-            "/field" => self.field(&request, &query.get("field").unwrap_or_default()),
+            "/field" => self.field(&request, &caller, &query.get("field").unwrap_or_default()),
             "/changes" => {
                 let since = since(&query);
-                self.read(&request, |room, now| room.changes_page(&since, now))
+                self.read(&request, &caller, |room, now| room.changes_page(&since, now))
             }
-            _ => self.read(&request, |room, now| room.state(false, now)),
+            _ => self.read(&request, &caller, |room, now| room.state(false, now)),
         }
     }
 
@@ -234,7 +244,7 @@ impl RoomObject {
         inner
     }
 
-    async fn enter(&self, request: &Request, entry: Admission) -> Result<Response> {
+    async fn enter(&self, request: &Request, entry: Entry) -> Result<Response> {
         let alarm = self.room().platform.storage().get_alarm()?;
         let alarm = JsFuture::from(alarm).await?.as_f64().map(|at| at as Millis);
         let pair = WebSocketPair::new()?;
@@ -299,7 +309,7 @@ impl RoomObject {
 
     /// Reads the room over HTTP. The tag covers what is versioned: who is online and the time are in the body and not
     /// in the tag (H1).
-    fn read(&self, request: &Request, body: impl FnOnce(&Room, i64) -> String) -> Result<Response> {
+    fn read(&self, request: &Request, caller: &Caller, body: impl FnOnce(&Room, i64) -> String) -> Result<Response> {
         let mut inner = self.room();
         let Inner { driver, platform } = &mut *inner;
         let now = now();
@@ -308,14 +318,25 @@ impl RoomObject {
             Err(refusal) => return refused(&refusal),
         };
         let tag = field_tag(room.epoch(), room.version());
-        tagged(request, &tag, &format!("W/{tag}"), || body(room, now))
+        let mut length = 0;
+        let response = tagged(request, &tag, &format!("W/{tag}"), || {
+            let body = body(room, now);
+            length = body.len();
+            body
+        });
+        driver.charge_answer(caller, length, now);
+        response
     }
 
     /// Reads a field over HTTP (H8).
-    fn field(&self, request: &Request, name: &str) -> Result<Response> {
+    fn field(&self, request: &Request, caller: &Caller, name: &str) -> Result<Response> {
         let mut inner = self.room();
         let Inner { driver, platform } = &mut *inner;
-        match driver.read(platform, now()).map(|room| room.field(name)) {
+        let now = now();
+        let field = driver.read(platform, now).map(|room| room.field(name));
+        let length = field.as_ref().ok().and_then(|field| field.as_ref().ok()).map_or(0, |(text, _)| text.len());
+        driver.charge_answer(caller, length, now);
+        match field {
             Ok(Ok((selection, tag))) => tagged(request, &tag, &tag, || selection),
             Ok(Err(version)) => {
                 let members = Extra::from([("version".to_owned(), Json::of(&version))]);
@@ -331,7 +352,13 @@ impl RoomObject {
     }
 
     /// Does what is asked over HTTP (H3, H7, H9, J10).
-    async fn write(&self, request: &Request, entry: &Admission, query: &Query, body: &str) -> Result<Response> {
+    async fn write(
+        &self,
+        request: &Request,
+        (entry, caller): (&Admission, &Caller),
+        query: &Query,
+        body: &str,
+    ) -> Result<Response> {
         let verb = query.get("verb").and_then(|name| Verb::ALL.into_iter().find(|verb| verb.as_str() == name));
         let Some(verb) = verb else { return problem(400, "bad_request", "There is nothing to be done.") };
         let may_make = query.get("may-make").is_some() || matches!(verb, Verb::Send | Verb::Remove);
@@ -359,7 +386,7 @@ impl RoomObject {
         let written = self.room().event(|driver, platform, now| {
             let write = HttpWrite { verb, target: &target, user, role, body, query: &query, headers };
             let write = RoomWrite::read(&write, &driver.settings().limits)?;
-            driver.write(platform, write, now)
+            driver.write(platform, caller, write, now)
         });
         self.settle().await?;
         let (response, tag) = match written {
@@ -458,5 +485,9 @@ fn done(outcome: std::result::Result<(), Refusal>) -> Result<Response> {
 
 fn refused(refusal: &Refusal) -> Result<Response> {
     let code = refusal.code.as_str();
-    problem(status_of(code), code, &refusal.message)
+    let response = problem(status_of(code), code, &refusal.message)?;
+    match refusal.retry_after {
+        Some(millis) => with_header(response, "retry-after", &millis.unsigned_abs().div_ceil(1_000).to_string()),
+        None => Ok(response),
+    }
 }

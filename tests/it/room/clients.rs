@@ -1,6 +1,8 @@
 //! Numbered messages: done once, answered as before, and whose they are (E1 to E6, S4, S9).
 
-use roomkeep::room::records::clients::record::OUTCOME_BYTES;
+use roomkeep::protocol::write::Verb;
+use roomkeep::room::records::clients::record::{CLIENTS_PART, OUTCOME_BYTES};
+use roomkeep::room::turn::Written;
 
 use super::*;
 use crate::world::Site;
@@ -206,22 +208,23 @@ fn e4_a_client_belongs_to_the_user_who_first_numbered_with_it() {
 #[test]
 fn e4_a_client_that_was_away_for_30_days_is_forgotten_and_told_so() {
     let setup = format!("{}\n1 ann @1 sets f 1\n1 ann leaves", greeted());
-    let (before, after) = (30 * DAY, 30 * DAY + 2);
+    // When it was last seen is noted once a day.
+    let (before, after) = (31 * DAY, 31 * DAY + 2);
     check(
         &setup,
         &format!("{before} ann connects\n{before} ann hellos a 3\n{before} ann leaves"),
         expect![[r#"
-            2592000000 ann connects
-              write room epoch1 floor 0 touched 30d+0
-              attach ann: unknown, heard 2592000000
-            2592000000 ann hellos a 3
-              write client a of ann at 1 seen 30d+0 done:3
+            2678400000 ann connects
+              write room epoch1 floor 0 touched 31d+0
+              attach ann: unknown, heard 2678400000
+            2678400000 ann hellos a 3
+              write client a of ann at 1 seen 31d+0 done:3
               writer ann
-              attach ann: unknown, client a, heard 2592000000
-              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":1,"time":2592000000,"limits":{…}}
+              attach ann: unknown, client a, heard 2678400000
+              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":1,"time":2678400000,"limits":{…}}
               to ann: {"type":"changes","from":3,"to":3,"epoch":"epoch1","changes":[],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[]}
-            2592000000 ann leaves
-              alarm at 60d+0
+            2678400000 ann leaves
+              alarm at 61d+0
         "#]],
     );
     check(
@@ -230,26 +233,26 @@ fn e4_a_client_that_was_away_for_30_days_is_forgotten_and_told_so() {
             "{after} ann connects\n{after} ann hellos a 3\n{after} ann @2 sets f 2\n{after} ann2 connects\n{after} ann2 hellos new"
         ),
         expect![[r#"
-            2592000002 ann connects
-              write room epoch1 floor 0 touched 30d+2
-              attach ann: unknown, heard 2592000002
-            2592000002 ann hellos a 3
+            2678400002 ann connects
+              write room epoch1 floor 0 touched 31d+2
+              attach ann: unknown, heard 2678400002
+            2678400002 ann hellos a 3
               write client a of ann at forgotten seen 1 
               writer ann
-              attach ann: unknown, client a, heard 2592000002
-              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":null,"time":2592000002,"limits":{…}}
+              attach ann: unknown, client a, heard 2678400002
+              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":null,"time":2678400002,"limits":{…}}
               to ann: {"type":"changes","from":3,"to":3,"epoch":"epoch1","changes":[],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[]}
-            2592000002 ann @2 sets f 2
+            2678400002 ann @2 sets f 2
               writer ann @2
-              attach ann: unknown, client a, heard 2592000002
+              attach ann: unknown, client a, heard 2678400002
               to ann: {"type":"error","code":"outcome_forgotten","message":"The room no longer knows this client. Use a new `clientId` and number from 1.","seq":2}
-            2592000002 ann2 connects
-              attach ann2: unknown, heard 2592000002
-            2592000002 ann2 hellos new
+            2678400002 ann2 connects
+              attach ann2: unknown, heard 2678400002
+            2678400002 ann2 hellos new
               writer ann2
-              attach ann2: unknown, client new, heard 2592000002
-              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":0,"time":2592000002,"limits":{…}}
-              to ann2: {"type":"sync_response","version":3,"epoch":"epoch1","time":2592000002,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[]}
+              attach ann2: unknown, client new, heard 2678400002
+              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":0,"time":2678400002,"limits":{…}}
+              to ann2: {"type":"sync_response","version":3,"epoch":"epoch1","time":2678400002,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[]}
         "#]],
     );
 }
@@ -301,17 +304,16 @@ fn e6_a_newer_connection_closes_the_older_ones_of_its_client() {
             2 ann2 hellos a
               write participant ann v1 "ANN" ready false joined 0 seen 0 {}
               writer ann2
-              attach ann2: unknown, client a, heard 2
-              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":null,"role":"moderator","version":2,"epoch":"epoch1","lastSeq":0,"time":2,"limits":{…}}
-              to ann2: {"type":"sync_response","version":2,"epoch":"epoch1","time":2,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":0,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[]}
-              to all but ann, in any case: {"type":"user_left","userId":"ann","lastSeen":0}
+              attach ann2: joined as ann, client a, heard 2
+              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":"ann","role":"moderator","version":2,"epoch":"epoch1","lastSeq":0,"time":2,"limits":{…}}
+              to ann2: {"type":"sync_response","version":2,"epoch":"epoch1","time":2,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":2,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[]}
               close ann: 4410
             3 ann @1 sets f 1
             4 ann2 @1 sets f 2
               write field f v3 at 4 by ann: {"field":"f","value":2,"userId":"ann","timestamp":null,"version":3,"updatedAt":4}
               write client a of ann at 1 seen 4 done:3
               writer ann2 @1
-              attach ann2: bound to ann, client a, heard 4
+              attach ann2: joined as ann, client a, heard 4
               to all greeted: {"type":"changes","from":2,"to":3,"epoch":"epoch1","changes":[{"kind":"field","version":3,"field":"f","selection":{"field":"f","value":2,"userId":"ann","timestamp":null,"version":3,"updatedAt":4},"userId":"ann","updatedAt":4}]}
               to ann2: {"type":"ack","seq":1,"version":3}
         "#]],
@@ -561,4 +563,46 @@ fn e4_outcomes_take_a_bounded_space_whatever_fields_are_called() {
     let client = clients.get("a").unwrap();
     assert_eq!((client.last_seq, client.outcomes.iter().count()), (Some(64), 5));
     assert!(client.outcomes.text().len() <= OUTCOME_BYTES);
+}
+
+#[test]
+fn x1_and_e4_what_is_remembered_of_messages_is_counted_and_takes_a_part_of_the_room() {
+    let mut site = Site::new();
+    let limits = settings().limits;
+    // A name of control characters is six times as long in JSON.
+    let name = "\\u0001".repeat(128);
+    for n in 0..600 {
+        let (connection, client) = (format!("c{n}"), format!("client{n}"));
+        site.connect(&connection);
+        site.say(&connection, &format!(r#"{{"type":"hello","protocol":1,"clientId":"{client}"}}"#));
+        for seq in 1..=64 {
+            let change = say::set("ann", &name, "1");
+            let late = format!(r#"{},"baseVersion":7}}"#, change.strip_suffix('}').unwrap());
+            site.say_at_once(&connection, &say::with_seq(seq, &late));
+        }
+        site.leave(&connection);
+    }
+    site.pass(1_000);
+    let clients = &site.driver.read(&mut site.world, site.now).unwrap().stored().unwrap().records.clients;
+    assert_eq!(clients.len(), 600);
+    let alive = clients.iter().map(|(id, client)| id.len() + client.outcomes.text().len()).sum::<usize>();
+    assert!(clients.bytes() >= alive, "{} bytes are counted of {alive}", clients.bytes());
+    let most = limits.room_bytes / CLIENTS_PART + 600 * 1_024;
+    assert!(clients.bytes() <= most, "{} bytes", clients.bytes());
+}
+
+#[test]
+fn x1_and_h3_idempotency_keys_take_a_part_of_the_room() {
+    let mut small = settings();
+    small.limits.room_bytes = 40_000;
+    let mut site = Site::with(small);
+    let put = |site: &mut Site, n: usize| {
+        let key = format!("{n}{}", "k".repeat(200));
+        site.write(Verb::Put, "f", r#"{"userId":"ann","value":1}"#, Some(&key)).unwrap()
+    };
+    let refused = (0..100).find(|n| matches!(put(&mut site, *n), Written::Problem { code: "limit_keys", .. }));
+    assert!(refused.is_some_and(|n| (30..50).contains(&n)), "{refused:?}");
+    // Until their day is over.
+    site.pass(DAY + 1);
+    assert!(matches!(put(&mut site, 100), Written::Done { .. }));
 }

@@ -87,11 +87,13 @@ fn f6_a_read_and_a_relay_take_what_waits_along() {
     );
     check(
         &setup,
-        "101 ann #1 sets f 1\n102 ann breaks",
+        "101 ann #1 sets f 1\n102 ann breaks\n115 * flush",
         expect![[r#"
             101 ann #1 sets f 1
               flush at 116
             102 ann breaks
+              flush at 115
+            115 * flush
               write field f v4 at 101 by ann: {"field":"f","value":1,"userId":"ann","timestamp":null,"version":4,"updatedAt":101}
               write participant ann v1 "ANN" ready false joined 0 seen 101 {}
               writer ann #1

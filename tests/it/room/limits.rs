@@ -2,6 +2,8 @@
 
 use roomkeep::access::pass::Admission;
 use roomkeep::driver::Driver;
+use roomkeep::protocol::write::Verb;
+use roomkeep::room::table::ROW_CHARGE;
 
 use super::*;
 use crate::world::Site;
@@ -39,10 +41,13 @@ fn x1_the_limits_are_those_of_the_protocol() {
             fields: 1000,
             participants: 1000,
             requests: 200,
+            permissions: 1000,
             detail_bytes: 4096,
             settled: 1000,
             messages_per_second: 100,
             messages_burst: 200,
+            writes_per_second: 100,
+            writes_burst: 1000,
             clients: 2000,
             outcomes: 64,
             idempotency_keys: 4000,
@@ -247,10 +252,11 @@ fn x1_the_longest_offline_gives_way_and_nobody_who_is_here() {
 
 #[test]
 fn x1_a_room_keeps_so_many_bytes() {
-    // ann and ANN are 6 bytes; the field is its name, its author and the stored selection.
+    // Each row counts for something by itself. ann and ANN are 6 bytes; the field is its name, its author and the stored
+    // selection.
     let stored = r#"{"field":"f","value":11,"userId":"ann","timestamp":null,"version":2,"updatedAt":1}"#;
     check_with(
-        limited(|limits| limits.room_bytes = 6 + 4 + stored.len()),
+        limited(|limits| limits.room_bytes = 2 * ROW_CHARGE + 6 + 4 + stored.len()),
         &here(&["ann"]),
         "1 ann #1 sets f 11\n2 ann #2 sets f 111\n3 ann #3 joins ANNE\n4 ann #4 sets g 1\n5 ann #5 clears f\n6 ann #6 joins ANNE",
         expect![[r#"
@@ -261,13 +267,13 @@ fn x1_a_room_keeps_so_many_bytes() {
               to ann: {"type":"ack","id":"1","version":2}
             2 ann #2 sets f 111
               attach ann: joined as ann, heard 2
-              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 93 bytes; the limit is 92. Clear a field first.","id":"2"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 189 bytes; the limit is 188. Clear a field first.","id":"2"}
             3 ann #3 joins ANNE
               attach ann: joined as ann, heard 3
-              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 93 bytes; the limit is 92. Clear a field first.","id":"3"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 189 bytes; the limit is 188. Clear a field first.","id":"3"}
             4 ann #4 sets g 1
               attach ann: joined as ann, heard 4
-              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 177 bytes; the limit is 92. Clear a field first.","id":"4"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 321 bytes; the limit is 188. Clear a field first.","id":"4"}
             5 ann #5 clears f
               write field f v3 at 5 by ann: cleared
               writer ann #5
@@ -287,12 +293,12 @@ fn x1_a_room_keeps_so_many_bytes() {
 fn x1_a_room_takes_so_many_connections() {
     let mut room = new_room(limited(|limits| limits.connections = 2), "e");
     run(&mut room, "0 ann connects", &mut String::new());
-    assert_eq!(room.admit(&Admission::Anonymous, 0), Ok(()));
+    assert_eq!(room.admit(&Admission::Anonymous.into(), 0), Ok(()));
     run(&mut room, "0 bob connects", &mut String::new());
-    expect![[r#"Err(Refusal { code: LimitConnections, message: "The room has 2 connections, which is the limit. Try again later.", is_retryable: true, expected: None })"#]]
-    .assert_eq(&format!("{:?}", room.admit(&Admission::Anonymous, 0)));
+    expect![[r#"Err(Refusal { code: LimitConnections, message: "The room has 2 connections, which is the limit. Try again later.", is_retryable: true, expected: None, retry_after: None })"#]]
+    .assert_eq(&format!("{:?}", room.admit(&Admission::Anonymous.into(), 0)));
     run(&mut room, "0 ann leaves", &mut String::new());
-    assert_eq!(room.admit(&Admission::Anonymous, 0), Ok(()));
+    assert_eq!(room.admit(&Admission::Anonymous.into(), 0), Ok(()));
 }
 
 #[test]
@@ -328,18 +334,18 @@ fn x3_the_time_to_live_is_a_variable_in_days() {
 fn x3_a_room_expires_when_nobody_used_it_for_its_time_to_live() {
     let day = |days: Millis, rest: Millis| days * DAY + rest;
     let script =
-        [format!("{} * alarm", day(30, 0)), format!("{} * alarm", day(30, 4)), format!("{} * alarm", day(30, 5))];
+        [format!("{} * alarm", day(30, 0)), format!("{} * alarm", day(31, -1)), format!("{} * alarm", day(31, 0))];
     check(
         &format!("{}5 ann leaves", here(&["ann"])),
         &script.join("\n"),
         expect![[r#"
-        2592000000 * alarm
-          alarm at 30d+5
-        2592000004 * alarm
-          alarm at 30d+5
-        2592000005 * alarm
-          erase
-    "#]],
+            2592000000 * alarm
+              alarm at 31d+0
+            2678399999 * alarm
+              alarm at 31d+0
+            2678400000 * alarm
+              erase
+        "#]],
     );
 }
 
@@ -411,4 +417,76 @@ fn x1_y8_clearing_at_the_limit_of_tombstones_is_gathered_like_any_change() {
     assert_eq!((below, at), (2, 2), "the first by itself, and all the others together");
     // One more for each tombstone that is forgotten, and the room's own row for each commit.
     assert_eq!((rows_below, rows_at), (20, 42));
+}
+
+#[test]
+fn x1_a_room_has_so_many_permissions_in_force() {
+    let mut few = settings();
+    few.limits.permissions = 1;
+    let mut site = Site::with(few);
+    for name in ["ann", "bob"] {
+        site.connect(name);
+        site.say(name, &say::join(name));
+    }
+    for request in ["r1", "r2", "r3"] {
+        let action = if request == "r3" { "r1" } else { request };
+        site.say("ann", &say::ask(request, action, ""));
+    }
+    let mut answer = |request: &str| site.ask("bob", &say::with_id(request, &say::allow(request, "ann", "session")));
+    assert!(answer("r1").contains(r#""type":"ack""#));
+    assert!(answer("r2").contains("limit_permissions"));
+    assert!(answer("r3").contains(r#""type":"ack""#), "one in the place of another is no more");
+    site.say("bob", &say::revoke("r1", "ann"));
+    let answer = site.ask("bob", &say::with_id("r2", &say::allow("r2", "ann", "session")));
+    assert!(answer.contains(r#""type":"ack""#), "{answer}");
+}
+
+#[test]
+fn x1_every_row_counts_for_something_beside_its_text() {
+    let mut site = Site::new();
+    site.connect("ann");
+    site.say("ann", r#"{"type":"hello","protocol":1,"clientId":"a"}"#);
+    site.say("ann", &say::with_seq(1, &say::join("ann")));
+    for n in 0..10 {
+        site.say("ann", &say::set("ann", &format!("f{n}"), "1"));
+        site.say("ann", &say::ask(&format!("r{n}"), "e", ""));
+        site.say("ann", &say::allow(&format!("r{n}"), "ann", "session"));
+        site.write(Verb::Put, "g", r#"{"userId":"ann","value":1}"#, Some(&format!("k{n}"))).unwrap();
+    }
+    site.pass(1_000);
+    let records = site.driver.room().unwrap().stored().unwrap().records;
+    for size in records.sizes(&settings().limits) {
+        assert!(size.rows > 0, "{} has no row", size.table);
+        assert!(size.charge > 0 && size.bytes > size.rows * size.charge, "{size:?}");
+        assert!(size.most > 0 && size.most <= 5_000, "{size:?}");
+    }
+    assert_eq!(records.bytes(), records.sizes(&settings().limits).iter().map(|size| size.bytes).sum::<usize>());
+}
+
+#[test]
+fn x1_clearing_fills_a_room_and_refuses_nobody_who_is_on_record() {
+    let mut small = settings();
+    small.limits.room_bytes = 4_000;
+    let mut site = Site::with(small);
+    for name in ["ann", "bob"] {
+        site.connect(name);
+        site.say(name, &say::join(name));
+    }
+    let ack = |answer: String| answer.contains(r#""type":"ack""#);
+    // A page with a long name for itself clears what others with short ones have set.
+    let mut n = 0;
+    while ack(site.ask("ann", &say::with_id("i", &say::set("ann", &format!("f{n}"), "1")))) {
+        n += 1;
+    }
+    assert!(n > 10, "{n}");
+    site.say("bob", r#"{"type":"hello","protocol":1,"clientId":"a-client-with-quite-a-long-name-for-itself"}"#);
+    for n in 0..n {
+        let seq = n + 1;
+        site.say("bob", &say::with_id("i", &say::with_seq(seq, &say::clear("bob", &format!("f{n}")))));
+        site.pass(100);
+        assert!(site.take("bob").iter().any(|frame| frame.contains(r#""type":"ack""#)), "clearing is never refused");
+    }
+    site.leave("bob");
+    site.connect("bob2");
+    assert!(ack(site.ask("bob2", &say::with_id("i", &say::join("bob")))), "who is on record comes back");
 }

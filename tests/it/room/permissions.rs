@@ -2,6 +2,8 @@
 
 mod kept;
 
+use roomkeep::room::table::ROW_CHARGE;
+
 use super::*;
 
 /// ann asks; bob and cid may answer. cid has said `hello`.
@@ -497,15 +499,15 @@ fn x1_a_room_takes_so_many_open_requests_and_bytes_of_them() {
               to ann, in any case: {"type":"error","code":"limit_detail","message":"`reason` is 11 bytes long; the limit is 10.","id":"7"}
         "#]],
     );
-    // ann and ANN are 6 bytes, the request 9 and its answer 3.
+    // Each row counts for something by itself. ann and ANN are 6 bytes, the request 9 and its answer 3.
     check_with(
-        limited(|limits| limits.room_bytes = 6 + 9 + 3),
+        limited(|limits| limits.room_bytes = 2 * ROW_CHARGE + 6 + 9 + 3),
         &here(&["ann"]),
         "1 ann #1 asks r1 edit ,\"detail\":1234\n2 ann #2 asks r1 edit\n3 ann #3 allows r1 ann session\n4 ann #4 denies r1 ann\n5 ann #5 sets f 1",
         expect![[r#"
             1 ann #1 asks r1 edit ,"detail":1234
               attach ann: joined as ann, heard 1
-              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 19 bytes; the limit is 18. Clear a field first.","id":"1"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 115 bytes; the limit is 114. Clear a field first.","id":"1"}
             2 ann #2 asks r1 edit
               write request r1 of ann v2 at 2: pending
               writer ann #2
@@ -514,7 +516,7 @@ fn x1_a_room_takes_so_many_open_requests_and_bytes_of_them() {
               alarm at 300002
             3 ann #3 allows r1 ann session
               attach ann: joined as ann, heard 3
-              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 30 bytes; the limit is 18. Clear a field first.","id":"3"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 174 bytes; the limit is 114. Clear a field first.","id":"3"}
             4 ann #4 denies r1 ann
               write room epoch1 floor 3 touched 0
               write no request r1 of ann
@@ -523,7 +525,7 @@ fn x1_a_room_takes_so_many_open_requests_and_bytes_of_them() {
               to ann: {"type":"ack","id":"4","version":3}
             5 ann #5 sets f 1
               attach ann: joined as ann, heard 5
-              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 91 bytes; the limit is 18. Clear a field first.","id":"5"}
+              to ann, in any case: {"type":"error","code":"limit_room","message":"The room would hold 187 bytes; the limit is 114. Clear a field first.","id":"5"}
         "#]],
     );
 }

@@ -1,5 +1,6 @@
 //! What clients do: write, write again, write over HTTP, ask, show, and come back.
 
+use roomkeep::access::rates::{Caller, RateKey};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::decode::Frame;
 use roomkeep::protocol::precondition::Precondition;
@@ -325,7 +326,8 @@ impl Story {
                 key: key.clone(),
                 precondition: Precondition::default(),
             };
-            let written = driver.write(stage, request, now);
+            let caller = Caller { key: RateKey::User(message.user.to_owned()), role: Role::Moderator };
+            let written = driver.write(stage, &caller, request, now);
             assert_eq!(written.is_err() && !stage.is_dead, stage.witness.event.has_failed, "S7: {written:?}");
             if let (Ok(written), false) = (&written, stage.is_dead) {
                 check_written(&reply, written, stage, message);

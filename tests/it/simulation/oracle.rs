@@ -149,6 +149,10 @@ pub struct Oracle {
     pub dropped: BTreeSet<Rc<str>>,
     /// Whether a participant gave way to another, of which nobody is told but who asks.
     pub has_given_way: bool,
+    /// When each client was last here, by the room's time. After a crash only the room's own note is left.
+    pub here: BTreeMap<Rc<str>, Millis>,
+    /// When somebody last was in the room or wrote to it. After a crash that is not known.
+    pub used: Option<Millis>,
     /// Which version made each value the field's.
     applied: BTreeMap<u64, u64>,
 }
@@ -167,6 +171,8 @@ impl Oracle {
             fenced: BTreeMap::new(),
             dropped: BTreeSet::new(),
             has_given_way: false,
+            here: BTreeMap::new(),
+            used: None,
             applied: BTreeMap::new(),
         }
     }
@@ -190,7 +196,22 @@ impl Oracle {
         let version = self.durable.version;
         self.history.truncate(usize::try_from(version).unwrap());
         self.applied.retain(|_, at| *at <= version);
+        let gone = self.sessions.iter().filter(|(of, _)| !attachments.contains_key(of));
+        for (_, session) in gone {
+            session.client.iter().for_each(|client| self.here.retain(|of, _| of != client));
+            self.used = None;
+        }
         self.sessions = attachments;
+    }
+
+    /// Notes who is here: those who are have been so until this moment.
+    pub fn note_use(&mut self) {
+        if !self.sessions.is_empty() {
+            self.used = Some(self.clock);
+        }
+        for client in self.sessions.values().filter_map(|session| session.client.clone()) {
+            self.here.insert(client, self.clock);
+        }
     }
 
     /// A commit failed: everyone whose change was in it must hear so.
@@ -242,8 +263,13 @@ impl Oracle {
                     Reply { seq, id, is_sure, record, ..known }
                 });
                 let is_done = |known: &Reply| known.is_duplicate && matches!(known.verdict, Verdict::Done(_));
-                if known.as_ref().is_some_and(is_done) {
-                    self.join_again(from, &message.content, message.user);
+                let again = if known.as_ref().is_some_and(is_done) {
+                    self.join_again(from, &message.content, message.user)
+                } else {
+                    None
+                };
+                if let Some(refused) = again {
+                    self.expect(from, Expect::Reply(reply(None, None, refused)));
                 }
                 known.unwrap_or_else(|| {
                     let reply = self.reply_to(from, message, Some(number), Some(client));
@@ -332,6 +358,14 @@ impl Oracle {
         let older =
             self.sessions.iter().filter(|(of, session)| **of != from && session.client.as_ref() == Some(client));
         self.fenced = older.map(|(of, session)| (*of, session.presence)).collect();
+        // The newer connection stands in for the older ones.
+        for older in self.fenced.keys() {
+            let older = self.sessions[older].clone();
+            let session = self.sessions.get_mut(&from).unwrap();
+            if older.is_joined || session.user.is_none() {
+                (session.user, session.is_joined) = (older.user, older.is_joined);
+            }
+        }
         for older in self.fenced.keys().copied().collect::<Vec<_>>() {
             self.leave(older);
         }
@@ -390,13 +424,16 @@ impl Oracle {
         reply.is_duplicate && last(&self.rows) == last(&self.durable) && is_shown
     }
 
-    /// A joining that was answered before is not recorded again, but the connection has joined.
-    fn join_again(&mut self, from: ConnectionId, content: &Content, user: &'static str) {
-        let Some(known) = self.rows.people.get(user) else { return };
-        let is_own = self.sessions[&from].user.is_none_or(|own| own == user);
-        if matches!(content, Content::Join { .. }) && is_own {
-            self.join(from, user, known.name);
+    /// A joining that was answered before is not recorded again unless its record has given way, but the connection has
+    /// joined. `None`, or why it has not.
+    fn join_again(&mut self, from: ConnectionId, content: &Content, user: &'static str) -> Option<Verdict> {
+        let Content::Join { name } = content else { return None };
+        if self.sessions[&from].user.is_some_and(|own| own != user) {
+            return Some(Verdict::Refused("identity_mismatch"));
         }
+        let name = self.rows.people.get(user).map_or(*name, |known| known.name);
+        let joined = self.join(from, user, name);
+        Some(joined).filter(|joined| matches!(joined, Verdict::Refused(_)))
     }
 
     fn record(&mut self, client: &Rc<str>, author: Option<&'static str>, content: &Content, verdict: &Verdict) {

@@ -102,6 +102,7 @@ impl Oracle {
     /// Time has come to `clock`: the room must notice that before all else.
     pub fn time_is(&mut self, clock: Millis) {
         self.clock = clock;
+        self.note_use();
         loop {
             let pending = self.rows.requests.iter().filter(|(_, row)| row.status == Status::Pending);
             let due = pending.filter(|(_, row)| row.expires_at <= clock).map(|(key, row)| (row.expires_at, *key)).min();
@@ -183,9 +184,18 @@ impl Oracle {
             let is_same = known.action == action;
             return if is_same { Verdict::Before(self.rows.version) } else { Verdict::Refused("request_id_reused") };
         }
-        let pending = self.rows.requests.values().filter(|row| row.status == Status::Pending).count();
-        if pending >= self.bounds.requests {
-            return Verdict::Refused("limit_requests");
+        let pending = self.rows.requests.iter().filter(|(_, row)| row.status == Status::Pending);
+        if pending.clone().count() >= self.bounds.requests {
+            // Of those who have the most, the first to expire goes for somebody who has less.
+            let share = |user: &str| pending.clone().filter(|((of, _), _)| *of == user).count();
+            let most = pending.clone().map(|((of, _), _)| share(of)).max().unwrap_or(0);
+            if share(key.0) >= most {
+                return Verdict::Refused("limit_requests");
+            }
+            let theirs = pending.clone().filter(|((of, _), _)| share(of) == most);
+            let (_, first) = theirs.map(|(key, row)| (row.expires_at, *key)).min().unwrap();
+            self.settle(None, first, Status::Expired);
+            self.forget_settled();
         }
         self.rows.version += 1;
         let (version, at, status) = (self.rows.version, self.clock, Status::Pending);

@@ -1,6 +1,6 @@
 //! The room's memory and its storage, row by row, beside what the oracle says that they hold.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use roomkeep::room::records::Stored;
@@ -27,6 +27,8 @@ impl Witness {
         }
         let known = self.oracle.rows.clients.values().filter(|row| row.last.is_some()).count();
         let is_crowded = known > self.oracle.bounds.clients;
+        let goes = |id: &Rc<str>| stored.records.clients.get(&**id).is_none_or(|client| client.last_seq.is_none());
+        let gone = self.oracle.rows.clients.iter().filter(|(id, row)| row.last.is_some() && goes(id)).count();
         for id in self.oracle.rows.clients.keys().cloned().collect::<Vec<_>>() {
             let found = stored.records.clients.get(&*id);
             let had = self.oracle.rows.clients[&id].last;
@@ -36,10 +38,13 @@ impl Witness {
                     let is_here = self.oracle.sessions.values().any(|s| s.client.as_ref() == Some(&id));
                     let has_just_come = self.greeting.as_ref() == Some(&id);
                     assert!(!is_here || has_just_come, "E4: {id} is forgotten while it is here");
+                    let may_go = self.is_long_unseen(&id) || self.has_most(&id, gone.saturating_sub(1));
+                    assert!(may_go, "E4: {id} goes, whose user has less than another");
                     self.forget(&id, is_stored, false);
                 }
                 Some(client) => {
-                    for rows in [&mut self.oracle.rows, &mut self.oracle.durable] {
+                    let both = [&mut self.oracle.rows, &mut self.oracle.durable];
+                    for rows in both.into_iter().take(1 + usize::from(is_stored)) {
                         rows.clients.get_mut(&id).into_iter().for_each(|row| row.seen = client.seen);
                     }
                 }
@@ -51,6 +56,17 @@ impl Witness {
                 }
             }
         }
+    }
+
+    /// Whether nobody has more clients than the user of this one, once so many others have gone in the same turn.
+    fn has_most(&self, id: &Rc<str>, gone: usize) -> bool {
+        let known = |of: &&Rc<str>| self.oracle.rows.clients[*of].last.is_some();
+        let mut shares = BTreeMap::<_, usize>::new();
+        for of in self.oracle.rows.clients.keys().filter(known) {
+            *shares.entry(self.oracle.rows.clients[of].owner).or_default() += 1;
+        }
+        let most = shares.values().max().copied().unwrap_or(0);
+        shares[&self.oracle.rows.clients[id].owner] + gone >= most
     }
 
     fn forget(&mut self, id: &Rc<str>, is_stored: bool, its_name_too: bool) {

@@ -58,12 +58,13 @@ pub struct Stage {
     pub is_unarmed: bool,
     /// A connection that is about to go.
     pub leaving: Option<ConnectionId>,
+    time_to_live: Millis,
 }
 
 impl Stage {
-    pub fn new(witness: Witness) -> Self {
+    pub fn new(witness: Witness, time_to_live: Millis) -> Self {
         let (world, links) = (World::new(), BTreeMap::new());
-        Self { world, witness, links, dies_after: None, is_dead: false, is_unarmed: false, leaving: None }
+        Self { world, witness, links, dies_after: None, is_dead: false, is_unarmed: false, leaving: None, time_to_live }
     }
 
     /// Something happens to the room, which first notices what time has done.
@@ -156,6 +157,9 @@ impl Platform for Stage {
     fn erase(&mut self) {
         if !self.is_void() {
             assert!(self.world.sockets.is_empty(), "X3: somebody is connected");
+            let oracle = &self.witness.oracle;
+            let is_early = oracle.used.is_some_and(|used| oracle.clock - used < self.time_to_live);
+            assert!(!is_early, "X3: the room ends at {} and was used at {:?}", oracle.clock, oracle.used);
             self.world.erase();
             self.witness.oracle.ended();
         }
@@ -171,6 +175,10 @@ impl Platform for Stage {
 
     fn pings(&self) -> Vec<(ConnectionId, Millis)> {
         self.world.pings()
+    }
+
+    fn ping(&self, connection: ConnectionId) -> Option<Millis> {
+        self.world.ping(connection)
     }
 
     fn attach(&mut self, connection: ConnectionId, attachment: &Attachment) {

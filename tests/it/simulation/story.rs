@@ -56,7 +56,7 @@ impl Story {
         let mix = Mix::draw(&mut random);
         let settings = mix.settings();
         let mut story = Self {
-            stage: Stage::new(Witness::new(Oracle::new(mix.bounds))),
+            stage: Stage::new(Witness::new(Oracle::new(mix.bounds)), mix.time_to_live),
             driver: Driver::new(settings.clone()),
             settings,
             tabs: Vec::new(),
@@ -171,6 +171,10 @@ impl Story {
         let is_told = stage.witness.event.has_committed;
         if let Some(stored) = room.and_then(|room| room.stored()) {
             stage.witness.follow(&stored, is_told);
+            let limits = &self.driver.settings().limits;
+            for size in stored.records.sizes(limits) {
+                assert!(size.rows <= size.most, "X1: {size:?}");
+            }
             stage.witness.check_memory(&stored);
             let version = room.map(|room| room.version());
             assert_eq!(version, Some(stage.witness.oracle.rows.version), "S1: the version");
@@ -253,12 +257,12 @@ impl Story {
             self.stage.links.insert(of, Link::default());
         }
         self.event(|driver, stage, now| {
-            driver.admit(stage, &Admission::Anonymous, now).unwrap();
+            driver.admit(stage, &Admission::Anonymous.into(), now).unwrap();
             stage.notice_time(driver, now);
             stage.world.sockets.insert(of, crate::world::Socket::default());
             stage.witness.comes(of);
             let alarm = stage.world.alarm;
-            driver.connect(stage, of, Admission::Anonymous, alarm, now);
+            driver.connect(stage, of, Admission::Anonymous.into(), alarm, now);
         });
         of
     }
@@ -289,14 +293,16 @@ impl Story {
                 stage.notice_time(driver, now);
             }
             stage.witness.leaves(of);
-            driver.disconnect(stage, of, said_goodbye, now);
             let user = session.filter(|session| session.is_joined).and_then(|session| session.user);
-            let others = stage.world.sockets.len() > 1;
-            if let Some(user) = user.filter(|user| others && !stage.is_dead && !stage.witness.oracle.is_here(user)) {
-                let is_told = stage.witness.event.left.iter().any(|left| left == user);
-                let is_known = stage.witness.oracle.rows.people.contains_key(user);
-                let may_be_silent = !is_known || stage.witness.event.has_lost_a_join;
-                assert!(is_told || may_be_silent, "J4: nobody hears that {user} left");
+            let oracle = &stage.witness.oracle;
+            let is_gone = |user: &&str| !oracle.is_here(user) && oracle.rows.people.contains_key(*user);
+            if let Some(user) = user.filter(is_gone) {
+                let others = oracle.sessions.keys().copied().filter(|other| *other != of).collect();
+                stage.witness.unheard.insert(user.to_owned(), others);
+            }
+            driver.disconnect(stage, of, said_goodbye, now);
+            if stage.witness.event.has_lost_a_join {
+                stage.witness.unheard.clear();
             }
         });
         self.stage.world.sockets.remove(&of);
@@ -433,7 +439,8 @@ impl Story {
         let is_rough = std::mem::replace(&mut self.is_rough, false);
         // The clock may have been put back, and the room goes by the latest time that it has seen.
         let behind = (self.stage.witness.clock - self.now()).max(0);
-        self.pass(if may_stay { DAY } else { behind + self.mix.time_to_live + DAY });
+        let time_to_live = self.mix.time_to_live;
+        self.pass(if may_stay { DAY } else { behind + time_to_live + time_to_live / 30 + DAY });
         self.is_rough = is_rough;
         let is_gone = self.stage.world.load().unwrap().is_none();
         assert!(is_gone || may_stay, "X3: the room stays");

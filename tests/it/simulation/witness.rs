@@ -45,6 +45,8 @@ pub struct Witness {
     presence_times: VecDeque<Millis>,
     /// Connections whose presence changed and was not told, with when.
     pub news: BTreeMap<ConnectionId, Millis>,
+    /// Users who left and of whom nobody has heard that yet, with the connections that must.
+    pub unheard: BTreeMap<String, BTreeSet<ConnectionId>>,
     /// Since when changes wait.
     staged_since: Option<Millis>,
     /// Who said hello with the last message. A runtime that dies at that may have written down only that it came too
@@ -57,7 +59,6 @@ pub struct Event {
     pub has_committed: bool,
     pub has_failed: bool,
     pub has_lost_a_join: bool,
-    pub left: Vec<String>,
     pub closed: Vec<(ConnectionId, CloseCode)>,
     /// Whose presence was said to be gone before it was seen that they are.
     pub hushed: Vec<ConnectionId>,
@@ -74,6 +75,7 @@ impl Witness {
             presence_times: VecDeque::new(),
             greeting: None,
             news: BTreeMap::new(),
+            unheard: BTreeMap::new(),
             staged_since: None,
         }
     }
@@ -81,6 +83,7 @@ impl Witness {
     /// The room's memory is gone. `is_broken`: so are frames that were on their way out.
     pub fn forgets(&mut self, is_broken: bool) {
         self.presence_times.clear();
+        self.unheard.clear();
         self.staged_since = None;
         if is_broken {
             self.oracle.awaiting.clear();
@@ -103,6 +106,7 @@ impl Witness {
         let mut sessions = self.oracle.sessions.iter().filter(|(_, session)| session.is_joined);
         if sessions.any(|(of, _)| attached.get(of).is_some_and(|session| !session.is_joined)) {
             self.event.has_lost_a_join = true;
+            self.unheard.clear();
             self.streams.values_mut().for_each(|stream| stream.online = None);
         }
     }
@@ -170,7 +174,16 @@ impl Witness {
                 | "permission_revoked",
                 Audience::Plain { but },
             ) => self.plain_change(but, to, frame),
-            ("user_joined" | "user_left", Audience::Others(_)) => self.moved(kind == "user_joined", to, frame),
+            ("user_joined" | "user_left", Audience::Others(_) | Audience::Plain { .. }) => {
+                self.moved(kind == "user_joined", to, frame);
+            }
+            ("people", Audience::Greeted) => {
+                for (list, has_joined) in [("joined", true), ("left", false)] {
+                    for one in frame[list].as_array().unwrap() {
+                        self.moved(has_joined, to, one);
+                    }
+                }
+            }
             ("presence", Audience::Greeted) => self.presence(to, frame),
             ("wave", Audience::Others(_)) => {}
             _ => panic!("nobody should get this: {audience:?} {frame}"),
@@ -293,7 +306,8 @@ impl Witness {
 
     /// Whether the client may have been away for the 30 days of E4, by any reading of the clock.
     pub fn is_long_unseen(&self, client: &str) -> bool {
-        let seen = self.oracle.rows.clients.get(client).map(|row| row.seen);
+        let noted = self.oracle.rows.clients.get(client).map(|row| row.seen);
+        let seen = noted.map(|noted| self.oracle.here.get(client).map_or(noted, |here| noted.max(*here)));
         seen.is_some_and(|seen| self.clock - seen >= 30 * crate::world::DAY)
     }
 
@@ -439,7 +453,7 @@ impl Witness {
     fn moved(&mut self, has_joined: bool, to: &[ConnectionId], frame: &Value) {
         let user = frame["userId"].as_str().unwrap();
         if !has_joined {
-            self.event.left.push(user.to_owned());
+            self.unheard.remove(user);
         }
         for of in to {
             let Some(online) = self.streams.entry(*of).or_default().online.as_mut() else { continue };
@@ -499,6 +513,10 @@ impl Witness {
             self.oracle.awaiting.retain(|_, expects| !expects.is_empty());
             let awaiting = &self.oracle.awaiting;
             assert!(awaiting.is_empty(), "F3, E3, S7: nobody answers {awaiting:?}");
+            let Self { unheard, oracle, .. } = self;
+            let is_owed = |of: &ConnectionId| oracle.sessions.contains_key(of);
+            unheard.retain(|user, owed| !oracle.is_here(user) && owed.iter().any(is_owed));
+            assert!(unheard.is_empty(), "J4: nobody hears who left: {unheard:?}");
         }
         let is_staged = self.oracle.rows.version > self.oracle.durable.version;
         self.staged_since = self.staged_since.filter(|_| is_staged).or(is_staged.then_some(self.mono));

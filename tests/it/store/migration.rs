@@ -28,6 +28,7 @@ const STEPS: &[&[&str]] = &[
         "CREATE TABLE permission (user_id TEXT NOT NULL, action TEXT NOT NULL, request_id TEXT NOT NULL, granted_by TEXT NOT NULL, granted_at INTEGER NOT NULL, version INTEGER NOT NULL, ended_at INTEGER, PRIMARY KEY (user_id, action)) WITHOUT ROWID",
     ],
     &[],
+    &["ALTER TABLE participant ADD COLUMN leaves_at INTEGER"],
 ];
 
 /// SQLite that notes what is run on it.

@@ -54,7 +54,9 @@ const SDK: &[Floor] = &[
         &[
             "packages/sdk/src/keeper.ts",
             "packages/sdk/src/link.ts",
+            "packages/sdk/src/patience.ts",
             "packages/sdk/src/poller.ts",
+            "packages/sdk/src/saved.ts",
             "packages/sdk/src/sender.ts",
             "packages/sdk/src/storage.ts",
             "packages/sdk/src/tabs.ts",

@@ -14,6 +14,7 @@ use roomkeep::protocol::frames::sync::Hello;
 use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::role::Role;
 use roomkeep::protocol::write::{HttpWrite, RoomWrite, Verb, WriteHeaders};
+use roomkeep::room::settings::Settings;
 use roomkeep::room::turn::Written;
 use roomkeep::room::views::Since;
 use serde_json::{Map, Value, json};
@@ -38,6 +39,8 @@ fn name_of(key: &str, object: &Map<String, Value>) -> String {
         ("participants", _) => "a participant".to_owned(),
         ("presence", _) => "an entry of presence".to_owned(),
         ("limits", _) => "the limits".to_owned(),
+        ("joined", _) => "somebody who joined".to_owned(),
+        ("left", _) => "somebody who left".to_owned(),
         (key, _) => panic!("an object that has no name yet, at `{key}`: {object:?}"),
     }
 }
@@ -118,7 +121,39 @@ fn server() -> Shapes {
         sight.look(&place, frame.as_object().unwrap());
     }
     look_at_http(&mut sight);
+    look_at_people(&mut sight);
+    look_at_rates(&mut sight);
     sight.shapes()
+}
+
+/// People who come and go together (J9), which is no step of a session.
+fn look_at_people(sight: &mut Sight) {
+    let mut site = Site::new();
+    for name in ["ann", "bob", "cid"] {
+        site.connect(name);
+        site.say(name, &format!(r#"{{"type":"hello","protocol":1,"clientId":"{name}"}}"#));
+    }
+    site.say("bob", &say::join("bob"));
+    site.pass(1_000);
+    site.take("ann");
+    site.say_at_once("ann", &say::join("ann"));
+    site.say_at_once("cid", &say::join("cid"));
+    site.say_at_once("bob", &say::join_as("bob", "Robert"));
+    site.leave_at_once("bob");
+    site.pass(1_000);
+    for text in site.take("ann").iter().filter(|text| text.starts_with(r#"{"type":"people""#)) {
+        sight.look_at_text("people", text);
+    }
+}
+
+/// What somebody is told who says too much.
+fn look_at_rates(sight: &mut Sight) {
+    let mut site = Site::with(Settings::default());
+    site.connect("ann");
+    (0..300).for_each(|_| site.say("ann", r#"{"type":"wave","id":1}"#));
+    for text in site.take("ann").iter().filter(|text| text.contains("limit_rate")) {
+        sight.look_at_text("error", text);
+    }
 }
 
 fn look_at_http(sight: &mut Sight) {
@@ -299,7 +334,8 @@ fn client() -> Shapes {
     let put = json!({"value": 1, "userId": "ann", "baseVersion": 0, "exact": true, "timestamp": 1, "clientId": "c"});
     let delete = json!({"userId": "ann", "baseVersion": 0, "exact": true, "clientId": "c"});
     let changes = json!([
-        {"type": "field_selected", "selection": {"field": "f", "value": 1, "userId": "ann", "timestamp": 1}, "baseVersion": 0, "exact": true},
+        {"type": "field_selected", "selection": {"field": "f", "value": 1, "userId": "ann", "timestamp": 1},
+         "baseVersion": 0, "exact": true},
         {"type": "field_cleared", "field": "f", "userId": "ann", "baseVersion": 0, "exact": true},
     ]);
     let patch = json!({"changes": changes, "userId": "ann", "clientId": "c"});

@@ -53,7 +53,10 @@ export type Limits = {
 	messageBytes: number;
 	/** Longest field value, in bytes of JSON, including the selection's further members. `LIMIT_VALUE_BYTES`. */
 	valueBytes: number;
-	/** Longest field name and longest id, in bytes of UTF-8. `LIMIT_NAME_BYTES`. */
+	/**
+	 * Longest field name and longest id, in bytes of UTF-8. `LIMIT_NAME_BYTES`, at most 512, since the ids of the user
+	 * and the client are kept with the socket.
+	 */
 	nameBytes: number;
 	/** Longest user name, in bytes of UTF-8. */
 	userNameBytes: number;
@@ -70,6 +73,8 @@ export type Limits = {
 	participants: number;
 	/** Pending permission requests. `LIMIT_REQUESTS`. */
 	requests: number;
+	/** Permissions in force. `LIMIT_PERMISSIONS`. */
+	permissions: number;
 	/** Longest detail of a permission request and longest reason in a response, in bytes. */
 	detailBytes: number;
 	/** Settled permission requests and ended permissions that are still reported; beyond this the oldest is forgotten. */
@@ -78,6 +83,16 @@ export type Limits = {
 	messagesPerSecond: number;
 	/** Messages from one user in a burst, after a pause. `LIMIT_MESSAGES_BURST`. */
 	messagesBurst: number;
+	/**
+	 * Writes a second that one user makes, sustained: rows, alarms and requests over HTTP.
+	 * `LIMIT_WRITES_PER_SECOND`; as many as messages when unset.
+	 */
+	writesPerSecond: number;
+	/**
+	 * Writes that one user makes in a burst, after a pause. `LIMIT_WRITES_BURST`; five times as many as messages when
+	 * unset.
+	 */
+	writesBurst: number;
 	/** Clients whose numbers are known; the one that has been away longest is forgotten. */
 	clients: number;
 	/** Outcomes kept for each client, so that a message may be sent again (E4). */
@@ -86,7 +101,7 @@ export type Limits = {
 	idempotencyKeys: number;
 	/** Tombstones; beyond this the oldest is forgotten. */
 	tombstones: number;
-	/** Everything that a room keeps, in bytes of text. `LIMIT_ROOM_BYTES`. */
+	/** Everything that a room keeps, in bytes: its text, and a fixed charge for each row. `LIMIT_ROOM_BYTES`. */
 	roomBytes: number;
 	/** Open connections. `LIMIT_CONNECTIONS`. */
 	connections: number;
@@ -271,6 +286,15 @@ export type UserLeftFrame = {
 	userId: string;
 	/** When the server last heard from the user. */
 	lastSeen: number;
+};
+
+/** Several people came and went (J9). */
+export type PeopleFrame = {
+	type: "people";
+	/** Those who joined, or have a new name. */
+	joined: UserJoined[];
+	/** Those whose last connection is gone. */
+	left: UserLeft[];
 };
 
 /** A participant is ready, or no longer is (J7). */
@@ -506,6 +530,8 @@ export type ErrorFrame = {
 	retry?: boolean;
 	/** With the code `out_of_order`: the next `seq`. */
 	expected?: number;
+	/** With the code `limit_rate`: after how many milliseconds to send the same message again. */
+	retryAfterMs?: number;
 	/** Present, and true, if this was answered before. */
 	duplicate?: boolean;
 };
@@ -517,6 +543,7 @@ export type ErrorFrame = {
 export type ServerFrame =
 	| UserJoinedFrame
 	| UserLeftFrame
+	| PeopleFrame
 	| UserReadyFrame
 	| ParticipantRemovedFrame
 	| FieldSelectedFrame
@@ -994,6 +1021,8 @@ export type RefusalCode =
 	| "limit_detail"
 	/** The room has reached its limit of open permission requests. */
 	| "limit_requests"
+	/** The room has reached its limit of permissions in force. */
+	| "limit_permissions"
 	/** The rate limit is exceeded. */
 	| "limit_rate"
 	/** The room has reached its limit of idempotency keys. */
@@ -1074,5 +1103,28 @@ export type CloseCode =
 	| 4429
 	/** `unavailable`: The room's storage cannot be read. Retry later. */
 	| 4500
+	/**
+	 * `limit_connections`: The room is full, and its user or network had the most of its connections (X1). Retry later.
+	 */
+	| 4503
 	/** `slow_reader`: Reads too slowly. Retry. */
 	| 4508;
+
+/** The body of the `user_joined` that others get (J1). */
+export type UserJoined = {
+	/** Who. */
+	userId: string;
+	/** The name, for people. */
+	userName: string;
+	/** When the user first joined in this life of the room. */
+	joinedAt: number;
+	[key: string]: Json;
+};
+
+/** The body of `user_left` (J4). */
+export type UserLeft = {
+	/** Who. */
+	userId: string;
+	/** When the server last heard from the user. */
+	lastSeen: number;
+};

@@ -14,7 +14,7 @@ import { RoomClient } from "../client.ts";
 import type { RoomClientOptions, Snapshot } from "../types.ts";
 
 /** What can be done to a room, as stable functions that can be passed around on their own. */
-type Actions = Pick<RoomClient, "resolve" | "setPresence" | "drop" | "request" | "respond" | "revoke"> & {
+type Actions = Pick<RoomClient, "resolve" | "drop" | "request" | "respond" | "revoke" | "undo" | "redo"> & {
 	cancel: RoomClient["cancelRequest"];
 };
 
@@ -40,8 +40,9 @@ export function roomOf(client: RoomClient): Room {
 		subscribe: (listener) => client.subscribe(listener),
 		actions: {
 			resolve: (field, choice) => client.resolve(field, choice),
-			setPresence: (data) => client.setPresence(data),
 			drop: (key) => client.drop(key),
+			undo: () => client.undo(),
+			redo: () => client.redo(),
 			request: (action, detail, options) => client.request(action, detail, options),
 			respond: (request, decision, options) => client.respond(request, decision, options),
 			revoke: (permission) => client.revoke(permission),
@@ -78,6 +79,7 @@ export function useOwnRoom(options: RoomClientOptions): Room {
 		options.room,
 		user.id,
 		options.storage,
+		options.replica,
 		options.join ?? true,
 		options.WebSocket,
 		token === undefined,

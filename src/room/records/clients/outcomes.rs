@@ -45,6 +45,16 @@ pub struct RecordedOutcome {
     pub outcome: Outcome,
 }
 
+impl RecordedOutcome {
+    /// The bytes of text in it.
+    pub fn text_bytes(&self) -> usize {
+        match &self.outcome {
+            Outcome::Conflict { field, .. } => field.len(),
+            Outcome::Done { .. } | Outcome::Refused(_) => 0,
+        }
+    }
+}
+
 /// A recorded outcome as JSON: the form for idempotency keys, and for clients before schema 4.
 #[derive(Serialize)]
 #[serde(untagged)]

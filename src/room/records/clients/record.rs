@@ -1,12 +1,11 @@
 //! A client and its row.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
-
+use crate::access::shares::SharesOnDemand;
 use crate::protocol::Millis;
+use crate::protocol::limits::Limits;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::tag::Number;
-use crate::room::table::{Record, Table};
+use crate::room::table::{Index, ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 use super::outcomes::{Outcome, Outcomes, RecordedOutcome};
@@ -18,6 +17,10 @@ const SEEN_LAG: Millis = 86_400_000;
 /// The most that a client's recorded outcomes may take, in bytes of text. A conflict names its field, and names may be
 /// long; fewer than 64 are then kept (E4).
 pub const OUTCOME_BYTES: usize = 4 * 1024;
+/// The same while the clients of a room take more than their part of its bytes: some 40 outcomes of the usual kind.
+const OUTCOME_BYTES_WHEN_FULL: usize = 512;
+/// Clients take about one part in this many of a room's bytes, so that they do not crowd out the rest.
+pub const CLIENTS_PART: usize = 4;
 
 /// A client that has numbered a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +44,9 @@ impl Client {
 
 impl Record for Client {
     type Key = String;
-    type Index = ();
+    type Index = ClientIndex;
     const TABLE: &'static TableSql = &table!("client", ["client_id"], ["user_id", "last_seq", "seen", "outcomes"]);
+    const CHARGE: usize = ROW_CHARGE;
     const CREATION: Creation = Creation {
         schema: 2,
         create: "CREATE TABLE client (client_id TEXT PRIMARY KEY, user_id TEXT, last_seq INTEGER, seen INTEGER NOT NULL, \
@@ -74,9 +78,13 @@ impl Record for Client {
         Ok((id, client))
     }
 
-    /// Clients are limited in number, not in bytes.
-    fn bytes(_: &String, _: &Self) -> usize {
-        0
+    /// Those that are known, and the names of as many forgotten ones. Beyond that, none is forgotten that is connected.
+    fn most(limits: &Limits) -> usize {
+        2 * limits.clients + limits.connections
+    }
+
+    fn text_bytes(id: &String, client: &Self) -> usize {
+        id.len() + client.user_id.as_ref().map_or(0, String::len) + client.outcomes.text().len()
     }
 
     fn version(&self) -> u64 {
@@ -137,24 +145,29 @@ impl Table<Client> {
         }
     }
 
-    /// Records the outcome of a client's next message, keeping the last `keep`. Returns whether the client is new.
+    /// Records the outcome of a client's next message, and forgets the oldest beyond the limits. Returns whether the
+    /// client is new.
     pub fn record(
         &mut self,
         id: &str,
         user: Option<&str>,
         recorded: &RecordedOutcome,
-        keep: usize,
+        limits: &Limits,
         now: Millis,
     ) -> bool {
+        let is_full = self.bytes() > limits.room_bytes / CLIENTS_PART;
+        let bytes = if is_full { OUTCOME_BYTES_WHEN_FULL } else { OUTCOME_BYTES };
         let note = |client: &mut Client| {
             if client.user_id.is_none() {
                 client.user_id = user.map(str::to_owned);
             }
             client.last_seq = client.last_seq.map(|last| last + 1);
             client.seen = now;
-            client.outcomes.push(recorded, keep, OUTCOME_BYTES);
+            client.outcomes.push(recorded, limits.outcomes, bytes);
         };
-        let is_new = self.edit(id, note).is_none();
+        // Most messages change nothing of what is kept beside the clients.
+        let keeps_user = self.get(id).is_some_and(|client| client.user_id.is_some() || user.is_none());
+        let is_new = if keeps_user { self.edit_beside_index(id, note) } else { self.edit(id, note) }.is_none();
         if is_new {
             let mut client = Client { user_id: None, last_seq: Some(0), seen: now, outcomes: Outcomes::default() };
             note(&mut client);
@@ -163,47 +176,82 @@ impl Table<Client> {
         is_new
     }
 
-    /// Notes that a client was seen; in storage, once a day.
+    /// Notes that a client was seen, when it comes and when it goes; in storage, once a day.
     pub fn see(&mut self, id: &str, now: Millis) {
         if self.get(id).is_some_and(|client| client.last_seq.is_some() && client.seen + SEEN_LAG <= now) {
-            self.edit(id, |client| client.seen = now);
+            self.edit_beside_index(id, |client| client.seen = now);
+        }
+        let (rows, index) = self.with_index();
+        if let Some((id, client)) = rows.get_key_value(id)
+            && let Some(shares) = index.shares(client.last_seq.is_some()).counted()
+        {
+            shares.insert(client.user_id.clone(), id.clone(), now);
         }
     }
 
-    /// Forgets a client if it has been away for too long.
+    /// Forgets a client if it has been away for too long. It may have been seen up to [`SEEN_LAG`] after what was noted.
     pub fn forget_if_unseen(&mut self, id: &str, now: Millis) {
-        if self.get(id).is_some_and(|client| client.last_seq.is_some() && client.seen + CLIENT_UNSEEN <= now) {
+        let is_unseen = |client: &Client| client.last_seq.is_some() && client.seen + SEEN_LAG + CLIENT_UNSEEN <= now;
+        if self.get(id).is_some_and(is_unseen) {
             self.edit(id, |client| *client = client.forgotten());
         }
     }
 
-    /// Forgets those beyond the limit: first clients, then the names of forgotten ones. The user who has the most loses
-    /// the one that has been away longest, so that nobody pushes out another user's clients.
-    pub fn forget_beyond(&mut self, limit: usize, here: &BTreeSet<&str>) {
-        for is_known in [true, false] {
-            while let Some(id) = self.surplus(limit, is_known, here) {
-                if is_known {
-                    self.edit(id.as_str(), |client| *client = client.forgotten());
-                } else {
-                    self.remove(&id);
-                }
-            }
+    /// Forgets those beyond the limit: first clients, then the names of forgotten ones. The users who have the most lose
+    /// the one that has been away the longest, so that nobody pushes out another user's clients. `here` says until when a
+    /// client is here for certain; if all of theirs are, there may be more than the limit.
+    pub fn forget_beyond(&mut self, limit: usize, now: Millis, here: impl Fn(&str) -> Option<Millis>) {
+        while self.index().known > limit {
+            let Some(id) = self.gives_way(true, now, &here) else { break };
+            self.edit(id.as_str(), |client| *client = client.forgotten());
+        }
+        while self.len() - self.index().known > limit {
+            let Some(id) = self.gives_way(false, now, &here) else { break };
+            self.remove(&id);
         }
     }
 
-    /// The one that has to go, if there are too many known or too many forgotten clients.
-    fn surplus(&self, limit: usize, is_known: bool, here: &BTreeSet<&str>) -> Option<String> {
-        let some = self.iter().filter(|(_, client)| client.last_seq.is_some() == is_known);
-        if some.clone().count() <= limit {
-            return None;
+    /// The one that has to go of all known or of all forgotten ones.
+    fn gives_way(&mut self, is_known: bool, now: Millis, here: impl Fn(&str) -> Option<Millis>) -> Option<String> {
+        let (rows, index) = self.with_index();
+        let some = rows.iter().filter(|(_, client)| client.last_seq.is_some() == is_known);
+        let some = || some.map(|(id, client)| (client.user_id.clone(), id.clone(), client.seen));
+        let seen = |id: &String| rows.get(id).map_or(Millis::MIN, |client| client.seen);
+        index.shares(is_known).get_mut(some)?.gives_way(now, |id| here(id).unwrap_or_else(|| seen(id)))
+    }
+}
+
+/// What is kept beside the clients.
+#[derive(Debug, Clone, Default)]
+pub struct ClientIndex {
+    /// How many are not forgotten.
+    known: usize,
+    /// Whose those are, as soon as there are too many.
+    of_known: SharesOnDemand<Option<String>, String>,
+    /// Whose the forgotten ones were, as soon as there are too many.
+    of_forgotten: SharesOnDemand<Option<String>, String>,
+}
+
+impl ClientIndex {
+    fn shares(&mut self, is_known: bool) -> &mut SharesOnDemand<Option<String>, String> {
+        if is_known { &mut self.of_known } else { &mut self.of_forgotten }
+    }
+}
+
+impl Index<Client> for ClientIndex {
+    fn added(&mut self, id: &String, client: &Client) {
+        let is_known = client.last_seq.is_some();
+        self.known += usize::from(is_known);
+        if let Some(shares) = self.shares(is_known).counted() {
+            shares.insert(client.user_id.clone(), id.clone(), client.seen);
         }
-        let mut shares = BTreeMap::<Option<&str>, usize>::new();
-        for (_, client) in some.clone() {
-            *shares.entry(client.user_id.as_deref()).or_default() += 1;
+    }
+
+    fn removed(&mut self, id: &String, client: &Client) {
+        let is_known = client.last_seq.is_some();
+        self.known -= usize::from(is_known);
+        if let Some(shares) = self.shares(is_known).counted() {
+            shares.remove(&client.user_id, id);
         }
-        let share = |client: &Client| shares.get(&client.user_id.as_deref()).copied().unwrap_or_default();
-        let away = some.filter(|(id, _)| !here.contains(id.as_str()));
-        let first = away.min_by_key(|(id, client)| (Reverse(share(client)), client.seen, *id));
-        first.map(|(id, _)| id.clone())
     }
 }

@@ -107,6 +107,11 @@ fn put(state: &mut State, from: &Writer, name: &str, user_id: &str, selection: O
     Ok(())
 }
 
+/// How many fields can still be cleared before the oldest tombstone is forgotten.
+pub fn tombstones_left(state: &State) -> usize {
+    state.settings.limits.tombstones.saturating_sub(state.records.fields.tombstones())
+}
+
 fn forget_oldest_tombstone(state: &mut State) {
     if let Some((version, name)) = state.records.fields.oldest_tombstone() {
         state.will_forget(version);

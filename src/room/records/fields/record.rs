@@ -7,7 +7,8 @@ use crate::protocol::Millis;
 use crate::protocol::frames::ChangeView;
 use crate::protocol::frames::fields::FieldChanged;
 use crate::protocol::json::Json;
-use crate::room::table::{Index, Record, Table};
+use crate::protocol::limits::Limits;
+use crate::room::table::{Index, ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// A field, or the tombstone of one that was cleared.
@@ -30,6 +31,7 @@ impl Record for Field {
     type Index = FieldIndex;
     const TABLE: &'static TableSql =
         &table!("field", ["name"], ["version", "updated_at", "user_id", "client_id", "selection"]);
+    const CHARGE: usize = ROW_CHARGE;
     const CREATION: Creation = Creation {
         schema: 1,
         create: "CREATE TABLE field (name TEXT PRIMARY KEY, version INTEGER NOT NULL, updated_at INTEGER NOT NULL, \
@@ -63,7 +65,12 @@ impl Record for Field {
         Ok((name, field))
     }
 
-    fn bytes(name: &String, field: &Self) -> usize {
+    /// Fields that are set, and tombstones, each with a limit of its own.
+    fn most(limits: &Limits) -> usize {
+        limits.fields + limits.tombstones
+    }
+
+    fn text_bytes(name: &String, field: &Self) -> usize {
         name.len()
             + field.user_id.len()
             + field.client_id.as_ref().map_or(0, String::len)

@@ -19,17 +19,21 @@ pub fn once(
         Ok(Some(outcome)) => return Reply::again(outcome),
         Ok(None) => {}
     }
-    let limit = state.settings.limits.idempotency_keys;
-    if state.records.keys.len() >= limit {
+    if state.records.keys.is_full(&state.settings.limits) {
         state.records.keys.forget_old(state.clock);
     }
-    if state.records.keys.len() >= limit {
-        let message = format!("The room remembers {limit} idempotency keys, which is the limit. Try again tomorrow.");
+    let is_full = state.records.keys.is_full(&state.settings.limits);
+    if is_full && !state.records.keys.is_behind(&of.0) {
+        let count = state.records.keys.len();
+        let message = format!("The room remembers {count} idempotency keys, which is the limit. Try again tomorrow.");
         return Refusal::new(Code::LimitKeys, message).into();
     }
     let result = act(state);
     if let Some(outcome) = outcome_of(&result) {
         let recorded = RecordedOutcome { content_mark, outcome };
+        if is_full {
+            state.records.keys.make_way();
+        }
         state.records.keys.put(of, KeyedOutcome { at: state.clock, recorded });
     }
     result.into()

@@ -1,14 +1,20 @@
 //! An idempotency key and its row.
 
+use std::collections::BTreeSet;
+
+use crate::access::shares::SharesOnDemand;
 use crate::protocol::Millis;
 use crate::protocol::json::encode;
+use crate::protocol::limits::Limits;
 use crate::protocol::refusal::{Code, Refusal};
 use crate::room::records::clients::outcomes::{Outcome, RecordedOutcome};
-use crate::room::table::{Record, Table};
+use crate::room::table::{Index, ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// How long an idempotency key is remembered, in milliseconds: a day (H3).
 pub const KEY_LIFE: Millis = 86_400_000;
+/// Keys take one part in this many of a room's bytes, so that they do not crowd out the rest.
+pub const KEYS_PART: usize = 4;
 
 /// A user and the key.
 pub type IdempotencyKey = (String, String);
@@ -24,8 +30,9 @@ pub struct KeyedOutcome {
 
 impl Record for KeyedOutcome {
     type Key = IdempotencyKey;
-    type Index = ();
+    type Index = KeyIndex;
     const TABLE: &'static TableSql = &table!("idempotency_key", ["user_id", "name"], ["at", "outcome"]);
+    const CHARGE: usize = ROW_CHARGE;
     const CREATION: Creation = Creation {
         schema: 2,
         create: "CREATE TABLE idempotency_key (user_id TEXT NOT NULL, name TEXT NOT NULL, at INTEGER NOT NULL, \
@@ -46,9 +53,12 @@ impl Record for KeyedOutcome {
         Ok((of, Self { at: columns.integer()?, recorded: columns.parsed()? }))
     }
 
-    /// Keys are limited in number, not in bytes.
-    fn bytes(_: &IdempotencyKey, _: &Self) -> usize {
-        0
+    fn most(limits: &Limits) -> usize {
+        limits.idempotency_keys
+    }
+
+    fn text_bytes((user, name): &IdempotencyKey, write: &Self) -> usize {
+        user.len() + name.len() + write.recorded.text_bytes()
     }
 
     fn version(&self) -> u64 {
@@ -77,11 +87,57 @@ impl Table<KeyedOutcome> {
         }
     }
 
+    /// Whether no other key can be remembered: there are too many, or they take too many bytes.
+    pub fn is_full(&self, limits: &Limits) -> bool {
+        self.len() >= limits.idempotency_keys || self.bytes() >= limits.room_bytes / KEYS_PART
+    }
+
     /// Forgets those whose day is over.
     pub fn forget_old(&mut self, now: Millis) {
-        let old = self.iter().filter(|(_, write)| write.at + KEY_LIFE <= now);
-        for of in old.map(|(of, _)| of.clone()).collect::<Vec<_>>() {
+        while let Some((_, of)) = self.index().by_age.first().filter(|(at, _)| at + KEY_LIFE <= now) {
+            let of = of.clone();
             self.remove(&of);
+        }
+    }
+
+    /// Whether somebody else has more keys than this user.
+    pub fn is_behind(&self, user: &String) -> bool {
+        let all = || self.iter().map(|(of, write)| (of.0.clone(), of.clone(), write.at));
+        self.index().shares.get(all).is_behind(user)
+    }
+
+    /// Forgets the oldest key of the user who has the most of them.
+    pub fn make_way(&mut self) {
+        let (rows, index) = self.with_index();
+        let all = || rows.iter().map(|(of, write)| (of.0.clone(), of.clone(), write.at));
+        let oldest = index.shares.get_mut(all).and_then(|shares| shares.gives_way(Millis::MAX, |_| Millis::MIN));
+        if let Some(of) = oldest {
+            self.remove(&of);
+        }
+    }
+}
+
+/// What is kept beside the keys.
+#[derive(Debug, Clone, Default)]
+pub struct KeyIndex {
+    /// The oldest first.
+    by_age: BTreeSet<(Millis, IdempotencyKey)>,
+    /// Whose they are, as soon as there are too many.
+    shares: SharesOnDemand<String, IdempotencyKey>,
+}
+
+impl Index<KeyedOutcome> for KeyIndex {
+    fn added(&mut self, of: &IdempotencyKey, write: &KeyedOutcome) {
+        self.by_age.insert((write.at, of.clone()));
+        if let Some(shares) = self.shares.counted() {
+            shares.insert(of.0.clone(), of.clone(), write.at);
+        }
+    }
+
+    fn removed(&mut self, of: &IdempotencyKey, write: &KeyedOutcome) {
+        self.by_age.remove(&(write.at, of.clone()));
+        if let Some(shares) = self.shares.counted() {
+            shares.remove(&of.0, of);
         }
     }
 }

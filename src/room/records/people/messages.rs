@@ -1,11 +1,13 @@
 //! What messages do to people (J1 to J7). On an error nothing has changed.
 
 use crate::access::roles;
+use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames::ServerMessage;
-use crate::protocol::frames::people::{Join, ParticipantRemoved, UserJoined, UserReady};
+use crate::protocol::frames::people::{Join, ParticipantRemoved, UserJoined, UserLeft, UserReady};
 use crate::protocol::refusal::{Code, Refusal};
 use crate::protocol::role::Role;
+use crate::room::comings::Coming;
 use crate::room::connections::session::{Identity, Session};
 use crate::room::state::State;
 use crate::room::table::Record;
@@ -21,8 +23,9 @@ pub fn join(state: &mut State, from: ConnectionId, join: Join) -> Result<u64, Re
     let certified = state.sessions.get(from).and_then(Session::pass).and_then(|pass| pass.name.clone());
     // The token's name takes precedence (A3).
     let join = Join { user_name: certified.unwrap_or(join.user_name), ..join };
+    let gives_way = who_gives_way(state, &join.user_id)?;
     let known = state.records.people.get(&join.user_id);
-    let was_here = state.sessions.is_online(&join.user_id);
+    let was_here = state.is_here(&join.user_id);
     let is_news = known.is_none_or(|known| known.name != join.user_name);
     let is_announced = is_news || !was_here;
     let version = state.version + u64::from(is_news);
@@ -35,9 +38,9 @@ pub fn join(state: &mut State, from: ConnectionId, join: Join) -> Result<u64, Re
         version: if is_news { version } else { known.map_or(version, |known| known.version) },
         // What is on record is what the others were told. A second tab is not announced, so it changes nothing.
         profile: known.filter(|_| !is_announced).map_or(join.profile, |known| known.profile.clone()),
+        leaves_at: None,
     };
     let people = &state.records.people;
-    let gives_way = who_gives_way(state, &join.user_id)?;
     let freed = gives_way.as_ref().map_or(0, |user| people.bytes_of(user)) + people.bytes_of(&join.user_id);
     state.check_growth(Participant::bytes(&join.user_id, &participant), freed)?;
 
@@ -57,19 +60,24 @@ pub fn join(state: &mut State, from: ConnectionId, join: Join) -> Result<u64, Re
         state.records.people.put(join.user_id.clone(), participant);
     }
     state.version = version;
-    state.identify(from, Identity::Joined(join.user_id));
     if let Some(text) = announced {
-        state.tell_others(from, text);
+        state.tell_coming(Some(from), &join.user_id, Coming::Joined, text);
     }
+    state.identify(from, Identity::Joined(join.user_id));
     Ok(version)
 }
 
-/// A `user_joined` that was answered on another connection. What it recorded stands, but this connection joins too.
-pub fn join_again(state: &mut State, from: ConnectionId, user_id: String) {
-    let Some(known) = state.records.people.get(&user_id) else { return };
-    let (user_name, profile) = (known.name.clone(), known.profile.clone());
-    // A connection of another user stays that user's.
-    let _ = join(state, from, Join { user_id, user_name, profile });
+/// A `user_joined` that was answered on another connection. What it recorded stands, but this connection joins too. A
+/// participant who has given way to another since is recorded anew.
+///
+/// # Errors
+/// The connection belongs to another user, or the room is full.
+pub fn join_again(state: &mut State, from: ConnectionId, said: Join) -> Result<(), Refusal> {
+    let again = match state.records.people.get(&said.user_id) {
+        Some(known) => Join { user_name: known.name.clone(), profile: known.profile.clone(), ..said },
+        None => said,
+    };
+    join(state, from, again).map(drop)
 }
 
 /// A participant who left is taken off the record (J10), by itself or by a moderator. Returns the version to acknowledge it
@@ -89,7 +97,7 @@ pub fn remove(
     if state.records.people.get(user_id).is_none() {
         return Ok(state.version);
     }
-    if state.sessions.is_online(user_id) {
+    if state.is_here(user_id) {
         let message = "The participant is online. Wait until it has left, or `kick` it first.";
         return Err(Refusal::new(Code::ParticipantOnline, message));
     }
@@ -107,12 +115,13 @@ pub fn remove(
 }
 
 /// The participant who must give way so that this user can be recorded.
-fn who_gives_way(state: &State, user_id: &str) -> Result<Option<String>, Refusal> {
-    let (people, limit) = (&state.records.people, state.settings.limits.participants);
+fn who_gives_way(state: &mut State, user_id: &str) -> Result<Option<String>, Refusal> {
+    let State { records, sessions, settings, .. } = state;
+    let (people, limit) = (&mut records.people, settings.limits.participants);
     if people.get(user_id).is_some() || people.len() < limit {
         return Ok(None);
     }
-    people.longest_offline(&state.sessions).map(Some).ok_or_else(|| {
+    people.longest_away(|user| sessions.is_online(user)).map(Some).ok_or_else(|| {
         Refusal::new(
             Code::LimitParticipants,
             format!("The room is full: all of its {limit} participants are online. Try again once someone has left."),
@@ -139,4 +148,22 @@ pub fn ready(state: &mut State, from: ConnectionId, user_id: &str, is_ready: boo
     }
     state.bind(from, user_id);
     Ok(state.version)
+}
+
+/// Tells that those have left whose time is up (J4).
+pub fn leave_due(state: &mut State) {
+    while let Some(user) = state.records.people.first_leaving(state.clock) {
+        let leave = |participant: &mut Participant| {
+            participant.leaves_at = None;
+            participant.last_seen
+        };
+        let Some(last_seen) = state.records.people.edit(user.as_str(), leave) else { return };
+        let text = left(&user, last_seen);
+        state.tell_coming(None, &user, Coming::Left(last_seen), text);
+    }
+}
+
+/// The frame that says that somebody has left.
+pub fn left(user_id: &str, last_seen: Millis) -> String {
+    ServerMessage::UserLeft(UserLeft { user_id, last_seen }).encode()
 }

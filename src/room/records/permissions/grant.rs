@@ -6,7 +6,8 @@ use crate::protocol::Millis;
 use crate::protocol::frames::permission::{GrantChanged, GrantView};
 use crate::protocol::frames::{ChangeView, StateView};
 use crate::protocol::json::Json;
-use crate::room::table::{Index, Record, Table};
+use crate::protocol::limits::Limits;
+use crate::room::table::{Index, ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// The key of a permission: whose it is, and what it is for.
@@ -52,6 +53,7 @@ impl Record for Grant {
     type Index = GrantIndex;
     const TABLE: &'static TableSql =
         &table!("permission", ["user_id", "action"], ["request_id", "granted_by", "granted_at", "version", "ended_at"]);
+    const CHARGE: usize = ROW_CHARGE;
     const CREATION: Creation = Creation {
         schema: 3,
         create: "CREATE TABLE permission (user_id TEXT NOT NULL, action TEXT NOT NULL, request_id TEXT NOT NULL, \
@@ -87,7 +89,12 @@ impl Record for Grant {
         Ok((key, grant))
     }
 
-    fn bytes(key: &GrantKey, grant: &Self) -> usize {
+    /// Those in force, and those that have ended.
+    fn most(limits: &Limits) -> usize {
+        limits.permissions + limits.settled
+    }
+
+    fn text_bytes(key: &GrantKey, grant: &Self) -> usize {
         key.user_id.len() + key.action.len() + grant.request_id.len() + grant.granted_by.len()
     }
 
@@ -154,6 +161,16 @@ impl GrantIndex {
 }
 
 impl Table<Grant> {
+    /// How many are in force.
+    pub fn standing_count(&self) -> usize {
+        self.len() - self.index().ended.len()
+    }
+
+    /// Whether this one is in force.
+    pub fn is_standing(&self, key: &GrantKey) -> bool {
+        self.get(key).is_some_and(|grant| grant.ended_at.is_none())
+    }
+
     /// Those in force.
     pub fn standing(&self) -> impl Iterator<Item = (&GrantKey, &Grant)> {
         self.iter().filter(|(_, grant)| grant.ended_at.is_none())

@@ -31,7 +31,7 @@ pub fn ended_by(message: &ClientMessage, user: Option<&str>) -> Option<RequestKe
 /// Does what a message about permissions says. Returns the version to acknowledge it with.
 pub fn change(state: &mut State, from: ConnectionId, message: PermissionMessage) -> Result<u64, Rejection> {
     let session = state.sessions.get(from);
-    let Some(user) = session.and_then(|session| session.identity.user()).map(str::to_owned) else {
+    let Some(user) = session.and_then(|session| session.identity().user()).map(str::to_owned) else {
         return Err(
             Refusal::new(Code::NotJoined, "The room does not know who you are. Send `user_joined` first.").into()
         );
@@ -47,8 +47,7 @@ pub fn change(state: &mut State, from: ConnectionId, message: PermissionMessage)
 /// Settles the requests that have expired, in the order in which they did (Q3), and forgets what is old.
 pub fn settle_due(state: &mut State) {
     while let Some(key) = state.records.requests.index().first_due(state.clock) {
-        settle(state, &key, RequestEvent::Expire);
-        tell_unanswered(state, None, &key, Some(true));
+        expire(state, &key);
     }
     forget_settled(state);
 }
@@ -64,16 +63,16 @@ fn ask(state: &mut State, from: ConnectionId, user_id: String, request: NewReque
         let message = "This `requestId` was already used for a different request. Use a new one for each request.";
         return Err(Refusal::new(Code::RequestIdReused, message).into());
     }
-    let limit = state.settings.limits.requests;
-    if state.records.requests.index().pending() >= limit {
-        let message =
-            format!("The room has {limit} open permission requests, which is the limit. Wait until some are settled.");
-        return Err(Refusal::new(Code::LimitRequests, message).into());
-    }
-    let (created_at, version) = (state.clock, state.version + 1);
-    let asked = Asked { action, detail, created_at, expires_at: created_at + time_to_live };
-    let request = PermissionRequest::Pending(Pending { asked, version });
+    let asked = Asked { action, detail, created_at: state.clock, expires_at: state.clock + time_to_live };
+    let request = |version: u64| PermissionRequest::Pending(Pending { asked, version });
+    let gives_way = who_gives_way(state, &key.user_id)?;
+    let version = state.version + 1 + u64::from(gives_way.is_some());
+    let request = request(version);
     state.check_growth(PermissionRequest::bytes(&key, &request), 0)?;
+    if let Some(other) = gives_way {
+        expire(state, &other);
+        forget_settled(state);
+    }
 
     let frame = || {
         let Asked { action, detail, created_at, expires_at } = request.asked();
@@ -95,6 +94,25 @@ fn ask(state: &mut State, from: ConnectionId, user_id: String, request: NewReque
     Ok(version)
 }
 
+/// The request that has to expire early so that this user can make another, if the room has as many as it takes.
+fn who_gives_way(state: &mut State, user_id: &String) -> Result<Option<RequestKey>, Refusal> {
+    let limit = state.settings.limits.requests;
+    if state.records.requests.index().pending() < limit {
+        return Ok(None);
+    }
+    state.records.requests.gives_way(user_id).map(Some).ok_or_else(|| {
+        let message =
+            format!("The room has {limit} open permission requests, which is the limit. Wait until some are settled.");
+        Refusal::new(Code::LimitRequests, message)
+    })
+}
+
+/// A request ends without a response.
+fn expire(state: &mut State, key: &RequestKey) {
+    settle(state, key, RequestEvent::Expire);
+    tell_unanswered(state, None, key, Some(true));
+}
+
 /// Somebody responds to a request; the first response counts (Q2).
 fn resolve(state: &mut State, from: ConnectionId, user: String, response: Response) -> Result<u64, Rejection> {
     let Response { author, request_id, decision, scope, reason } = response;
@@ -112,8 +130,10 @@ fn resolve(state: &mut State, from: ConnectionId, user: String, response: Respon
         (of, Grant { request_id, granted_by, granted_at: state.clock, version, ended_at: None })
     });
     let resolution = Resolution { decision, scope, reason, resolved_by: user };
-    let growth = size_of_resolution(&resolution) + grant.as_ref().map_or(0, |(of, grant)| Grant::bytes(of, grant));
-    state.check_growth(growth, 0)?;
+    let added = size_of_resolution(&resolution) + grant.as_ref().map_or(0, |(of, grant)| Grant::bytes(of, grant));
+    let freed = grant.as_ref().map_or(0, |(of, _)| state.records.grants.bytes_of(of));
+    check_count(state, grant.as_ref().map(|(of, _)| of))?;
+    state.check_growth(added, freed)?;
 
     let frame = || {
         let (request_id, user_id) = (&key.request_id, &key.user_id);
@@ -128,6 +148,16 @@ fn resolve(state: &mut State, from: ConnectionId, user: String, response: Respon
     }
     forget_settled(state);
     Ok(version)
+}
+
+/// Whether the room takes another permission. One that replaces another is none.
+fn check_count(state: &State, new: Option<&GrantKey>) -> Result<(), Refusal> {
+    let (grants, limit) = (&state.records.grants, state.settings.limits.permissions);
+    if new.is_none_or(|new| grants.is_standing(new)) || grants.standing_count() < limit {
+        return Ok(());
+    }
+    let message = format!("The room has {limit} permissions in force, which is the limit. Revoke one first.");
+    Err(Refusal::new(Code::LimitPermissions, message))
 }
 
 /// An author withdraws a request (Q3).

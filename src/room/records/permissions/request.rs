@@ -3,13 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::access::shares::SharesOnDemand;
 use crate::protocol::Millis;
 use crate::protocol::frames::permission::{
     RequestChanged, RequestView, Resolution, ResolutionView, Settlement, Status,
 };
 use crate::protocol::frames::{ChangeView, StateView};
 use crate::protocol::json::{Json, encode};
-use crate::room::table::{Index, Record, Table};
+use crate::protocol::limits::Limits;
+use crate::room::table::{Index, ROW_CHARGE, Record, Table};
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql, Value, table};
 
 /// The key of a request: its author, and the author's name for it.
@@ -131,6 +133,7 @@ impl Record for PermissionRequest {
         ["user_id", "request_id"],
         ["action", "detail", "created_at", "expires_at", "version", "settled_at", "settlement"]
     );
+    const CHARGE: usize = ROW_CHARGE;
     const CREATION: Creation = Creation {
         schema: 3,
         create: "CREATE TABLE permission_request (user_id TEXT NOT NULL, request_id TEXT NOT NULL, action TEXT NOT NULL, \
@@ -177,7 +180,12 @@ impl Record for PermissionRequest {
         Ok((key, request))
     }
 
-    fn bytes(key: &RequestKey, request: &Self) -> usize {
+    /// Those that are pending, and those that are settled.
+    fn most(limits: &Limits) -> usize {
+        limits.requests + limits.settled
+    }
+
+    fn text_bytes(key: &RequestKey, request: &Self) -> usize {
         let asked = request.asked();
         let detail = asked.detail.as_ref().map_or(0, |detail| detail.text().len());
         let resolution = request.settlement().and_then(Settlement::resolution).map_or(0, size_of_resolution);
@@ -229,6 +237,8 @@ pub struct RequestIndex {
     /// The settled ones, oldest first: by version, with the time.
     settled: BTreeMap<u64, (Millis, RequestKey)>,
     settled_bytes: usize,
+    /// Whose the pending ones are, as soon as there are too many. The first to expire is the first to go.
+    shares: SharesOnDemand<String, RequestKey>,
 }
 
 impl Index<PermissionRequest> for RequestIndex {
@@ -236,6 +246,9 @@ impl Index<PermissionRequest> for RequestIndex {
         match request {
             PermissionRequest::Pending(pending) => {
                 self.deadlines.insert((pending.asked.expires_at, key.clone()));
+                if let Some(shares) = self.shares.counted() {
+                    shares.insert(key.user_id.clone(), key.clone(), pending.asked.expires_at);
+                }
             }
             PermissionRequest::Settled(settled) => {
                 self.settled_bytes += PermissionRequest::bytes(key, request);
@@ -248,6 +261,9 @@ impl Index<PermissionRequest> for RequestIndex {
         match request {
             PermissionRequest::Pending(pending) => {
                 self.deadlines.remove(&(pending.asked.expires_at, key.clone()));
+                if let Some(shares) = self.shares.counted() {
+                    shares.remove(&key.user_id, key);
+                }
             }
             PermissionRequest::Settled(settled) => {
                 self.settled_bytes -= PermissionRequest::bytes(key, request);
@@ -280,6 +296,15 @@ impl RequestIndex {
 }
 
 impl Table<PermissionRequest> {
+    /// The pending request that has to go so that this user can make one: of the user who has the most of them, if that
+    /// is more than this one has, the first to expire.
+    pub fn gives_way(&mut self, user: &String) -> Option<RequestKey> {
+        let (_, index) = self.with_index();
+        let RequestIndex { deadlines, shares, .. } = index;
+        let all = || deadlines.iter().map(|(at, key)| (key.user_id.clone(), key.clone(), *at));
+        shares.get_mut(all).filter(|shares| shares.is_behind(user))?.gives_way(Millis::MAX, |_| Millis::MIN)
+    }
+
     /// Lets something happen to a request. Nothing happens to a settled one.
     pub fn settle(&mut self, key: &RequestKey, event: RequestEvent, version: u64, at: Millis) {
         if let Some(PermissionRequest::Pending(pending)) = self.get(key) {

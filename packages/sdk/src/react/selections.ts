@@ -1,0 +1,55 @@
+// Several fields at once: all whose names begin alike, and a set of ticks.
+
+import { useMemo } from "react";
+import type { Outcome, Selection } from "../types.ts";
+import type { CheckProps } from "./field.ts";
+import { isShallowEqual, useRoomContext, useSelected } from "./room.ts";
+
+/** The fields that are set and whose names begin with `prefix`, by name. The object stays the same for as long as they do. */
+export function useSelections(prefix = ""): Readonly<Record<string, Selection>> {
+	const select = useMemo(
+		() =>
+			({ selections }: { selections: Readonly<Record<string, Selection>> }) =>
+				Object.fromEntries(Object.entries(selections).filter(([field]) => field.startsWith(prefix))),
+		[prefix],
+	);
+	return useSelected(useRoomContext(), select, isShallowEqual);
+}
+
+/** A set of ticks. It is the same object for as long as they are. */
+export interface Ticks {
+	/** What is ticked, in no order. */
+	ticked: readonly string[];
+	/** Whether it is. */
+	has: (option: string) => boolean;
+	/** Ticks it, or takes the tick away. */
+	set: (option: string, isTicked: boolean) => Promise<Outcome>;
+	/** `<input {...ticks.checkbox("milk")} />` */
+	checkbox: (option: string) => CheckProps;
+}
+
+/**
+ * A set that several people tick at once. Each tick is a field of its own, `name/option`, so that two who tick different
+ * things do not get into each other's way.
+ */
+export function useTicks(name: string): Ticks {
+	const { client } = useRoomContext();
+	const fields = useSelections(`${name}/`);
+	return useMemo(() => {
+		const ticked = Object.entries(fields).flatMap(([field, { value }]) =>
+			value === true ? [field.slice(name.length + 1)] : [],
+		);
+		const has = (option: string) => ticked.includes(option);
+		const set = (option: string, isTicked: boolean) =>
+			isTicked ? client.select(`${name}/${option}`, true) : client.clear(`${name}/${option}`);
+		const checkbox = (option: string): CheckProps => ({
+			type: "checkbox",
+			name: `${name}/${option}`,
+			checked: has(option),
+			onChange: ({ target }) => void set(option, (target as { checked: boolean }).checked),
+			onFocus: () => client.setFocus(`${name}/${option}`),
+			onBlur: () => client.setFocus(undefined),
+		});
+		return { ticked, has, set, checkbox };
+	}, [client, fields, name]);
+}
