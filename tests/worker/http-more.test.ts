@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Client, type Frame, newRoom, Page, type Served, serve } from "./harness.ts";
-import { AUTH_KEYS, answered, bearer, roomPath, token } from "./tokens.ts";
+import { AUTH_KEYS, answered, bearer, dump, roomPath, token } from "./tokens.ts";
 
 let server: Served;
 before(async () => {
@@ -133,5 +133,31 @@ test("H10 A4 A7 J10 with tokens: a beacon's is in the query, an origin that is n
 		answered(guarded, roomPath(room, `/participants/${user}`), { method: "DELETE", headers: bearer(by) });
 	const removals = [await remove("bob", mine), await remove("bob", editor), await remove("ann", mine)];
 	assert.deepEqual(removals, ["403 forbidden", "403 forbidden", "200"]);
+	await guarded.close();
+});
+
+test("A1 a token without a kid is refused beside a provider whose keys nobody has fetched yet", async () => {
+	const keys = JSON.stringify({
+		keys: JSON.parse(AUTH_KEYS).keys.filter(({ kid }: { kid: string }) => kid === "secret"),
+	});
+	const alone = await serve({ vars: { AUTH_KEYS: keys } });
+	const beside = await serve({ vars: { AUTH_KEYS: keys, AUTH_JWKS_URL: "http://127.0.0.1:9/jwks" } });
+	const headers = bearer(await token({ kid: undefined }));
+	assert.equal(await answered(alone, roomPath(newRoom(), "/state"), { headers }), "200");
+	assert.equal(await answered(beside, roomPath(newRoom(), "/state"), { headers }), "401 unauthorized");
+	await Promise.all([alone.close(), beside.close()]);
+});
+
+test("A8 a room that a user makes over HTTP is recorded with the user, and one that is there is not", async () => {
+	const guarded = await serve({ vars: { AUTH_KEYS } });
+	const room = newRoom();
+	const headers = bearer(await token({ claims: { sub: "maker" } }));
+	const put = (rest: string) => guarded.get(roomPath(room, rest), { method: "PUT", headers, body: '{"value":1}' });
+	assert.deepEqual([(await put("/fields/f")).status, (await put("/fields/g")).status], [200, 200]);
+	const made = await dump(guarded, "User", "maker");
+	assert.equal(made.split(room).length, 2, made);
+	const other = bearer(await token({ claims: { sub: "guest" } }));
+	await guarded.get(roomPath(room, "/fields/f"), { method: "PUT", headers: other, body: '{"value":2}' });
+	assert.ok(!(await dump(guarded, "User", "guest")).includes(room));
 	await guarded.close();
 });
