@@ -65,11 +65,16 @@ impl User {
     pub fn load(sql: &mut impl Sql) -> Result<Self, StoreError> {
         let tables = sql.run(&("SELECT name FROM sqlite_master WHERE type = 'table'", Vec::new()))?;
         let has = |name: &str| tables.iter().any(|row| row.first() == Some(&Value::Text(name.to_owned())));
-        let mut rows = |table, query| if has(table) { sql.run(&(query, Vec::new())) } else { Ok(Vec::new()) };
+        if !has("revocation") {
+            return Ok(Self::default());
+        }
+        let has_made = has("made");
+        let mut rows = |query| sql.run(&(query, Vec::new()));
         // An older build stored whatever an admin said. Larger numbers cannot be handed over.
-        let revocations = rows("revocation", "SELECT token_id, MIN(until, 9007199254740991) FROM revocation")?;
-        let rooms = rows("room", "SELECT name, until, is_untold FROM room")?;
-        let made = rows("made", "SELECT name, until FROM made")?;
+        let revocations = rows("SELECT token_id, MIN(until, 9007199254740991) FROM revocation")?;
+        let rooms = rows("SELECT name, until, is_untold FROM room")?;
+        // An older build had no such table.
+        let made = if has_made { rows("SELECT name, until FROM made")? } else { Vec::new() };
         Ok(Self {
             revocations: revocations.iter().map(revocation).collect::<Result<_, _>>()?,
             rooms: rooms.iter().map(stay).collect::<Result<_, _>>()?,

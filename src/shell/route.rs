@@ -135,7 +135,9 @@ impl Ask {
         if let Some(verb) = verb(request, &resource).filter(|_| !is_upgrade) {
             let target = match resource {
                 Resource::Field(target) | Resource::Participant(target) => target,
-                _ => String::new(),
+                Resource::Room | Resource::State | Resource::Changes | Resource::Events | Resource::Messages => {
+                    String::new()
+                }
             };
             return Ok(Ok(Self::Write { verb, target }));
         }
