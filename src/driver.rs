@@ -297,6 +297,13 @@ impl Driver {
         self.wake(platform, now).map(|room| &*room)
     }
 
+    /// Whether the room is not stored, so that a change would make it. One that cannot be read is not known to be new.
+    pub fn is_new(&mut self, platform: &mut impl Platform, now: Millis) -> bool {
+        let is_new = self.wake(platform, now).is_ok_and(|room| !room.is_stored());
+        self.rest();
+        is_new
+    }
+
     /// Makes a change that came over HTTP. The response holds once this returns.
     ///
     /// # Errors

@@ -224,6 +224,11 @@ impl Room {
         &self.state.settings
     }
 
+    /// Whether storage has the room, or will have it after the latest commit.
+    pub fn is_stored(&self) -> bool {
+        self.state.life.is_stored() || !self.state.changes_nothing()
+    }
+
     /// The room's version (S1).
     pub fn version(&self) -> u64 {
         self.state.version

@@ -38,8 +38,7 @@ impl Position {
     /// Reads a `Last-Event-ID`.
     pub fn parse(text: &str) -> Option<Self> {
         let (version, epoch) = text.split_once('-')?;
-        let is_number = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
-        let version = Some(version).filter(|_| is_number)?.parse().ok()?;
+        let version = json::integer(version)?;
         Some(Self { version, epoch: epoch.to_owned() }).filter(|position| !position.epoch.is_empty())
     }
 }

@@ -9,6 +9,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::EXACT;
+
 const INFALLIBLE: &str = "writing to memory cannot fail, and no message has a map whose keys are not strings";
 
 /// Up to this many keys are quicker to compare pairwise than to sort.
@@ -146,6 +148,13 @@ pub fn string(raw: &str) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(inner));
     }
     serde_json::from_str::<Text<'_>>(raw).ok().map(|text| text.0)
+}
+
+/// The integer of 0 or more that a piece of JSON or of a query is, if JavaScript represents it exactly. Whatever number is
+/// stored is read here first: storage hands numbers over as JavaScript has them, and a larger one could not be read again.
+pub fn integer(raw: &str) -> Option<u64> {
+    let is_number = raw.bytes().all(|byte| byte.is_ascii_digit());
+    raw.parse().ok().filter(|number| is_number && *number < EXACT.unsigned_abs())
 }
 
 /// Writes a message as JSON.

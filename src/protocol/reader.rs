@@ -6,7 +6,6 @@ use std::cell::OnceCell;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::EXACT;
 use super::json::{self, Extra, Json, Members, Object};
 use super::limits::{Limits, USER_ID_BYTES};
 use super::refusal::{Code, Refusal};
@@ -65,7 +64,7 @@ impl<'a> Reader<'a> {
 
     pub fn version(&self, key: &str) -> Result<Option<u64>, Refusal> {
         let Some(raw) = self.optional(key) else { return Ok(None) };
-        let version = raw.get().parse().ok().filter(|version| *version < EXACT.unsigned_abs());
+        let version = json::integer(raw.get());
         version.map(Some).ok_or_else(|| bad(format!("`{key}` must be a version: an integer from 0 to 2^53 - 1.")))
     }
 

@@ -86,7 +86,7 @@ pub(super) fn message_id(raw: &RawValue) -> Option<MessageId> {
 
 /// The number in this JSON, if it is a valid one: on the wire, one that JavaScript represents exactly.
 pub(super) fn seq(raw: &RawValue) -> Option<u64> {
-    raw.get().parse().ok().filter(|seq| (1..1 << 53).contains(seq))
+    json::integer(raw.get()).filter(|seq| *seq > 0)
 }
 
 /// The content mark of a message: a hash of its kind, field, value, base version and whether that is exact, however they

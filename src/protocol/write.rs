@@ -82,6 +82,9 @@ impl Verb {
 /// What a `DELETE` may carry in its query.
 const QUERY_MEMBERS: [&str; 5] = ["userId", "baseVersion", "exact", "clientId", "seq"];
 
+/// What stands beside the selection of a change and not in it.
+const OF_CHANGE: [&str; 2] = ["baseVersion", "exact"];
+
 /// A request as it came.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpWrite<'a> {
@@ -191,7 +194,7 @@ fn members(request: &HttpWrite<'_>) -> Result<Extra, Refusal> {
     let mut members = Extra::new();
     for (key, text) in request.query {
         // A number or a flag where the protocol has one; everything else is text.
-        let is_number = matches!(key.as_str(), "baseVersion" | "seq") && text.parse::<u64>().is_ok();
+        let is_number = matches!(key.as_str(), "baseVersion" | "seq") && json::integer(text).is_some();
         let is_flag = key == "exact" && matches!(text.as_str(), "true" | "false");
         let value = if is_number || is_flag { Json::parse(text.clone()).ok() } else { None };
         members.insert(key.clone(), value.unwrap_or_else(|| Json::of(text)));
@@ -220,17 +223,16 @@ fn client_id(raw: &Json, limits: &Limits) -> Result<String, Refusal> {
 }
 
 fn frame_text(request: &HttpWrite<'_>, members: &Extra, is_keyed: bool) -> String {
-    let of_frame = ["baseVersion", "exact"];
     let mut rest = BTreeMap::new();
     rest.extend(members.get("seq").map(|seq| ("seq", seq.clone())));
     if is_keyed {
         rest.insert("seq", Json::of(&1));
     }
     let of_field = |rest: &mut BTreeMap<_, _>| {
-        rest.extend(of_frame.into_iter().filter_map(|key| Some((key, members.get(key)?.clone()))));
+        rest.extend(OF_CHANGE.into_iter().filter_map(|key| Some((key, members.get(key)?.clone()))));
         let own = members.iter().map(|(key, value)| (key.as_str(), value.clone()));
-        let is_own =
-            |key: &str| !of_frame.contains(&key) && !matches!(key, "seq" | "clientId" | "field" | "type" | "id");
+        let others = ["seq", "clientId", "field", "type", "id"];
+        let is_own = |key: &str| !others.contains(&key) && !OF_CHANGE.contains(&key);
         let own = own.filter(|(key, _)| is_own(key));
         own.chain([("field", Json::of(&request.target))]).collect::<BTreeMap<_, _>>()
     };

@@ -60,7 +60,18 @@ fn make(state: &mut State, writer: &Writer, request: RoomWrite, shown: &Shown) -
         ClientMessage::Remove { user_id } => {
             people::messages::remove(state, None, (author.as_deref(), role), &user_id)?
         }
-        _ => return Err(Refusal::new(Code::BadMessage, "This cannot be done over HTTP.").into()),
+        ClientMessage::Join(_)
+        | ClientMessage::Ready { .. }
+        | ClientMessage::Hello(_)
+        | ClientMessage::OtherProtocol
+        | ClientMessage::Presence { .. }
+        | ClientMessage::Sync { .. }
+        | ClientMessage::Auth { .. }
+        | ClientMessage::Kick { .. }
+        | ClientMessage::Permission(_)
+        | ClientMessage::Relay { .. } => {
+            return Err(Refusal::new(Code::BadMessage, "This cannot be done over HTTP.").into());
+        }
     };
     if let Some(user) = author {
         // The user may not be connected at all.

@@ -146,6 +146,17 @@ async fn ask_user(env: &Env, grant: &Claims, entered: Option<&str>) -> Result<Re
     env.durable_object(USERS)?.get_by_name(&grant.user)?.fetch_with_str(&url.href()).await
 }
 
+/// Whether a user may make this room over HTTP, which then counts (A8).
+///
+/// # Errors
+/// That cannot be found out.
+pub async fn may_make(env: &Env, user: &str, room: &str) -> Result<bool> {
+    let url = url_to("user", "make")?;
+    url.query().append("room", room);
+    let answer = env.durable_object(USERS)?.get_by_name(user)?.fetch_with_str(&url.href()).await?;
+    Ok(answer.status_code() == 204)
+}
+
 /// Revokes one or all of a user's tokens until a time.
 ///
 /// # Errors

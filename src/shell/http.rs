@@ -68,7 +68,7 @@ pub fn status_of(code: &str) -> u16 {
         "seq_reused" | "idempotency_key_reused" => 422,
         "limit_message" | "limit_value" | "limit_name" | "limit_depth" | "limit_batch" => 413,
         "limit_fields" | "limit_room" => 507,
-        "limit_rate" => 429,
+        "limit_rate" | "limit_rooms" => 429,
         "limit_keys"
         | "limit_connections"
         | "misconfigured"

@@ -157,6 +157,14 @@ pub fn answer_close(socket: &JsSocket, code: u16) {
     }
 }
 
+impl Workerd {
+    /// Whether there is an open socket whose attachment is so. Leaves everything as it is.
+    pub fn has_socket(&self, is_so: impl Fn(&Attachment) -> bool) -> bool {
+        let sockets = self.state.get_web_sockets().unwrap_or_default();
+        sockets.iter().filter_map(attachment_of).any(|attachment| is_so(&attachment))
+    }
+}
+
 impl Platform for Workerd {
     fn load(&mut self) -> Result<Option<Stored>, StoreError> {
         match store::read(&mut self.storage) {

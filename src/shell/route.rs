@@ -21,7 +21,7 @@ use super::door::{self, Door, Purpose};
 use super::environment::{now, variable};
 use super::events;
 use super::http::{answer, close_at_once, denied, is_upgrade, preflight, problem, readable, with_header};
-use super::to_room::ToRoom;
+use super::to_room::{MAKES_A_ROOM, ToRoom};
 use super::url::{Url, url_of, url_to};
 
 /// A longer body is not read, in bytes: no message is that long, but its number may still be searched for (E2).
@@ -135,7 +135,9 @@ impl Ask {
         if let Some(verb) = verb(request, &resource).filter(|_| !is_upgrade) {
             let target = match resource {
                 Resource::Field(target) | Resource::Participant(target) => target,
-                _ => String::new(),
+                Resource::Room | Resource::State | Resource::Changes | Resource::Events | Resource::Messages => {
+                    String::new()
+                }
             };
             return Ok(Ok(Self::Write { verb, target }));
         }
@@ -214,7 +216,18 @@ async fn enter(request: &mut Request, env: &Env, door: &Door, room: &str, resour
         },
         Ask::Delete => ToRoom::get(request, &url_to("room", "delete")?)?,
     };
-    let response = to_room.send(env, room, &entry).await?;
+    let mut response = to_room.send(env, room, &entry).await?;
+    if let (MAKES_A_ROOM, Admission::Pass { user, .. }) = (response.status_code(), &entry) {
+        let may_make = door::may_make(env, user, room).await.inspect_err(|error| {
+            worker::console_error!("a user's object did not respond: {error}");
+        });
+        let Ok(may_make) = may_make else { return denied(request, &Denial::Unavailable) };
+        if !may_make {
+            let detail = "The user has made as many rooms over HTTP today as one user may. Try again later.";
+            return problem(429, "limit_rooms", detail);
+        }
+        response = to_room.send_by_maker(env, room, &entry).await?;
+    }
     if response.status_code() == 403 && is_upgrade(request)? {
         // Revoked at this moment, which is final (U7).
         return denied(request, &Denial::Revoked);
@@ -361,7 +374,7 @@ fn changes_query(url: &Url) -> Result<Option<Url>> {
     let (to_room, query) = (url_to("room", "changes")?, url.query());
     let Some(since) = query.get("since") else { return Ok(None) };
     if !since.is_empty() && since.bytes().all(|byte| byte.is_ascii_digit()) {
-        let Ok(version) = since.parse::<u64>() else { return Ok(None) };
+        let Some(version) = json::integer(&since) else { return Ok(None) };
         to_room.query().append("since", &version.to_string());
         if let Some(epoch) = query.get("epoch") {
             to_room.query().append("epoch", &epoch);

@@ -9,7 +9,7 @@ use crate::protocol::json::encode;
 
 use super::environment::ROOMS;
 use super::http::problem;
-use super::url::{Url, url_to};
+use super::url::{Url, copy_of, url_to};
 
 /// The client's headers that the object reads. No other header reaches it, and the address that it sees is made here,
 /// so nothing that a client sends can pass for something from the router (U4).
@@ -17,6 +17,9 @@ const FORWARDED: [&str; 5] = ["upgrade", "sec-websocket-protocol", "if-match", "
 
 /// Where the platform says which address a request comes from. A client cannot set it.
 const CLIENT_ADDRESS: &str = "cf-connecting-ip";
+
+/// How a room answers a write that would make it, unless [`ToRoom::send_by_maker`] sent it.
+pub const MAKES_A_ROOM: u16 = 428;
 
 /// A request to a room's object.
 pub struct ToRoom {
@@ -52,13 +55,22 @@ impl ToRoom {
         Ok(Self { address, headers, body: None })
     }
 
+    /// Sends it on behalf of its user, who may make the room by it.
+    pub async fn send_by_maker(&self, env: &Env, name: &str, entry: &Admission) -> Result<Response> {
+        let address = copy_of(&self.address)?;
+        address.query().append("may-make", "");
+        Self { address, headers: self.headers.clone(), body: self.body.clone() }.send(env, name, entry).await
+    }
+
     /// Sends it on behalf of its user. If the room does not respond, the result is a 503.
-    pub async fn send(self, env: &Env, name: &str, entry: &Admission) -> Result<Response> {
-        self.address.query().append("entry", &encode(entry));
+    pub async fn send(&self, env: &Env, name: &str, entry: &Admission) -> Result<Response> {
+        let address = copy_of(&self.address)?;
+        address.query().append("entry", &encode(entry));
         let mut init = RequestInit::new();
-        init.with_method(if self.body.is_some() { Method::Post } else { Method::Get }).with_headers(self.headers);
-        init.with_body(self.body.map(|body| JsValue::from_str(&body)));
-        let forwarded = Request::new_with_init(&self.address.href(), &init)?;
+        let method = if self.body.is_some() { Method::Post } else { Method::Get };
+        init.with_method(method).with_headers(self.headers.clone());
+        init.with_body(self.body.as_deref().map(JsValue::from_str));
+        let forwarded = Request::new_with_init(&address.href(), &init)?;
         let stub = env.durable_object(ROOMS)?.get_by_name(name)?;
         match stub.fetch_with_request(forwarded).await {
             Ok(response) => Ok(response),

@@ -149,6 +149,7 @@ async function bounded(answer) {
 	return new Blob(bytes);
 }
 
+const NO_KID = ["unauthorized", "The token does not name its key: it needs a `kid`."];
 const NO_TOKEN_OF_OURS = ["unauthorized", "This server does not accept the token."];
 
 /** Whether the keys are valid. */
@@ -169,6 +170,9 @@ export async function verify(token, keys, url, issuer, audience) {
 	} catch {
 		return NO_TOKEN_OF_OURS;
 	}
+	// Which of several keys is meant must be stated, not guessed; a provider may have any, also before they are fetched.
+	const hasTwoSources = set.own !== undefined && set.provider !== undefined;
+	if (kid === undefined && hasTwoSources) return NO_KID;
 	try {
 		const algorithms = [...Object.values(ALGORITHMS), ED25519];
 		const options = { algorithms, clockTolerance: CLOCK_SKEW, requiredClaims: CLAIMS };
@@ -177,9 +181,8 @@ export async function verify(token, keys, url, issuer, audience) {
 			...(issuer === undefined ? {} : { issuer }),
 			...(audience === undefined ? {} : { audience }),
 		});
-		// Which of several keys is meant must be stated, not guessed.
 		const count = (set.own?.count ?? 0) + (set.provider?.jwks()?.keys.length ?? 0);
-		if (kid === undefined && count > 1) return ["unauthorized", "The token does not name its key: it needs a `kid`."];
+		if (kid === undefined && count > 1) return NO_KID;
 		const expires = Math.min(Math.floor(payload.exp * 1_000), LATEST);
 		return ["claims", JSON.stringify({ ...payload, expires })];
 	} catch (error) {

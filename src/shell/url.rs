@@ -39,6 +39,14 @@ pub fn url_of(request: &Request) -> Result<Url> {
     Ok(Url::new(&request.inner().url())?)
 }
 
+/// Another object for the same address.
+///
+/// # Errors
+/// None, since it is an address.
+pub fn copy_of(url: &Url) -> Result<Url> {
+    Ok(Url::new(&url.href())?)
+}
+
 /// An address for one of our objects: the kind of object, and what is asked of it.
 ///
 /// # Errors

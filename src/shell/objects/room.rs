@@ -35,6 +35,7 @@ use crate::shell::door::{self, Purpose};
 use crate::shell::environment::{now, random_id, variable};
 use crate::shell::http::{answer, problem, problem_with, status_of, upgraded, with_header};
 use crate::shell::platform::{Workerd, answer_close};
+use crate::shell::to_room::MAKES_A_ROOM;
 use crate::shell::url::{Query, url_of};
 
 thread_local! {
@@ -133,6 +134,10 @@ impl DurableObject for RoomObject {
         let (path, query) = (url.pathname(), url.query());
         if path == "/revoked" {
             return self.revoke(&query, &request.text().await?).await;
+        }
+        if path == "/here" {
+            let is_here = self.is_here(&query.get("user").unwrap_or_default());
+            return Ok(ResponseBuilder::new().with_status(if is_here { 204 } else { 404 }).empty());
         }
         let Some(entry) = query.get("entry").and_then(|entry| serde_json::from_str::<Admission>(&entry).ok()) else {
             return problem(500, "internal", "The server failed while handling this.");
@@ -286,6 +291,15 @@ impl RoomObject {
         done(told)
     }
 
+    /// Whether a user has a connection, or may have one: nobody knows yet whose an unauthenticated one is. The sockets say so,
+    /// without waking the room.
+    fn is_here(&self, user: &str) -> bool {
+        self.inner
+            .borrow()
+            .platform
+            .has_socket(|socket| socket.is_unauthenticated || socket.identity.user() == Some(user))
+    }
+
     /// Ends this life of the room (H6). The response comes once nothing is stored any longer.
     async fn delete(&self) -> Result<Response> {
         let deleted = self.room().event(|driver, platform, now| driver.delete(platform, now));
@@ -347,6 +361,13 @@ impl RoomObject {
     ) -> Result<Response> {
         let verb = query.get("verb").and_then(|name| Verb::ALL.into_iter().find(|verb| verb.as_str() == name));
         let Some(verb) = verb else { return problem(400, "bad_request", "There is nothing to be done.") };
+        let may_make = query.get("may-make").is_some() || matches!(verb, Verb::Send | Verb::Remove);
+        if let (Admission::Pass { .. }, false) = (entry, may_make)
+            && self.room().event(|driver, platform, now| driver.is_new(platform, now))
+        {
+            // The door asks whether the user may make one more.
+            return Ok(ResponseBuilder::new().with_status(MAKES_A_ROOM).empty());
+        }
         let target = query.get("target").unwrap_or_default();
         let (user, role) = match entry {
             Admission::Pass { user, pass } => (Some(user.as_str()), pass.role),

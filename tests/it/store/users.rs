@@ -3,7 +3,7 @@
 use roomkeep::access::claims::Denial;
 use roomkeep::access::revocations::Revocation;
 use roomkeep::sql::{Sql, Statement};
-use roomkeep::user::{ROOMS, TELL_AGAIN, User};
+use roomkeep::user::{MADE, MADE_FOR, ROOMS, TELL_AGAIN, TELL_AGAIN_AT_MOST, User};
 
 use super::*;
 use crate::world::database;
@@ -35,9 +35,9 @@ impl Desk {
     }
 
     fn enter(&mut self, room: &str, until: i64, now: i64) -> Result<usize, Denial> {
-        let statements = self.user.enter(room, until, now)?;
+        let (entered, statements) = self.user.enter(room, until, now);
         self.write(&statements);
-        Ok(statements.len())
+        entered.map(|()| statements.len())
     }
 
     fn revoke(&mut self, token_id: Option<&str>, until: i64) {
@@ -79,12 +79,12 @@ fn a8_every_room_that_may_be_open_is_told_until_it_knows() {
     rooms.sort();
     assert_eq!(rooms, ["p/one", "p/two"]);
     assert_eq!(desk.user.next_due(10), Some(10 + TELL_AGAIN));
-    let statements = desk.user.told("p/one", first);
+    let statements = desk.user.tried("p/one", true, first);
     desk.write(&statements);
     assert_eq!(desk.user.untold().0, ["p/two"]);
     // While the second room was on its way of being told, there was more to tell.
     desk.revoke(Some("a"), 6_000);
-    let statements = desk.user.told("p/two", first);
+    let statements = desk.user.tried("p/two", true, first);
     assert_eq!(statements, []);
     assert_eq!(desk.user.untold().0.len(), 2);
     // A room entered anew with a longer token is still to be told.
@@ -110,11 +110,119 @@ fn a8_what_has_passed_is_forgotten() {
 fn a8_a_user_is_in_so_many_rooms_at_one_time() {
     let mut desk = Desk::new();
     for n in 0..ROOMS {
-        desk.user.enter(&format!("p/{n}"), 1_000, 0).unwrap();
+        desk.user.enter(&format!("p/{n}"), 1_000, 0).0.unwrap();
     }
-    assert_eq!(desk.user.enter("p/more", 1_000, 999), Err(Denial::Full));
-    assert!(desk.user.enter("p/0", 2_000, 999).is_ok(), "those that are known may stay");
-    assert!(desk.user.enter("p/more", 2_000, 1_000).is_ok(), "those whose tokens have expired are gone");
+    assert_eq!(desk.user.enter("p/more", 1_000, 999), (Err(Denial::Full), Vec::new()));
+    assert!(desk.user.enter("p/0", 2_000, 999).0.is_ok(), "those that are known may stay");
+    assert!(desk.user.enter("p/more", 2_000, 1_000).0.is_ok(), "those whose tokens have expired are gone");
+}
+
+#[test]
+fn a8_what_is_forgotten_is_deleted_also_when_a_user_is_refused() {
+    let mut desk = Desk::new();
+    desk.revoke(Some("old"), 10);
+    for n in 0..ROOMS {
+        let (_, statements) = desk.user.enter(&format!("p/{n}"), 1_000, 0);
+        let mut sqlite = Sqlite(&desk.db);
+        statements.iter().for_each(|statement| drop(sqlite.run(statement).unwrap()));
+    }
+    assert_eq!(desk.enter("p/more", 2_000, 20), Err(Denial::Full), "what memory forgot, storage forgets too");
+    let rows = desk.db.query_row("SELECT count(*) FROM revocation", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(rows, 0);
+}
+
+#[test]
+fn a8_a_room_that_the_user_has_left_no_longer_counts_and_is_told_all_the_same() {
+    let mut desk = Desk::new();
+    for n in 0..ROOMS {
+        desk.user.enter(&format!("p/{n}"), 1_000, 0).0.unwrap();
+    }
+    assert_eq!(desk.user.stays().len(), ROOMS);
+    desk.user.has_left("p/7");
+    assert_eq!((desk.user.stays().len(), desk.user.stays().contains(&"p/7".to_owned())), (ROOMS - 1, false));
+    assert_eq!(desk.user.enter("p/more", 1_000, 1).0, Ok(()));
+    assert_eq!(desk.user.enter("p/7", 1_000, 1).0, Err(Denial::Full), "it counts again once it is entered");
+    desk.user.has_left("p/8");
+    assert_eq!(desk.user.enter("p/7", 1_000, 1), (Ok(()), Vec::new()), "it is known, and nothing is written");
+    let _ = desk.user.revoke(Revocation { token_id: None, until: 900 });
+    let mut told = Vec::new();
+    while desk.user.has_untried() {
+        let (rooms, generation) = desk.user.untold();
+        rooms.iter().for_each(|room| drop(desk.user.tried(room, true, generation)));
+        told.extend(rooms);
+    }
+    assert_eq!(told.len(), ROOMS + 1);
+    assert!(told.contains(&"p/8".to_owned()), "whether it has been left was true a moment ago");
+}
+
+#[test]
+fn a8_of_rooms_that_were_left_only_so_many_are_kept() {
+    let mut desk = Desk::new();
+    for n in 0..12 * ROOMS {
+        let room = format!("p/{n}");
+        desk.user.enter(&room, 1_000, 0).0.unwrap();
+        desk.user.has_left(&room);
+    }
+    let _ = desk.user.revoke(Revocation { token_id: None, until: 900 });
+    let mut told = 0;
+    while desk.user.has_untried() {
+        let (rooms, generation) = desk.user.untold();
+        rooms.iter().for_each(|room| drop(desk.user.tried(room, true, generation)));
+        told += rooms.len();
+    }
+    assert_eq!(told, 10 * ROOMS);
+}
+
+#[test]
+fn a8_a_room_that_cannot_be_told_is_told_again_ever_more_seldom() {
+    let mut desk = Desk::new();
+    desk.enter("p/one", 100_000_000, 0).unwrap();
+    desk.revoke(None, 100_000_000);
+    let mut waits = Vec::new();
+    for _ in 0..14 {
+        let (rooms, generation) = desk.user.untold();
+        assert_eq!(rooms, ["p/one"]);
+        let statements = desk.user.tried("p/one", false, generation);
+        desk.write(&statements);
+        waits.push(desk.user.next_due(0).unwrap());
+    }
+    assert_eq!(waits[..4], [2, 4, 8, 16].map(|times| times * TELL_AGAIN));
+    assert_eq!(waits[11..], [TELL_AGAIN_AT_MOST; 3]);
+    desk.revoke(Some("another"), 100_000_000);
+    assert_eq!(desk.user.next_due(0), Some(TELL_AGAIN), "another revocation is told at once");
+    let (_, generation) = desk.user.untold();
+    let statements = desk.user.tried("p/one", true, generation);
+    desk.write(&statements);
+    assert_eq!(desk.user.next_due(0), Some(100_000_000));
+}
+
+#[test]
+fn a8_a_user_makes_so_many_rooms_a_day() {
+    let mut desk = Desk::new();
+    for n in 0..MADE {
+        let (made, statements) = desk.user.make(&format!("p/{n}"), 5);
+        made.unwrap();
+        let mut sqlite = Sqlite(&desk.db);
+        statements.iter().for_each(|statement| drop(sqlite.run(statement).unwrap()));
+    }
+    assert_eq!(desk.user.make("p/more", 6).0, Err(Denial::Full));
+    assert_eq!(desk.user.make("p/0", 6), (Ok(()), Vec::new()), "the same room");
+    assert!(desk.enter("p/other", 1_000, 6).is_ok(), "rooms that are entered count by themselves");
+    desk.user = User::load(&mut Sqlite(&desk.db)).unwrap();
+    assert_eq!(desk.user.make("p/more", 6).0, Err(Denial::Full));
+    let (made, statements) = desk.user.make("p/more", 5 + MADE_FOR);
+    desk.write(&statements);
+    assert_eq!((made, desk.user.is_empty()), (Ok(()), false));
+}
+
+#[test]
+fn a8_a_time_that_javascript_does_not_count_to_is_read_as_the_last_that_it_does() {
+    let mut desk = Desk::new();
+    desk.revoke(Some("a"), i64::MAX);
+    let read = User::load(&mut Sqlite(&desk.db)).unwrap();
+    assert_eq!(read.revocations(0).first().map(|revocation| revocation.until), Some((1 << 53) - 1));
+    assert_eq!(read.check(Some("a"), 0), Err(Denial::Revoked));
+    assert!(read.next_due(0).unwrap() < 8_640_000_000_000_000, "no alarm is set for later than a date can be");
 }
 
 #[test]

@@ -872,6 +872,8 @@ export type FieldSelectedInPatch = {
 	selection: PatchSelection;
 	/** The field's version that the writer last saw before the batch (S4). */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 };
 
 /** Clears a field (S5). */
@@ -883,6 +885,8 @@ export type FieldClearedInPatch = {
 	userId?: string;
 	/** The field's version that the writer last saw before the batch (S4). */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 };
 
 /** A change in `PATCH …/state`: that of a batch, whose author may be named beside it. */
@@ -1048,6 +1052,8 @@ export type OtherCode =
 	| "unknown_party"
 	/** Nothing is served there (H5). */
 	| "not_found"
+	/** The user has made as many rooms over HTTP as one may in a day (A8). */
+	| "limit_rooms"
 	/** The field is not set (H8). */
 	| "field_not_set"
 	/** The address takes other methods. */
