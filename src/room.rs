@@ -184,7 +184,9 @@ impl Room {
     pub fn charge_write(&mut self, caller: &Caller, write: &RoomWrite, now: Millis) -> Result<(), Refusal> {
         let limits = &self.state.settings.limits;
         let price = charging::cost_of_write(&self.state, write).price(caller.role);
-        self.gate.rates.account(caller.key.clone(), limits, now).decide(price, 0).check(limits)
+        // The body has been charged for.
+        let reading = Cost::of_reading(write.text.len()).price(caller.role);
+        self.gate.rates.account(caller.key.clone(), limits, now).decide_rest(price, reading, 0).check(limits)
     }
 
     /// What is around a request, as far as it decides what the request costs.

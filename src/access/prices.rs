@@ -114,6 +114,8 @@ pub struct Around {
     pub plain: usize,
     /// How many greeted clients there are, its sender included.
     pub greeted: usize,
+    /// How many connections it is for, if it is for one user (P3).
+    pub addressed: Option<usize>,
     /// Whether changes are staged, which are then sent at once by a message that cannot wait for them.
     pub is_staged: bool,
     /// Whether the message has a number or a key, by which its outcome is recorded.
@@ -196,8 +198,8 @@ pub fn of_message(message: Result<&ClientMessage, &Refusal>, around: &Around) ->
             }
         }
         ClientMessage::Relay { .. } => {
-            let told = around.told(1);
-            Cost { rows, frames: around.plain + around.greeted + around.flushed(), ..told }
+            let all = around.addressed.unwrap_or(around.plain + around.greeted);
+            Cost { rows, frames: all + around.flushed(), sent: (around.bytes + FRAME_BYTES) * all, ..nothing }
         }
     }
 }

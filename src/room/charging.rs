@@ -27,6 +27,8 @@ pub fn cost_of_frame(state: &State, from: ConnectionId, frame: &Frame, bytes: us
     let message = frame.message.as_ref();
     let around = Around {
         bytes,
+        // For a plain client `to` is a member like any other.
+        addressed: addressed(state, message).filter(|_| session.is_some_and(|session| session.client().is_some())),
         plain: state.sessions.plain_but(Some(from)),
         is_joined: session.is_some_and(|session| session.identity().joined().is_some()),
         is_staged: message.is_ok_and(flushes) && !state.changes_nothing(),
@@ -39,6 +41,8 @@ pub fn cost_of_frame(state: &State, from: ConnectionId, frame: &Frame, bytes: us
 pub fn cost_of_write(state: &State, write: &RoomWrite) -> Cost {
     let (message, client) = (write.frame.message.as_ref(), write.client_id.as_deref());
     let around = Around {
+        bytes: write.text.len(),
+        addressed: addressed(state, message),
         plain: state.sessions.plain_but(None),
         is_recorded: write.frame.tag.number.is_some(),
         ..of_writer(state, client, message)
@@ -92,5 +96,13 @@ fn flushes(message: &ClientMessage) -> bool {
         | ClientMessage::Auth { .. }
         | ClientMessage::Remove { .. }
         | ClientMessage::Permission(_) => false,
+    }
+}
+
+/// How many connections a message is for, if it is for one user (P3).
+fn addressed(state: &State, message: Result<&ClientMessage, &Refusal>) -> Option<usize> {
+    match message {
+        Ok(ClientMessage::Relay { to: Some(to), .. }) => Some(state.sessions.of_user(to).count()),
+        Ok(_) | Err(_) => None,
     }
 }

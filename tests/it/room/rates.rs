@@ -335,3 +335,13 @@ fn x1_interactive_use_is_never_slowed_down() {
         forget_frames(&mut site);
     }
 }
+
+#[test]
+fn x1_a_message_to_one_user_is_charged_for_that_users_connections_alone() {
+    let mut site = crowd(100, true, "editor");
+    site.say("ann", r#"{"type":"hello","protocol":1,"clientId":"a"}"#);
+    let frames = |site: &Site, text: &str| site.driver.room().unwrap().cost_of(say::connection("ann"), text).frames;
+    assert_eq!(frames(&site, r#"{"type":"wave","to":"o7"}"#), 1);
+    assert_eq!(frames(&site, r#"{"type":"wave","to":"nobody"}"#), 0);
+    assert!(frames(&site, r#"{"type":"wave"}"#) >= 100);
+}
