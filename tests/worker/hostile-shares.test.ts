@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => server.close());
 
-const tokens = async (...users: string[]) => Promise.all(users.map((sub) => token({ sub })));
+const tokens = async (...users: string[]) => Promise.all(users.map((sub) => token({ claims: { sub } })));
 
 test("X1 a user who holds all connections gives way to those who come, and gets no more", async () => {
 	const room = newRoom();
@@ -49,7 +49,7 @@ test("A9 one network that owes 50 tokens keeps nobody else from showing theirs",
 	assert.equal(await knock(server.host, roomPath(room), from("192.0.2.1")), "HTTP 503");
 	const ann = new Client(server.host, room, "ann", undefined, { headers: from("2001:db8::1") });
 	await ann.open();
-	ann.send({ type: "hello", protocol: 1, clientId: "a", token: await token({ sub: "ann" }) });
+	ann.send({ type: "hello", protocol: 1, clientId: "a", token: await token({ claims: { sub: "ann" } }) });
 	assert.equal((await ann.next("welcome")).userId, "ann");
 	assert.deepEqual(
 		idle.flatMap(({ closes }) => closes.map(({ code }) => code)),
@@ -102,7 +102,10 @@ test("E6 J4 who takes over or comes back in time has not left, and who stays awa
 });
 
 test("A8 a time that storage cannot hold is refused, and the latest that it can hold is kept", async () => {
-	const [admin, eve] = [await token({ sub: "root", role: "admin" }), await token({ sub: "eve2" })];
+	const [admin, eve] = [
+		await token({ claims: { sub: "root", role: "admin" } }),
+		await token({ claims: { sub: "eve2" } }),
+	];
 	const room = newRoom();
 	const revoke = (until: string) => {
 		const init = { method: "POST", headers: bearer(admin), body: `{"jti":"none","until":${until}}` };
