@@ -83,7 +83,6 @@ export function told(frame: ServerFrame): unknown {
 		case "permission_request":
 		case "permission_cancelled":
 		case "permission_revoked":
-		case "participant_removed":
 			return frame.version.toFixed();
 		case "permission_response":
 			holds<Same<typeof frame.decision, "allow" | "deny">>();
