@@ -16,6 +16,7 @@ pub mod comings;
 pub mod connections;
 pub mod deadlines;
 mod dispatch;
+pub mod effort;
 pub mod event;
 mod flushing;
 pub mod gate;

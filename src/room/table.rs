@@ -14,6 +14,7 @@ use crate::protocol::frames::{ChangeView, StateView};
 use crate::protocol::limits::Limits;
 use crate::sql::{Columns, Creation, Row, StoreError, TableSql};
 
+use super::effort;
 use super::turn::Write;
 
 /// What a row usually counts for beside its text, in bytes: its numbers, and its place in the table and in storage.
@@ -138,7 +139,7 @@ pub struct Saved<R: Record> {
 impl<R: Record> Table<R> {
     /// All rows, in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&R::Key, &R)> + Clone {
-        self.rows.iter()
+        self.rows.iter().inspect(|_| effort::look())
     }
 
     /// A row.
@@ -236,6 +237,7 @@ impl<R: Record> Table<R> {
 
     /// Puts a row in its place as read from storage.
     pub fn restore(&mut self, key: R::Key, record: R) {
+        effort::look();
         let (version, time) = self.newest;
         self.newest = (version.max(record.version()), time.max(record.newest_time()));
         self.place(key, record);
@@ -394,7 +396,7 @@ impl<R: Record> Rows for Table<R> {
     }
 
     fn used_at(&self) -> Option<Millis> {
-        self.rows.values().filter_map(R::used_at).max()
+        self.iter().filter_map(|(_, record)| record.used_at()).max()
     }
 
     fn next_due(&self) -> Option<Millis> {
@@ -402,8 +404,8 @@ impl<R: Record> Rows for Table<R> {
     }
 
     fn version_before(&self, time: Millis) -> u64 {
-        let before = self.rows.values().filter(|record| record.changed_at().is_some_and(|at| at < time));
-        before.map(R::version).max().unwrap_or(0)
+        let before = self.iter().filter(|(_, record)| record.changed_at().is_some_and(|at| at < time));
+        before.map(|(_, record)| record.version()).max().unwrap_or(0)
     }
 
     fn changes<'a>(&'a self, scope: Scope, since: u64, into: &mut Vec<ChangeView<'a>>) {
@@ -411,9 +413,10 @@ impl<R: Record> Rows for Table<R> {
             if record.version() > since { R::change(key, record) } else { None }
         };
         match scope {
-            Scope::All => into.extend(self.rows.iter().filter_map(view)),
+            Scope::All => into.extend(self.iter().filter_map(view)),
             Scope::Fresh => {
-                let fresh = self.fresh.iter().filter_map(|key| self.rows.get_key_value(key));
+                let fresh =
+                    self.fresh.iter().inspect(|_| effort::look()).filter_map(|key| self.rows.get_key_value(key));
                 into.extend(fresh.filter_map(view));
             }
         }

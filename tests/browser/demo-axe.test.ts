@@ -20,6 +20,7 @@ import {
 	offline,
 	open,
 	PHONE,
+	picture,
 	queue,
 	sees,
 	start,
@@ -87,6 +88,18 @@ describe("axe finds nothing", () => {
 		await button(alice, "Later").click();
 		await sees(button(field(alice, "Price"), "Decide on Price"));
 		await isFine(alice, "conflict-later");
+	});
+
+	test("with what the room refused, which stays until it is mended or dropped", async () => {
+		// The form itself lets nobody type that much.
+		await input(bob, "Meeting location").evaluate((element) => element.removeAttribute("maxlength"));
+		await fillIn(bob, "Meeting location", "x".repeat(100_000));
+		await sees(field(bob, "Meeting location").getByText("Your draft. The room refused it"));
+		await sees(told(bob, "The room refused your change of Meeting location"));
+		await isFine(bob, "refused");
+		await picture(bob, "refused");
+		await button(field(bob, "Meeting location"), "Drop it").click();
+		await holds(bob, { "Meeting location": "" });
 	});
 
 	test("while the connection is lost, for somebody who has left, and when the room is gone", async () => {

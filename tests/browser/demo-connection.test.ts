@@ -25,6 +25,7 @@ import {
 	start,
 	stateOf,
 	stop,
+	stored,
 	url,
 } from "./demo-kit.ts";
 
@@ -95,6 +96,7 @@ describe("a page that goes", () => {
 		await line.cut();
 		await fillIn(page, "Price", "10 €");
 		await fillIn(page, "Quantity", "2");
+		await stored(page, 2);
 		await page.reload();
 		await sees(field(page, "Price").getByText("You chose this · not sent yet"));
 		await counts(queue(page), 2);
@@ -114,6 +116,7 @@ describe("a page that goes", () => {
 		await line.cut();
 		await fillIn(page, "Price", "10 €");
 		await sees(field(page, "Price").getByText("not sent yet"));
+		await stored(page, 1);
 		await page.close();
 		line.isCut = false;
 		// The same person as before, since nobody else at this browser is.

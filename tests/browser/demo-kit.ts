@@ -180,6 +180,24 @@ export async function live(page: Page): Promise<void> {
 	await sees(page.locator("#fields:enabled"));
 }
 
+/** Waits until a page's changes are on disk, so that closing it leaves them there however slow the machine is. */
+export async function stored(page: Page, changes: number): Promise<void> {
+	await eventually(async () => assert.equal(await page.evaluate(mostStored), changes, "changes on disk"));
+}
+
+/** How many changes the fullest outbox of this browser holds. Runs in the page. */
+async function mostStored(): Promise<number> {
+	const done = <T>(request: IDBRequest<T>) =>
+		new Promise<T>((resolve, reject) => {
+			request.onsuccess = () => resolve(request.result);
+			request.onerror = () => reject(request.error);
+		});
+	const db = await done(indexedDB.open("roomkeep"));
+	const outboxes: { entries?: unknown[] }[] = await done(db.transaction("outboxes").objectStore("outboxes").getAll());
+	db.close();
+	return Math.max(0, ...outboxes.map(({ entries = [] }) => entries.length));
+}
+
 export async function sees(locator: Locator): Promise<void> {
 	await locator.waitFor({ timeout: PATIENCE });
 }

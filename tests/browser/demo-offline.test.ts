@@ -30,6 +30,7 @@ import {
 	sees,
 	start,
 	stop,
+	stored,
 	told,
 } from "./demo-kit.ts";
 
@@ -68,6 +69,7 @@ describe("working offline", () => {
 	});
 
 	test("keeps them when the page is loaded again", async () => {
+		await stored(alice, 3);
 		await alice.reload();
 		await sees(alice.locator("#link").getByText("Offline"));
 		assert.equal(await offline(alice).isChecked(), true);

@@ -28,6 +28,7 @@ import {
 	sees,
 	start,
 	stop,
+	stored,
 	told,
 } from "./demo-kit.ts";
 
@@ -53,7 +54,7 @@ describe("the guide", () => {
 
 	test("opens a second window for a second person", async () => {
 		const opened = alice.context().waitForEvent("page");
-		await alice.getByRole("link", { name: "Open a second window" }).click();
+		await alice.getByRole("link", { name: "Second window" }).click();
 		bob = await opened;
 		await input(bob, "Your name").fill("Bob");
 		await button(bob, "Enter the room").click();
@@ -69,11 +70,12 @@ describe("the guide", () => {
 		await live(alice);
 		await sees(done(alice, "Reload the page"));
 
-		await button(alice, "Show me the switch").click();
+		await button(alice, "Show the switch").click();
 		await isFocused(offline(alice));
 		await alice.keyboard.press("Space");
 		await fillIn(alice, "Price", "230 €");
 		await counts(queue(alice), 1);
+		await stored(alice, 1);
 		await alice.reload();
 		await counts(queue(alice), 1);
 		await fillIn(bob, "Price", "225 €");

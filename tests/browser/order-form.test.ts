@@ -9,7 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { freePort } from "../ports.ts";
-import { counts, cuttable, eventually, type Line, picture, sees } from "./demo-kit.ts";
+import { counts, cuttable, eventually, type Line, picture, sees, stored } from "./demo-kit.ts";
 import { endGroup, findChromium } from "./demo-server.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -104,6 +104,7 @@ describe("the order form", () => {
 		await alice.page.getByLabel("Phone").fill("555 0199");
 		await alice.page.getByLabel("mudguards").check();
 		await sees(alice.page.getByText("Offline · 2 waiting to be sent"));
+		await stored(alice.page, 2);
 		await alice.page.reload();
 		await sees(alice.page.getByText("Offline · 2 waiting to be sent"));
 		await eventually(async () => assert.equal(await alice.page.getByLabel("Phone").inputValue(), "555 0199"));

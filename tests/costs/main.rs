@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod growth;
 mod heap;
 mod meter;
 #[path = "../it/say.rs"]

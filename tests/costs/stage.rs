@@ -14,6 +14,7 @@ use crate::{heap, say};
 /// A room, and the time.
 pub struct Stage {
     driver: Driver,
+    settings: Settings,
     pub meter: Meter,
     pub now: Millis,
     /// The last number of each client that said `hello`.
@@ -21,7 +22,7 @@ pub struct Stage {
 }
 
 /// The defaults of the protocol, for people who type fast.
-fn settings() -> Settings {
+pub fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.limits.messages_per_second = 1_000_000;
     settings.limits.messages_burst = 1_000_000;
@@ -32,7 +33,12 @@ fn settings() -> Settings {
 
 impl Stage {
     pub fn new() -> Self {
-        Self { driver: Driver::new(settings()), meter: Meter::new(), now: 1_000_000, numbers: BTreeMap::new() }
+        Self::with(settings())
+    }
+
+    pub fn with(settings: Settings) -> Self {
+        let (driver, meter) = (Driver::new(settings.clone()), Meter::new());
+        Self { driver, settings, meter, now: 1_000_000, numbers: BTreeMap::new() }
     }
 
     /// Whether the room holds anything in memory.
@@ -106,6 +112,19 @@ impl Stage {
         self.numbers.insert(name.to_owned(), 0);
     }
 
+    /// A client that the room has never seen comes and says `hello`.
+    pub fn arrive(&mut self, name: &str, client: usize) {
+        self.connect(name);
+        self.say(name, &format!(r#"{{"type":"hello","protocol":1,"clientId":"client-{client}"}}"#));
+    }
+
+    /// Another such client comes, numbers a message as this user, and goes.
+    pub fn visit(&mut self, user: &str, client: usize) {
+        self.arrive("visitor", client);
+        self.say("visitor", &say::with_seq(1, &say::set(user, "visited", "1")));
+        self.leave("visitor");
+    }
+
     /// Says something.
     pub fn say(&mut self, name: &str, text: &str) {
         self.come_round();
@@ -113,7 +132,7 @@ impl Stage {
     }
 
     /// Says something before the runtime comes round to the timer.
-    fn say_at_once(&mut self, name: &str, text: &str) {
+    pub fn say_at_once(&mut self, name: &str, text: &str) {
         let from = say::connection(name);
         if self.meter.timer.is_some() && text.starts_with(r#"{"type":"field_"#) {
             heap::within(|| self.meter.held.push((from, text.to_owned())));
@@ -158,7 +177,7 @@ impl Stage {
         self.come_round();
         assert_eq!(self.meter.timer, None, "a room with a timer does not sleep");
         let before = heap::live();
-        drop(std::mem::replace(&mut self.driver, Driver::new(settings())));
+        drop(std::mem::replace(&mut self.driver, Driver::new(self.settings.clone())));
         before - heap::live()
     }
 }

@@ -170,7 +170,7 @@ for (const code of [4400, 4403, 4404, 4409, 4413, 4426]) {
 	});
 }
 
-for (const code of [1000, 1001, 1006, 1011, 1012, 4408, 4410, 4429, 4500, 4508]) {
+for (const code of [1000, 1001, 1006, 1011, 1012, 4408, 4410, 4429, 4500, 4503, 4508]) {
 	test(`X2 after ${code} it comes back`, async () => {
 		const { link, network, enter, heard } = linked();
 		await enter();

@@ -22,7 +22,7 @@ describe("two people type into one field", { concurrency: true }, () => {
 		test(`${Kind.name}: nothing is lost without having been shown to its author`, async (t) => {
 			const runs = await Promise.all([0, 1].map((run) => typeTogether(server, Kind, seed + run * 10, 60_000)));
 			t.diagnostic(JSON.stringify(runs));
-			assert.ok(runs.every(({ values }) => values >= 50));
+			assert.ok(runs.every(({ values }) => values >= 15));
 		});
 	}
 });

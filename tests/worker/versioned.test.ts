@@ -218,8 +218,9 @@ test("E6 F7 a newer connection of the same client closes the older, and what tha
 	for (let seq = 151; seq <= 300; seq += 1) older.set(seq, "f", seq);
 	const { lastSeq, version } = await newer.next("welcome");
 	assert.deepEqual(await older.closed(), { code: 4410, reason: "replaced" });
-	assert.equal((await watcher.next("user_left")).userId, "alice");
 	const state = await newer.sync();
+	const alice = state.participants.find(({ id }: { id: string }) => id === "alice");
+	assert.deepEqual([alice.online, alice.connections], [true, 1]);
 	assert.deepEqual([state.version, state.selections.f?.value ?? 0], [version, lastSeq]);
 	assert.deepEqual(newer.mirror.gaps, []);
 
@@ -236,6 +237,7 @@ test("E6 F7 a newer connection of the same client closes the older, and what tha
 	assert.equal((await newest.next("ack")).version, version + 1);
 	assert.equal((await watcher.sync()).selections.f.value, "from the living");
 	assert.doesNotMatch(JSON.stringify([watcher.frames, newest.frames]), /from the dead/);
+	assert.ok(!watcher.types().includes("user_left"), "J4: who takes over has not left");
 	for (const peer of [newest, watcher]) peer.leave();
 });
 

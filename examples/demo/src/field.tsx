@@ -105,7 +105,7 @@ function Byline({ id, spec, field, onDrop }: BylineProps) {
 	if (refused !== undefined) {
 		return (
 			<p id={id} className="by undecided">
-				<span>Your draft. The room refused it: {refused.message}</span>
+				<span title={refused.message}>Your draft. The room refused it: {refused.message}</span>
 				<button type="button" className="small" onClick={onDrop}>
 					Drop it<span className="unseen"> from {spec.label}</span>
 				</button>

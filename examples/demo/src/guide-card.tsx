@@ -30,7 +30,7 @@ export function GuideCard({ room }: { room: string }) {
 						<p>Each sees what the other enters, and where the other is.</p>
 						{/* With no tie to this window, it is somebody else's. */}
 						<a className="button small" href={linkTo(room)} target="_blank" rel="noopener">
-							Open a second window
+							Second window
 						</a>
 					</StepItem>
 					<StepItem step="reload" title="Reload the page">
@@ -42,7 +42,7 @@ export function GuideCard({ room }: { room: string }) {
 					<StepItem step="offline" title="Go offline">
 						<p>Switch the connection off, change something, and switch it on again: now the others have it.</p>
 						<button type="button" className="small" onClick={showSwitch}>
-							Show me the switch
+							Show the switch
 						</button>
 					</StepItem>
 					<StepItem step="conflict" title="Disagree">

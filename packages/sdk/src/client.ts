@@ -331,8 +331,12 @@ export class RoomClient {
 		const line = box.lineOf(entries, [field]);
 		const isUnseen = ({ conflict, line: own }: box.Entry) =>
 			(conflict?.version ?? 0) > base && (line === undefined ? baseVersion !== undefined : own === line);
-		const unseen = helds.find(isUnseen);
-		if (unseen) return this.#amend(unseen, field, message);
+		const unseen = helds.filter(isUnseen);
+		// Of several it is the one that was gone on with. If that cannot be told, it is one more.
+		const amended = unseen.find((one) => box.holds(message, box.changeOf(one.message, field)));
+		const one = amended ?? (unseen.length === 1 ? unseen[0] : undefined);
+		if (one) return this.#amend(one, field, message);
+		if (unseen[0]) return this.#change({ ...message, baseVersion: base }, options);
 		const [held] = helds;
 		// A user who chooses again has seen what is there. One who types on, or whose value was made of the room's, has not
 		// thereby given up what is held.

@@ -6,6 +6,7 @@ use crate::access::pass::{Credentials, Pass};
 use crate::access::shares::{Holder, NetworkMark, Shares, SharesOnDemand};
 use crate::protocol::Millis;
 use crate::protocol::connection::ConnectionId;
+use crate::room::effort;
 
 use super::names::{Name, Names};
 use super::session::{Identity, Session};
@@ -66,7 +67,7 @@ impl Sessions {
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (ConnectionId, &Session)> {
-        self.by_id.iter().map(|(connection, session)| (*connection, session))
+        self.by_id.iter().inspect(|_| effort::look()).map(|(connection, session)| (*connection, session))
     }
 
     /// A connection.
@@ -222,7 +223,7 @@ impl Sessions {
     /// The joined connections of users: how many are open, and when the server last heard from any of the user's.
     pub fn online(&self) -> BTreeMap<&str, Online> {
         let mut online = BTreeMap::<&str, Online>::new();
-        for session in self.by_id.values() {
+        for (_, session) in self.iter() {
             if let Some(user) = session.identity().user() {
                 let of = online.entry(user).or_default();
                 of.connections += usize::from(session.identity().joined().is_some());
@@ -244,7 +245,7 @@ impl Sessions {
 
     /// The clients that are connected.
     pub fn clients(&self) -> BTreeSet<&str> {
-        self.by_id.values().filter_map(Session::client).collect()
+        self.iter().filter_map(|(_, session)| session.client()).collect()
     }
 
     /// The connections of this client.
@@ -260,6 +261,7 @@ impl Sessions {
     /// The connections that may have this name, and few others.
     fn named(&self, name: Name<'_>) -> impl Iterator<Item = (ConnectionId, &Session)> {
         let found = self.names.as_ref().map(|names| names.of(name)).into_iter().flatten();
+        let found = found.inspect(|_| effort::look());
         let found = found.filter_map(|connection| Some((connection, self.by_id.get(&connection)?)));
         let all = self.names.is_none().then(|| self.iter()).into_iter().flatten();
         found.chain(all)
@@ -272,7 +274,7 @@ impl Sessions {
 }
 
 fn held(by_id: &BTreeMap<ConnectionId, Session>) -> impl Iterator<Item = (Holder, ConnectionId, Millis)> {
-    by_id.iter().map(|(connection, session)| (session.holder(), *connection, session.heard))
+    by_id.iter().inspect(|_| effort::look()).map(|(connection, session)| (session.holder(), *connection, session.heard))
 }
 
 /// What the open connections show about a user.
