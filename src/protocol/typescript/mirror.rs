@@ -55,6 +55,8 @@ pub enum PatchChange {
         selection: PatchSelection,
         /// The field's version that the writer last saw before the batch (S4).
         base_version: Option<u64>,
+        /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+        exact: Option<bool>,
     },
     /// Clears a field (S5).
     FieldCleared {
@@ -64,6 +66,8 @@ pub enum PatchChange {
         user_id: Option<String>,
         /// The field's version that the writer last saw before the batch (S4).
         base_version: Option<u64>,
+        /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
+        exact: Option<bool>,
     },
 }
 

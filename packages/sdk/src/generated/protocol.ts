@@ -872,6 +872,8 @@ export type FieldSelectedInPatch = {
 	selection: PatchSelection;
 	/** The field's version that the writer last saw before the batch (S4). */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 };
 
 /** Clears a field (S5). */
@@ -883,6 +885,8 @@ export type FieldClearedInPatch = {
 	userId?: string;
 	/** The field's version that the writer last saw before the batch (S4). */
 	baseVersion?: number;
+	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
+	exact?: boolean;
 };
 
 /** A change in `PATCH …/state`: that of a batch, whose author may be named beside it. */
