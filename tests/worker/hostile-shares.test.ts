@@ -11,7 +11,8 @@ before(async () => {
 });
 after(() => server.close());
 
-const tokens = async (...users: string[]) => Promise.all(users.map((sub) => token({ claims: { sub } })));
+const tokens = <Users extends string[]>(...users: Users) =>
+	Promise.all(users.map((sub) => token({ claims: { sub } }))) as Promise<{ [User in keyof Users]: string }>;
 
 test("X1 a user who holds all connections gives way to those who come, and gets no more", async () => {
 	const room = newRoom();

@@ -1,5 +1,7 @@
 //! What clients do: write, write again, write over HTTP, ask, show, and come back.
 
+use std::slice::from_ref;
+
 use roomkeep::access::rates::{Caller, RateKey};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::decode::Frame;
@@ -374,17 +376,13 @@ fn answered(verdict: &Verdict) -> Answered {
 }
 
 fn field_of(content: &Content) -> Option<&'static str> {
-    match content {
-        Content::Set { field, .. } | Content::Clear { field, .. } => Some(*field),
-        _ => None,
-    }
+    if let Content::Set { field, .. } | Content::Clear { field, .. } = content { Some(*field) } else { None }
 }
 
 fn check_written(reply: &Reply, written: &Written, stage: &super::stage::Stage, message: &Message) {
-    let fields = match &message.content {
-        Content::Batch(changes) => changes.iter().filter_map(field_of).collect::<Vec<_>>(),
-        content => field_of(content).into_iter().collect(),
-    };
+    let changes =
+        if let Content::Batch(changes) = &message.content { changes.as_slice() } else { from_ref(&message.content) };
+    let fields = changes.iter().filter_map(field_of).collect::<Vec<_>>();
     match written {
         Written::Done { body, .. } => {
             let body = serde_json::from_str::<Value>(body).unwrap();

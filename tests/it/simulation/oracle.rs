@@ -196,12 +196,13 @@ impl Oracle {
         let version = self.durable.version;
         self.history.truncate(usize::try_from(version).unwrap());
         self.applied.retain(|_, at| *at <= version);
-        let gone = self.sessions.iter().filter(|(of, _)| !attachments.contains_key(of));
-        for (_, session) in gone {
-            session.client.iter().for_each(|client| self.here.retain(|of, _| of != client));
+        if self.sessions.keys().any(|of| !attachments.contains_key(of)) {
             self.used = None;
         }
         self.sessions = attachments;
+        // Of whoever has gone, in this very event or before, counts what was stored (E4).
+        let Self { here, sessions, .. } = self;
+        here.retain(|client, _| sessions.values().any(|session| session.client.as_ref() == Some(client)));
     }
 
     /// Notes who is here: those who are have been so until this moment.
