@@ -14,7 +14,7 @@ use crate::json::{self, Document, Kind, Node};
 /// What the server alone says (F5).
 const RESERVED: [&str; 7] = ["welcome", "sync_response", "changes", "ack", "conflict", "error", "user_left"];
 /// What is never passed on, whatever its form.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 12] = [
     "user_joined",
     "user_ready",
     "field_selected",
@@ -22,6 +22,7 @@ const KNOWN: [&str; 11] = [
     "batch",
     "sync_request",
     "kick",
+    "participant_removed",
     "permission_request",
     "permission_response",
     "permission_cancelled",
@@ -124,6 +125,7 @@ fn accepted(text: &str, frame: &Frame, message: &ClientMessage, root: &Node<'_>,
         | ClientMessage::Sync { .. }
         | ClientMessage::Auth { .. }
         | ClientMessage::Kick { .. }
+        | ClientMessage::Remove { .. }
         | ClientMessage::Permission(_) => {}
     }
 }

@@ -28,6 +28,11 @@ fn path(path: &str) {
             assert!(!field.is_empty(), "H3: a field has a name");
             format!("/fields/{}", encoded(field))
         }
+        Resource::Messages => "/messages".to_owned(),
+        Resource::Participant(user) => {
+            assert!(!user.is_empty(), "J10: a participant has a name");
+            format!("/participants/{}", encoded(user))
+        }
     };
     let written = format!("/parties/{}/{}{rest}", encoded(party), encoded(room));
     assert_eq!(Address::parse(&written, PARTIES), found);

@@ -169,9 +169,13 @@ test("H5 health, other paths, other methods", async () => {
 	]) {
 		assert.deepEqual(await problem(path), [404, "not_found"], path);
 	}
-	const state = "/parties/collaboration/r/state";
+	const room = "/parties/collaboration/r";
 	for (const method of ["POST", "PUT", "DELETE", "PATCH", "PROPFIND"]) {
-		assert.deepEqual(await problem(state, { method }), [405, "method_not_allowed"], method);
+		assert.deepEqual(await problem(`${room}/changes`, { method }), [405, "method_not_allowed"], method);
+		// Several fields are written there (H7, H10).
+		const isWrite = method === "POST" || method === "PATCH";
+		const [status] = await problem(`${room}/state`, { method });
+		assert.equal(status, isWrite ? 400 : 405, method);
 		assert.deepEqual(await problem("/health", { method }), [405, "method_not_allowed"], method);
 	}
 	assert.deepEqual(await problem("/parties/collaboration/r"), [426, "upgrade_required"]);

@@ -25,7 +25,7 @@ fn table(lines: &[Vec<String>]) -> String {
             .map(|(at, cell)| format!(" {cell}{} ", " ".repeat(width(at) - cell.chars().count())));
         format!("|{}|\n", cells.collect::<Vec<_>>().join("|"))
     };
-    let rule = (0..columns).map(|at| "-".repeat(width(at) + 2)).collect::<Vec<_>>().join("|");
+    let rule = (0..columns).map(|at| format!(" {} ", "-".repeat(width(at)))).collect::<Vec<_>>().join("|");
     let body = lines[1..].iter().map(|line| row(line)).collect::<String>();
     format!("{}|{rule}|\n{body}", row(&lines[0]))
 }
@@ -82,8 +82,8 @@ fn of_prices() -> String {
     for request in Request::ALL {
         let name = match request {
             Request::Connect => "a WebSocket, `GET /events`",
-            Request::Read => "`GET /state`, `GET /changes`",
-            Request::Write => "`PUT`, `DELETE` of a field, beside its message",
+            Request::Read => "`GET` of the state, changes or a field",
+            Request::Write => "what writes over HTTP, beside its message",
             Request::Delete => "`DELETE` of a room",
         };
         lines.push(line(name, |around| {
