@@ -156,7 +156,7 @@ test("X1 limits come from the Worker's variables", async () => {
 			LIMIT_PARTICIPANTS: "2",
 			LIMIT_MESSAGE_BYTES: "900",
 			LIMIT_VALUE_BYTES: "500",
-			LIMIT_ROOM_BYTES: "700",
+			LIMIT_ROOM_BYTES: "950",
 			LIMIT_NAME_BYTES: "8",
 		},
 	});
