@@ -280,6 +280,27 @@ test("debounce sends the last of several quick changes of a field, and all have 
 	);
 });
 
+test("what falls due between two looks at the clock is sent", async (t) => {
+	const stage = new Stage();
+	await stage.enter();
+	void stage.client.select("x", 1, { debounceMs: 300 });
+	await pass();
+	// The timer rings a little early, and the time comes while its code runs.
+	const read = Date.now;
+	let seen = 0;
+	t.mock.method(Date, "now", () => {
+		const isFirst = read() !== seen;
+		seen = read();
+		return seen - Number(isFirst);
+	});
+	await pass(310);
+	t.mock.restoreAll();
+	assert.deepEqual(
+		stage.said().map(({ selection }) => selection.value),
+		[1],
+	);
+});
+
 test("debounce keeps the order: what comes after it has it sent at once, or is sent in its place", async () => {
 	const stage = new Stage();
 	await stage.enter();

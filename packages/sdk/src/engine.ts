@@ -246,10 +246,10 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 			if (status === "synced" || status === "polling") this.#watch();
 			return;
 		}
+		// Before what is due is looked for: what falls due in between would find neither a sender nor a timer.
+		const now = Date.now();
 		if (status === "polling") void this.#poller.write();
 		else this.sender.pump();
-		// What is already due goes out as soon as anything does.
-		const now = Date.now();
 		const waits = this.keeper.stored.entries.flatMap(({ due = 0, at }) => (due > now && at <= now ? due - now : []));
 		if (waits[0]) this.#dueTimer = setTimeout(() => this.#pump(), Math.min(...waits));
 	}
