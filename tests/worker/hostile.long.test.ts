@@ -208,22 +208,25 @@ test("N4 P1 X1 a storm of presence from many connections of one user", async (t)
 test("N4 A1 A9 connections that come and go, with rubbish for tokens, and with none: fifty may wait", async (t) => {
 	const { sent, accepted, statuses, closes } = await attack(t, "connections with good, bad and no tokens", 11.5);
 	assert.ok(accepted > 500 && (closes[4401] ?? 0) > 500, JSON.stringify({ accepted, closes }));
-	// Fifty, and fifty more after ten seconds.
-	assert.deepEqual([closes.let_wait, closes.waited_in_vain, Object.keys(statuses)], [100, 50, ["503"]]);
-	assert.ok((statuses[503] ?? 0) + 100 > 500 && sent > 1500, JSON.stringify({ sent, statuses }));
+	// Fifty, and fifty more after ten seconds. Those with a good token count for the rate of their user.
+	const { 429: tooMany = 0, 503: full = 0, ...others } = statuses;
+	assert.deepEqual([closes.let_wait, closes.waited_in_vain, others], [100, 50, {}]);
+	assert.ok(full + tooMany + 100 > 500 && full > 400 && sent > 1500, JSON.stringify({ sent, statuses }));
 });
 
-test("N4 X1 one user takes all the connections: who is inside goes on, the next is told to come later", async (t) => {
-	let refused = "";
-	const { accepted } = await attack(t, "500 connections", 5, async (room) => {
+test("N4 X1 one user takes all the connections: who is inside goes on, and the next gets one of them", async (t) => {
+	let first = "";
+	const { accepted, statuses } = await attack(t, "500 connections", 5, async (room) => {
 		const headers = { authorization: `Bearer ${await token({ claims: { sub: "newcomer" } })}` };
-		const signal = AbortSignal.timeout(1000);
+		const signal = AbortSignal.timeout(2000);
 		const path = `/parties/collaboration/${encodeURIComponent(room)}/events`;
-		const response = await server.get(path, { headers, signal });
-		refused = `${response.status} ${response.status === 503 ? ((await response.json()) as { code: string }).code : ""}`;
+		const { body } = await server.get(path, { headers, signal });
+		const { value } = (await body?.getReader().read()) ?? {};
+		first = Buffer.from(value ?? []).toString();
 	});
 	assert.equal(accepted, 499);
-	assert.equal(refused, "503 limit_connections");
+	assert.match(first, /"changes":\[/);
+	assert.ok((statuses[503] ?? 0) > 50, JSON.stringify(statuses));
 });
 
 test("N4 X1 sockets that are never read are closed after 4 MiB", async (t) => {
@@ -233,9 +236,11 @@ test("N4 X1 sockets that are never read are closed after 4 MiB", async (t) => {
 
 test("N4 X1 H4 streams that are never read: six of them, and what they leave unread is bounded", async (t) => {
 	const { errors, statuses } = await attack(t, "20 streams never read", 5);
-	assert.deepEqual([statuses[200], statuses[503]], [6, 14], JSON.stringify(statuses));
+	// A refusal that may pass is a stream too (H4).
+	const { limit_connections: refused, ...others } = errors;
+	assert.deepEqual([statuses, refused], [{ 200: 20 }, 14], JSON.stringify(errors));
 	assert.ok(
-		Object.keys(errors).every((code) => ["slow_reader", "limit_rate"].includes(code)),
+		Object.keys(others).every((code) => ["slow_reader", "limit_rate"].includes(code)),
 		JSON.stringify(errors),
 	);
 });
