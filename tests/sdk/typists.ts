@@ -141,7 +141,8 @@ export class BareTypist extends Typist {
 		const { conflict } = this.client.field(FIELD);
 		if (conflict && this.random() < 0.4) {
 			const isMine = this.random() < 0.5;
-			if (!isMine) this.give(conflict.mine.value);
+			// Who takes the other's gives up what stands in the input too, as far as it was made of what is held.
+			if (!isMine) this.give(this.text, conflict.mine.value);
 			void this.client.resolve(FIELD, isMine ? "mine" : "theirs");
 		}
 		await sleep(this.random() * 700);
