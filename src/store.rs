@@ -4,6 +4,7 @@
 //! One row for each record, and one for the room itself. Tables are `WITHOUT ROWID`, since the index behind a text key
 //! would be a second billed row. There is no log: what changed since a version follows from the rows' versions.
 
+use std::iter::once;
 use std::sync::LazyLock;
 
 use crate::room::records::{Records, Stored};
@@ -78,7 +79,7 @@ static EVERYTHING: LazyLock<Vec<String>> = LazyLock::new(|| {
     let room = (META_COLUMNS, META_WIDTH, "room");
     let records = Records::default();
     let tables = records.tables().map(|table| (table.table().columns, table.table().width, table.table().name));
-    let tables = [room].into_iter().chain(tables).collect::<Vec<_>>();
+    let tables = once(room).chain(tables).collect::<Vec<_>>();
     let widest = tables.iter().map(|(_, width, _)| *width).max().unwrap_or_default();
     let selects = tables.iter().enumerate().map(|(at, (columns, width, name))| {
         let nulls = ", NULL".repeat(widest - width);

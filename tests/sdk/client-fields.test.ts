@@ -5,18 +5,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { memoryStorage } from "../../packages/sdk/src/storage.ts";
 import type { SelectOptions } from "../../packages/sdk/src/types.ts";
-import { onVirtualTime, page, pass, Stage } from "./scripted.ts";
+import { onVirtualTime, page, pass, Stage, watched } from "./scripted.ts";
 
 onVirtualTime();
-
-/** Whether a promise has settled, and as what. */
-function watched<T>(promise: Promise<T>): { value?: T } {
-	const seen: { value?: T } = {};
-	promise.then((value) => {
-		seen.value = value;
-	});
-	return seen;
-}
 
 const values = (said: any[]) => said.map((one) => one.selection?.value ?? one.type);
 const mine = (stage: Stage) => stage.client.getSnapshot().conflicts.map((one) => one.mine.value);

@@ -250,3 +250,16 @@ export class Stage {
 		await this.network.last.say({ type: "error", code, message: code, seq, id, ...more });
 	}
 }
+
+/** The values that a client shows, by field. */
+export const values = (stage: Stage) =>
+	Object.fromEntries(Object.entries(stage.client.getSnapshot().selections).map(([field, { value }]) => [field, value]));
+
+/** Whether a promise has settled, and as what. */
+export function watched<T>(promise: Promise<T>): { value?: T } {
+	const seen: { value?: T } = {};
+	promise.then((value) => {
+		seen.value = value;
+	});
+	return seen;
+}

@@ -1,11 +1,12 @@
 // People who type steadily into one field of a real room, and an account of what becomes of all that they typed.
 
 import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
 import type { RoomClient } from "../../packages/sdk/src/client.ts";
 import { FieldBinding, type InputElement } from "../../packages/sdk/src/field.ts";
 import type { Json } from "../../packages/sdk/src/types.ts";
-import { newRoom, type Served, sleep } from "../worker/harness.ts";
-import { enter, eventually, witness } from "./worker-client.ts";
+import { newRoom, type Served, serve, sleep } from "../worker/harness.ts";
+import { closeAll, enter, eventually, witness } from "./worker-client.ts";
 
 const FIELD = "note";
 const WORDS = ["so", "that", "nothing", "typed", "here", "is", "lost", "unseen"];
@@ -79,7 +80,7 @@ abstract class Typist {
 }
 
 /** With a binding, as `useField` has it. */
-export class BoundTypist extends Typist {
+class BoundTypist extends Typist {
 	readonly #field: FieldBinding<string>;
 	readonly #element: InputElement = { value: "", type: "text" };
 
@@ -120,7 +121,7 @@ export class BoundTypist extends Typist {
 }
 
 /** With `select` and `debounceMs` alone, as a page without any binding does. */
-export class BareTypist extends Typist {
+class BareTypist extends Typist {
 	constructor(client: RoomClient, random: () => number) {
 		super(client, random);
 		client.subscribe(() => this.#render());
@@ -154,7 +155,7 @@ export class BareTypist extends Typist {
 }
 
 /** Has two people type, and accounts for all that they typed. */
-export async function typeTogether(
+async function typeTogether(
 	server: Served,
 	Kind: new (client: RoomClient, random: () => number) => Typist,
 	seed: number,
@@ -190,4 +191,27 @@ export async function typeTogether(
 		assert.ok(author?.shown.has(before.value), `${userId} wrote over ${before.value} unseen, with seed ${seed}`);
 	});
 	return { values: values.size, replaced: people.reduce((sum, one) => sum + one.replaced.length, 0) };
+}
+
+/** Two people at a time in so many rooms, who type for so long, with the binding and without. At least so many values each. */
+export function describeTyping(rooms: number, milliseconds: number, least: number): void {
+	let server: Served;
+	before(async () => {
+		server = await serve();
+	});
+	after(async () => {
+		closeAll();
+		await server.close();
+	});
+	const seed = Number(process.env.SEED ?? 1);
+	describe("two people type into one field", { concurrency: true }, () => {
+		for (const Kind of [BoundTypist, BareTypist]) {
+			test(`${Kind.name}: nothing is lost without having been shown to its author`, async (t) => {
+				const seeds = Array.from({ length: rooms }, (_, run) => seed + run * 10);
+				const runs = await Promise.all(seeds.map((one) => typeTogether(server, Kind, one, milliseconds)));
+				t.diagnostic(JSON.stringify(runs));
+				assert.ok(runs.every(({ values }) => values >= least));
+			});
+		}
+	});
 }
