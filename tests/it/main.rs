@@ -5,6 +5,7 @@
 
 mod comings;
 mod contract;
+mod kinds;
 mod model;
 mod nulls;
 mod over_http;
@@ -12,6 +13,7 @@ mod prices;
 mod requests;
 mod room;
 mod say;
+mod schemas;
 mod shares;
 mod simulation;
 mod store;
