@@ -11,7 +11,7 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { emptyFolder, pack, root, run } from "./packed.ts";
 
-const ENTRIES = ["roomkeep", "roomkeep/field", "roomkeep/react", "roomkeep/service-worker"];
+const ENTRIES = ["roomkeep", "roomkeep/field", "roomkeep/react", "roomkeep/rooms", "roomkeep/service-worker"];
 
 let folder: string;
 let archive: string;
