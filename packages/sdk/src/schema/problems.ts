@@ -2,7 +2,7 @@
 
 import { isAmbiguous } from "./patterns.ts";
 import { anchors, target, within } from "./references.ts";
-import { OUTDATED, pattern, SHAPES } from "./shapes.ts";
+import { isAnnotation, OUTDATED, pattern, SHAPES } from "./shapes.ts";
 import { nearest } from "./spelling.ts";
 import { isObject } from "./values.ts";
 
@@ -70,7 +70,7 @@ class Inspection {
 	#keyword(keyword: string, value: unknown, at: string[]): void {
 		const shape = SHAPES.get(keyword);
 		const instead = OUTDATED.get(keyword);
-		const meant = nearest(keyword, SHAPES.keys());
+		const meant = isAnnotation(keyword) ? undefined : nearest(keyword, SHAPES.keys());
 		if (shape !== undefined) {
 			const reason = shape(value);
 			if (reason !== undefined) this.#error(at, reason);
@@ -79,7 +79,7 @@ class Inspection {
 			this.#error(at, `is no keyword of JSON Schema 2020-12: write ${instead}`);
 		} else if (meant !== undefined) {
 			this.#error(at, `is no keyword of JSON Schema; did you mean \`${meant}\`?`);
-		} else {
+		} else if (!isAnnotation(keyword)) {
 			this.#warn(at, "is no keyword of JSON Schema: nothing is held to it");
 		}
 	}
