@@ -1,10 +1,10 @@
 // How rooms of older versions are brought forward (PROTOCOL.md, K6).
 
-import { compile } from "../schema.ts";
-import type { FieldRule, KindDefinition, Lens } from "./definition.ts";
+import type { KindDefinition, Lens } from "./definition.ts";
 import { type Place, plain } from "./json.ts";
 import { meets, patternFault, patternOf, stars } from "./names.ts";
 import type { Report } from "./report.ts";
+import { patterns, validators } from "./validators.ts";
 
 const MEMBERS = ["to", "rename", "drop", "map", "default"];
 
@@ -97,13 +97,14 @@ export function fitting(kind: KindDefinition, place: Place, report: Report): voi
 	const last = kind.lenses.at(-1);
 	if (last === undefined) return;
 	const at = [...place, kind.lenses.length - 1];
-	const declared = patterns(kind);
+	const declared = Object.keys(patterns(kind));
+	const validator = validators(kind);
 	const misfit = (name: string, value: unknown): string | undefined => {
-		const schema = declared[patternOf(name, Object.keys(declared)) ?? ""]?.schema;
-		const found = schema === undefined ? undefined : compile(schema)(value);
+		const pattern = patternOf(name, declared);
+		const found = pattern === undefined ? undefined : validator(pattern)?.(value);
 		return found && `breaks \`${found.keyword}\`${found.path && ` at \`${found.path}\``} of the field's schema`;
 	};
-	const isKnown = (name: string) => kind.others === "any" || Object.keys(declared).some((one) => meets(one, name));
+	const isKnown = (name: string) => kind.others === "any" || declared.some((one) => meets(one, name));
 	const unknown = "of which the kind has no field";
 	for (const [from, to] of Object.entries(last.rename ?? {})) {
 		if (!isKnown(to)) report.fault([...at, "rename", from], `becomes \`${to}\`, ${unknown}`);
@@ -119,12 +120,4 @@ export function fitting(kind: KindDefinition, place: Place, report: Report): voi
 		const reason = isKnown(name) ? misfit(name, value) : `is a name ${unknown}`;
 		if (reason !== undefined) report.fault([...at, "default", name], reason);
 	}
-}
-
-/** All that a kind declares, by pattern: fields, and the cells of lists as `list/*` and the column. */
-export function patterns({ fields, rows }: Pick<KindDefinition, "fields" | "rows">): Record<string, FieldRule> {
-	const cells = Object.entries(rows).flatMap(([list, { cells }]) =>
-		Object.entries(cells).map(([column, cell]): [string, FieldRule] => [`${list}/*/${column}`, cell]),
-	);
-	return Object.fromEntries([...Object.entries(fields), ...cells]);
 }
