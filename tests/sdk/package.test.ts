@@ -11,7 +11,7 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { emptyFolder, pack, root, run } from "./packed.ts";
 
-const ENTRIES = ["roomkeep", "roomkeep/field", "roomkeep/react", "roomkeep/service-worker"];
+const ENTRIES = ["roomkeep", "roomkeep/field", "roomkeep/react", "roomkeep/rooms", "roomkeep/service-worker"];
 
 let folder: string;
 let archive: string;
@@ -150,6 +150,8 @@ test("a page that takes only a part of it has only that part", async () => {
 	);
 	const hooks = await bundled(`import { useSelection } from "roomkeep/react"; console.log(useSelection);`, ["react"]);
 	assert.ok(!hooks.some((module) => /^roomkeep.*field/.test(module)), `nothing of fields is in ${hooks}`);
+	const kinds = await bundled(`import { defineRoom } from "roomkeep/rooms"; console.log(defineRoom({}));`);
+	assert.deepEqual(kinds, [], "a definition comes without its check");
 });
 
 /** The modules of which something is left in the bundle of a page. */

@@ -12,6 +12,8 @@ const LIMITS = {
 	// These come with the client, or the types of it alone.
 	"roomkeep/field": 3 * 1024,
 	"roomkeep/react": 19 * 1024,
+	// With the check of definitions, which a page that shares one does not load.
+	"roomkeep/rooms": 10 * 1024,
 };
 
 for (const [entry, limit] of Object.entries(LIMITS)) {

@@ -132,8 +132,6 @@ pub struct Problem {
     duplicate: Option<bool>,
     /// Of a conflict or a refusal by the kind of room: the field.
     field: Option<String>,
-    /// Of a refusal by the kind of room: the list of rows (K2).
-    list: Option<String>,
     /// Of a value that does not fit: where in it, as a JSON Pointer (K3).
     path: Option<String>,
     /// Of a value that does not fit: the keyword of the schema that it breaks (K3).
