@@ -1,13 +1,16 @@
 //! What a run is made of. Each seed draws its own: some have no crashes, some a crowd, some tiny limits, so that no
 //! fault hides behind another one all the time.
 
+use roomkeep::kind::Kinds;
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::limits::Limits;
 use roomkeep::room::settings::Settings;
 
+use super::FIELDS;
 use super::message::VALUE_BYTES;
 use super::oracle::Bounds;
 use super::random::Random;
+use crate::schemas;
 use crate::world::{DAY, settings};
 
 /// What a step does.
@@ -55,8 +58,21 @@ pub struct Mix {
     pub haste: Millis,
 }
 
+/// A kind that lets in some fields, some of the values of one, and nobody into another; one it does not know. The oracle
+/// says the same in `refused_by_the_kind`.
+fn kinds() -> Kinds {
+    let open =
+        FIELDS.iter().filter(|field| !matches!(**field, "e" | "g" | "h")).map(|field| format!(r#""{field}":{{}}"#));
+    let fields = open.collect::<Vec<_>>().join(",");
+    let even = r#"{"schema":{"type":"integer","multipleOf":2},"write":["editor"]}"#;
+    let definition =
+        format!(r#"{{"trade":{{"version":1,"fields":{{{fields},"e":{even},"g":{{"write":["admin"]}}}}}}}}"#);
+    roomkeep::kind::read(&definition, schemas::misfit).unwrap()
+}
+
 impl Mix {
     pub fn draw(random: &mut Random) -> Self {
+        let steps = random.between(60, 240);
         let mut some = |chance: u64, weight: u64| if random.percent(chance) { weight } else { 0 };
         let acts = vec![
             (30, Act::CarryUp),
@@ -76,7 +92,7 @@ impl Mix {
         let (http, repeats) = (some(70, 12), some(70, 6));
         let is_crowded = random.percent(45);
         Self {
-            steps: random.between(60, 240),
+            steps,
             users: random.index(4) + 1,
             greeting: random.index(4) + 1,
             plain: random.index(3),
@@ -90,6 +106,8 @@ impl Mix {
                 outcomes: random.pick(&[2, 5, 64, 64]),
                 requests: random.pick(&[1, 3, 200]),
                 settled: random.pick(&[1, 4, 1_000]),
+                // Nothing is drawn for it, so that the kept seeds are what they were.
+                is_declared: steps % 2 == 1,
             },
             time_to_live: random.pick(&[2 * DAY, 30 * DAY, 45 * DAY]),
             acts,
@@ -115,6 +133,7 @@ impl Mix {
             settled: self.bounds.settled,
             ..Limits::default()
         };
-        Settings { limits, time_to_live: self.time_to_live, ..settings() }
+        let settings = Settings { limits, time_to_live: self.time_to_live, ..settings() };
+        if self.bounds.is_declared { settings.of_kind("trade", &kinds()) } else { settings }
     }
 }

@@ -21,6 +21,8 @@ pub struct Bounds {
     pub outcomes: usize,
     pub requests: usize,
     pub settled: usize,
+    /// Whether the room is of a declared kind (K): what that refuses is in `refused_by_the_kind`.
+    pub is_declared: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -516,6 +518,9 @@ impl Oracle {
                 return Err(Verdict::Conflict { field, seen: base.version });
             }
         }
+        if self.bounds.is_declared {
+            changes.iter().find_map(refused_by_the_kind).map_or(Ok(()), |code| Err(Verdict::Refused(code)))?;
+        }
         let mut trial = (self.rows.version, self.rows.fields.clone(), Vec::new());
         for change in changes {
             let (Content::Set { field, .. } | Content::Clear { field, .. }) = change else { unreachable!() };
@@ -635,5 +640,20 @@ fn reply(seq: Option<u64>, id: Option<u64>, verdict: Verdict) -> Reply {
         record: None,
         is_sure: false,
         is_lost: false,
+    }
+}
+
+/// What the declared kind of the simulation says of a change (K2 to K4).
+fn refused_by_the_kind(change: &Content) -> Option<&'static str> {
+    let (field, value) = match change {
+        Content::Set { field, value, .. } => (*field, Some(*value)),
+        Content::Clear { field, .. } => (*field, None),
+        other => unreachable!("a change of a field: {other:?}"),
+    };
+    match (field, value) {
+        ("g", _) => Some("forbidden"),
+        ("h", _) => Some("unknown_field"),
+        ("e", Some(value)) if value % 2 == 1 => Some("invalid_value"),
+        (_, _) => None,
     }
 }
