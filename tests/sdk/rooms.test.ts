@@ -324,7 +324,7 @@ test("K1 a schema that leads back to itself as an object is told", () => {
 	round.not = round;
 	round.items = round;
 	const [fault, ...others] = faults({ a: { fields: { f: { schema: round } } } });
-	assert.equal(fault, `rooms.a.fields.f.schema${".not".repeat(129)}: is nested more than 128 deep`);
+	assert.equal(fault, "rooms.a.fields.f.schema: is nested more than 128 deep");
 	assert.deepEqual(others, []);
 });
 
