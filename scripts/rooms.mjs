@@ -5,7 +5,8 @@
 //   --out FOLDER    leaves them there instead
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { extname, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { fail, root } from "./lib.mjs";
@@ -34,9 +35,20 @@ function place(file) {
 	return `build/rooms-${createHash("sha256").update(file).digest("hex").slice(0, 8)}`;
 }
 
-/** How wrangler, and the build that it starts, learn of the choice: arguments and an environment. */
+/** How `wrangler deploy`, and the build that it starts, learn of the choice: arguments and an environment. */
 export function chosen(file) {
 	return { args: ["--alias", `roomkeep-rooms:./${place(file)}/rooms.mjs`], env: { [VARIABLE]: file } };
+}
+
+/** The same for `wrangler dev`, which takes no alias as an argument, but another configuration. `done` removes that. */
+export function configured(file) {
+	const { env } = chosen(file);
+	if (file === STANDARD) return { args: [], env, done: () => {} };
+	// Beside the other, since paths in it begin there.
+	const path = join(root, `.wrangler-${process.pid}.toml`);
+	const settings = readFileSync(join(root, "wrangler.toml"), "utf8");
+	writeFileSync(path, settings.replaceAll(place(STANDARD), place(file)));
+	return { args: ["--config", path], env, done: () => rmSync(path, { force: true }) };
 }
 
 /** Leaves the kinds that a module declares in a folder as `rooms.mjs`. Gives the folder. */
@@ -107,7 +119,7 @@ async function keep({ outputFiles, warnings, errors }, name, folder) {
 	// A member that stands twice: JavaScript would take the second one.
 	const twice = warnings.filter(({ id }) => id === "duplicate-object-key");
 	if (twice.length > 0) throw { errors: twice };
-	const { rooms, warnings: unwise } = (await evaluated(outputFiles[0].text, folder)).checked();
+	const { rooms, warnings: unwise } = (await evaluated(outputFiles[0].text)).checked();
 	for (const line of unwise) console.error(`${name}: ${line}`);
 	// As text: a member of an object that is written out would not be called `__proto__`.
 	const text = `export default JSON.parse(${JSON.stringify(JSON.stringify(rooms))});\n`;
@@ -117,17 +129,16 @@ async function keep({ outputFiles, warnings, errors }, name, folder) {
 	writeFileSync(path, text);
 }
 
-let evaluations = 0;
-
-async function evaluated(code, folder) {
-	evaluations += 1;
-	const path = join(root, folder, `checking-${process.pid}-${evaluations}.mjs`);
-	mkdirSync(join(root, folder), { recursive: true });
+/** Runs the module, which imports nothing any more. */
+async function evaluated(code) {
+	// Not where wrangler watches.
+	const folder = mkdtempSync(join(tmpdir(), "roomkeep-rooms-"));
+	const path = join(folder, "rooms.mjs");
 	writeFileSync(path, code);
 	try {
 		return await import(pathToFileURL(path).href);
 	} finally {
-		rmSync(path);
+		rmSync(folder, { recursive: true });
 	}
 }
 

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { demo } from "./build.mjs";
 import { bin, environment, root } from "./lib.mjs";
-import { choice, chosen, rooms, watch } from "./rooms.mjs";
+import { choice, configured, rooms, watch } from "./rooms.mjs";
 import { worker } from "./worker.mjs";
 
 const { file, given } = choice(process.argv.slice(2));
@@ -27,7 +27,7 @@ if (!sets("--var", "ALLOW_ANONYMOUS:")) defaults.push("--var", "ALLOW_ANONYMOUS:
 
 // What changes there is in use as soon as it is saved.
 await watch({ file });
-const kinds = chosen(file);
+const kinds = configured(file);
 const args = ["dev", "--show-interactive-dev-session=false", ...kinds.args, ...defaults, ...given];
 const child = spawn(join(bin, "wrangler"), args, {
 	cwd: root,
@@ -35,4 +35,7 @@ const child = spawn(join(bin, "wrangler"), args, {
 	stdio: ["ignore", "inherit", "inherit"],
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
-child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 0)));
+child.on("exit", (code, signal) => {
+	kinds.done();
+	process.exit(signal ? 1 : (code ?? 0));
+});

@@ -319,6 +319,15 @@ test("K1 the definition of a kind is at most 256 KiB", () => {
 	]);
 });
 
+test("K1 a schema that leads back to itself as an object is told", () => {
+	const round: Record<string, unknown> = { type: "object" };
+	round.not = round;
+	round.items = round;
+	const [fault, ...others] = faults({ a: { fields: { f: { schema: round } } } });
+	assert.equal(fault, "rooms.a.fields.f.schema: is nested more than 128 deep");
+	assert.deepEqual(others, []);
+});
+
 test("K1 names that JavaScript has a meaning for are names like others", () => {
 	const given = JSON.parse(
 		'{"a":{"fields":{"__proto__":{"write":["admin"]},"constructor":{"schema":{"default":{"__proto__":1}}}}}}',

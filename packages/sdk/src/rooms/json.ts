@@ -25,7 +25,9 @@ export function plain(value: unknown, place: Place, error: (place: Place, reason
 		error(at, reason);
 	};
 	const copy = (one: unknown, at: Place): unknown => {
-		if (at.length - place.length > DEPTH) return refuse(at, `is nested more than ${DEPTH} deep`);
+		// One fault is enough: what leads back to itself would have very many.
+		if (!isPlain) return undefined;
+		if (at.length - place.length > DEPTH) return refuse(place, `is nested more than ${DEPTH} deep`);
 		if (one === null || typeof one === "boolean" || typeof one === "string") return one;
 		if (typeof one === "number") return Number.isFinite(one) ? one : refuse(at, `is ${one}, which is no JSON`);
 		if (Array.isArray(one)) return one.map((item, index) => copy(item, [...at, index]));
