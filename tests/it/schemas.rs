@@ -38,19 +38,17 @@ pub fn misfit(schema: &Schema, value: &str) -> Option<Misfit> {
 fn told(error: &ValidationError<'_>) -> Misfit {
     let mut path = error.instance_path().as_str().to_owned();
     let mut keyword = error.kind().keyword().to_owned();
-    match error.kind() {
-        // The Worker names the member.
-        ValidationErrorKind::AdditionalProperties { unexpected }
-        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            path = format!("{path}/{}", unexpected.first().unwrap());
-        }
-        // And where a schema is `false`, what asks for it.
-        ValidationErrorKind::FalseSchema => {
-            let place = error.schema_path().as_str().split('/');
-            let keywords = ["items", "prefixItems", "properties", "additionalProperties", "$ref"];
-            keyword = place.rev().find(|part| keywords.contains(part)).unwrap_or("false").to_owned();
-        }
-        _ => {}
+    // The Worker names the member.
+    if let ValidationErrorKind::AdditionalProperties { unexpected }
+    | ValidationErrorKind::UnevaluatedProperties { unexpected } = error.kind()
+    {
+        path = format!("{path}/{}", unexpected.first().unwrap());
+    }
+    // And where a schema is `false`, what asks for it.
+    if let ValidationErrorKind::FalseSchema = error.kind() {
+        let place = error.schema_path().as_str().split('/');
+        let keywords = ["items", "prefixItems", "properties", "additionalProperties", "$ref"];
+        keyword = place.rev().find(|part| keywords.contains(part)).unwrap_or("false").to_owned();
     }
     Misfit { keyword, path }
 }
