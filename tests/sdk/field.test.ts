@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { difference, FieldBinding, type FieldOptions, type InputElement } from "../../packages/sdk/src/field.ts";
+import { kindOf } from "../../packages/sdk/src/kinds.ts";
+import type { RoomClientOptions } from "../../packages/sdk/src/types.ts";
 import { onVirtualTime, pass, Stage } from "./scripted.ts";
 
 onVirtualTime();
@@ -22,8 +24,8 @@ class Form extends Stage {
 		},
 	} satisfies InputElement;
 
-	constructor(options: FieldOptions<any> = {}, name = "note") {
-		super();
+	constructor(options: FieldOptions<any> = {}, name = "note", more: Partial<RoomClientOptions<any>> = {}) {
+		super(more);
 		this.field = new FieldBinding(this.client, name, options);
 		this.leave = this.field.subscribe(() => this.render());
 	}
@@ -396,4 +398,47 @@ test("what was typed last is sent when the component goes", async () => {
 	page.leave();
 	await pass();
 	assert.deepEqual(texts(page.said()), ["last words"]);
+});
+
+test("K4 what happens to the input of a field that may not be written changes nothing, and it says so", async () => {
+	const kind = kindOf({ fields: { note: { write: ["moderator"] } } });
+	const form = new Form({}, "note", { kind });
+	assert.equal(form.field.getState().canWrite, true, "the room has not said yet who this is");
+	await form.enter();
+	await form.bob("Bob's");
+	assert.deepEqual([form.field.getState().canWrite, form.element.value], [false, "Bob's"]);
+	form.type("Mine");
+	form.element.type = "select-one";
+	form.type("Mine");
+	form.field.changed({ value: "on", type: "checkbox", checked: true });
+	await pass(5_000);
+	const { text, value, refused, pending } = form.field.getState();
+	assert.deepEqual([text, value, refused, pending, form.said()], ["Bob's", "Bob's", undefined, false, []]);
+	const outcome = await form.field.set("Mine");
+	assert.deepEqual([outcome.code, form.field.getState().refused?.code], ["forbidden", "forbidden"]);
+});
+
+test("K3 what the kind refuses stays in the input with the reason, until it is mended or given up", async () => {
+	const kind = kindOf({ fields: { note: { schema: { type: "string", maxLength: 4 } } } });
+	const form = new Form({}, "note", { kind });
+	await form.enter();
+	await form.bob("Bob");
+	form.type("Too long");
+	const { text, refused } = form.field.getState();
+	assert.deepEqual(
+		[text, refused?.code, refused?.keyword, refused?.path],
+		["Too long", "invalid_value", "maxLength", ""],
+	);
+	form.type("Mine");
+	assert.equal(form.field.getState().refused, undefined);
+	await pass(300);
+	assert.deepEqual(
+		form.said().map(({ selection }) => selection.value),
+		["Mine"],
+	);
+	form.type("Too long");
+	form.field.leave();
+	assert.equal(form.field.getState().text, "Too long", "leaving does not throw it away");
+	form.field.take();
+	assert.deepEqual([form.field.getState().text, form.field.getState().refused], ["Mine", undefined]);
 });
