@@ -11,4 +11,5 @@ pub mod prices;
 pub mod rates;
 pub mod revocations;
 pub mod roles;
+pub mod rules;
 pub mod shares;

@@ -427,9 +427,18 @@ impl Driver {
                     platform.log(&format!("the room could not be read: {error}"));
                     storage_refusal()
                 })?;
+                let (kind, known) =
+                    (stored.as_ref().map_or(0, |stored| stored.meta.kind), self.settings.kind.version());
+                if kind > known {
+                    platform.log(&format!(
+                        "the room was stored by version {kind} of its kind; this Worker knows version {known}"
+                    ));
+                    return Err(storage_refusal());
+                }
                 let epoch = platform.new_epoch();
                 let gate = std::mem::take(&mut self.gate);
-                let room = Room::restore(self.settings.clone(), stored, epoch, platform.attachments(), gate, now);
+                let mut room = Room::restore(self.settings.clone(), stored, epoch, platform.attachments(), gate, now);
+                room.take_notes().iter().for_each(|note| platform.log(note));
                 self.woken = room.rows();
                 room
             }

@@ -12,6 +12,7 @@
 
 pub mod access;
 pub mod driver;
+pub mod kind;
 pub mod protocol;
 pub mod room;
 pub mod sql;

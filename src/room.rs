@@ -76,6 +76,8 @@ pub struct Room {
     gate: Gate,
     /// A turn that was made while an event was handled, and precedes everything staged. No event makes two.
     sealed: Option<Turn>,
+    /// What the operator should know, until the driver takes it.
+    notes: Vec<String>,
 }
 
 impl Room {
@@ -94,7 +96,7 @@ impl Room {
                 let clock = meta.touched;
                 (Life::restored(meta), records, clock)
             }
-            None => (Life::new(new_epoch, now), Records::default(), now),
+            None => (Life::new(new_epoch, settings.kind.version(), now), Records::default(), now),
         };
         let (version, time) = records.newest();
         let version = version.max(life.meta().floor);
@@ -110,8 +112,14 @@ impl Room {
         };
         attachments.into_iter().for_each(|attachment| waking::recall(&mut state, attachment));
         waking::recall_authors(&mut state);
+        let notes = waking::bring_forward(&mut state, now);
         let (pacing, deadlines) = (Pacing::new(version), Deadlines::default());
-        Self { state, pacing, deadlines, gate, sealed: None }
+        Self { state, pacing, deadlines, gate, sealed: None, notes }
+    }
+
+    /// Takes what the operator should know of a room that has just woken.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Something happened. None of what follows from it is shown or stored until [`Room::poll`] says so.
@@ -472,7 +480,7 @@ impl Room {
                 close(state, from, CloseCode::Protocol);
                 state.outbox.flush_now = true;
             }
-            message => dispatch::answer(state, from, text, frame.tag, message),
+            message => dispatch::answer(state, from, text, Frame { message, ..frame }),
         }
         self.wake_for_records(due);
     }

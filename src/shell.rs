@@ -11,6 +11,7 @@ mod environment;
 mod events;
 mod http;
 mod inbox;
+mod kinds;
 mod objects;
 mod platform;
 mod route;

@@ -21,6 +21,7 @@ const ALTERATIONS: &[&[&str]] = &[
     // From here on the outcomes of clients are lines, which older builds cannot read. Older ones are read as they are.
     &[],
     &["ALTER TABLE participant ADD COLUMN leaves_at INTEGER"],
+    &["ALTER TABLE room ADD COLUMN kind INTEGER NOT NULL DEFAULT 0", "ALTER TABLE field ADD COLUMN lens_from INTEGER"],
 ];
 
 /// The schema that this build reads and writes: that of the newest table or alteration.
@@ -55,10 +56,11 @@ pub fn statements(commit: Vec<Write>) -> Vec<Statement> {
     statements
 }
 
-fn put_meta(Meta { epoch, floor, touched }: Meta) -> Statement {
-    let query = "INSERT OR REPLACE INTO room (one, schema, epoch, floor, touched) VALUES (1, ?, ?, ?, ?)";
+fn put_meta(Meta { epoch, floor, touched, kind }: Meta) -> Statement {
+    let query = "INSERT OR REPLACE INTO room (one, schema, epoch, floor, touched, kind) VALUES (1, ?, ?, ?, ?, ?)";
     let schema = Value::Integer(schema_version());
-    (query, vec![schema, Value::Text(epoch), Value::version(floor), Value::Integer(touched)])
+    let row = vec![schema, Value::Text(epoch), Value::version(floor), Value::Integer(touched), Value::version(kind)];
+    (query, row)
 }
 
 /// Runs all statements of a commit. The caller has opened a transaction, and rolls it back on an error.
@@ -89,8 +91,8 @@ static EVERYTHING: LazyLock<Vec<String>> = LazyLock::new(|| {
     selects.chunks(PARTS).map(|parts| parts.join(" UNION ALL ")).collect()
 });
 
-const META_COLUMNS: &str = "schema, epoch, floor, touched";
-const META_WIDTH: usize = 4;
+const META_COLUMNS: &str = "schema, epoch, floor, touched, kind";
+const META_WIDTH: usize = 5;
 
 fn everything(sql: &mut impl Sql) -> Result<Vec<Row>, StoreError> {
     let mut rows = Vec::new();
@@ -155,7 +157,8 @@ fn stored(rows: &[Row]) -> Result<Stored, StoreError> {
 fn read_meta(row: &[Value]) -> Result<Meta, StoreError> {
     let mut columns = Columns::of("room", row);
     columns.integer()?;
-    Ok(Meta { epoch: columns.text()?, floor: columns.version()?, touched: columns.integer()? })
+    let (epoch, floor) = (columns.text()?, columns.version()?);
+    Ok(Meta { epoch, floor, touched: columns.integer()?, kind: columns.version()? })
 }
 
 /// The statements that migrate a room from this schema to the newest. Each version alters older tables before it creates

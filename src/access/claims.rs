@@ -16,6 +16,7 @@ use crate::protocol::role::Role;
 
 use super::claim_rules::ClaimRules;
 use super::pass::Pass;
+use super::rules::Enter;
 
 /// How far the clocks of the server and of the token's issuer may differ, in milliseconds (A1).
 pub const CLOCK_SKEW: Millis = 30_000;
@@ -152,18 +153,28 @@ impl Claims {
                 rooms.into_iter().filter_map(|raw| json::string(raw.get())).map(Cow::into_owned).collect()
             }
         };
-        Ok(Self { user, pass: Pass { role, name, token_id, expires: expires + CLOCK_SKEW, is_stream: false }, rooms })
+        let expires = expires + CLOCK_SKEW;
+        Ok(Self { user, pass: Pass { role, name, token_id, claims: Vec::new(), expires, is_stream: false }, rooms })
     }
 
-    /// Whether the token is for this room, given as `party/room` (A2).
+    /// Whether the token is for this room, given as `party/room` (A2), whose kind lets in whom `enter` says (K5).
     ///
     /// # Errors
-    /// None of its patterns matches.
-    pub fn check_room(&self, room: &str) -> Result<(), Denial> {
-        if self.rooms.iter().any(|pattern| fits(pattern, room)) {
+    /// It is not.
+    pub fn check_room(&self, room: &str, enter: Enter) -> Result<(), Denial> {
+        let name = room.split_once('/').map_or("", |(_, name)| name);
+        if enter.by_name && name == self.user {
             return Ok(());
         }
-        Err(Denial::Forbidden("The token is not for this room: none of its `rooms` matches.".to_owned()))
+        let fits = self.rooms.iter().any(|pattern| fits(pattern, room));
+        if fits && (enter.by_rooms || self.pass.role == Role::Admin) {
+            return Ok(());
+        }
+        Err(Denial::Forbidden(if fits {
+            "Only the user that this room is named after may enter it.".to_owned()
+        } else {
+            "The token is not for this room: none of its `rooms` matches.".to_owned()
+        }))
     }
 }
 
@@ -204,7 +215,8 @@ mod tests {
     #[test]
     fn a2_the_claims_say_who_and_what_and_where() {
         let token_id = Some("t".to_owned());
-        let pass = Pass { role: Role::Editor, name: None, token_id, expires: 35_000, is_stream: false };
+        let pass =
+            Pass { role: Role::Editor, name: None, token_id, claims: Vec::new(), expires: 35_000, is_stream: false };
         let good = claims(GOOD).unwrap();
         assert_eq!((good.user.as_str(), &good.pass), ("ann", &pass));
         for (room, is_admitted) in [
@@ -216,7 +228,28 @@ mod tests {
             ("chat/b2", false),
             ("Chat/b", false),
         ] {
-            assert_eq!(good.check_room(room).is_ok(), is_admitted, "{room}");
+            assert_eq!(good.check_room(room, Enter::default()).is_ok(), is_admitted, "{room}");
+        }
+    }
+
+    #[test]
+    fn k5_a_kind_says_whether_a_room_is_open_to_the_user_that_it_is_named_after() {
+        let (rooms, owner, both) = ((true, false), (false, true), (true, true));
+        let admin = GOOD.replace("editor", "admin");
+        for (claim, room, enter, is_admitted) in [
+            (GOOD, "collaboration/a:1", rooms, true),
+            (GOOD, "collaboration/ann", rooms, false),
+            (GOOD, "collaboration/a:1", owner, false),
+            (GOOD, "collaboration/ann", owner, true),
+            (GOOD, "collaboration/ann2", owner, false),
+            (GOOD, "collaboration/a:1", both, true),
+            (GOOD, "other/ann", both, true),
+            (GOOD, "collaboration/bob", both, false),
+            (admin.as_str(), "collaboration/a:1", owner, true),
+            (admin.as_str(), "collaboration/bob", owner, false),
+        ] {
+            let enter = Enter { by_rooms: enter.0, by_name: enter.1 };
+            assert_eq!(claims(claim).unwrap().check_room(room, enter).is_ok(), is_admitted, "{claim} {room} {enter:?}");
         }
     }
 
@@ -280,7 +313,10 @@ mod tests {
             assert_eq!(with("role", value).err(), Some("forbidden"), "{value}");
         }
         for value in ["null", "\"collaboration/*\"", "{}", "[]", "[7]", "[[\"collaboration/*\"]]"] {
-            let denial = with("rooms", value).unwrap().check_room("collaboration/a:1").map_err(|denial| denial.code());
+            let denial = with("rooms", value)
+                .unwrap()
+                .check_room("collaboration/a:1", Enter::default())
+                .map_err(|denial| denial.code());
             assert_eq!(denial, Err("forbidden"), "{value}");
         }
         for rubbish in ["", "null", "[]", "7", "\"x\"", "{"] {
@@ -307,7 +343,10 @@ mod tests {
         );
         let found = found.unwrap();
         assert_eq!((found.pass.role, found.pass.name.as_deref()), (Role::Editor, Some("Ann")));
-        assert!(found.check_room("collaboration/r").is_ok() && found.check_room("collaboration/s").is_err());
+        assert!(
+            found.check_room("collaboration/r", Enter::default()).is_ok()
+                && found.check_room("collaboration/s", Enter::default()).is_err()
+        );
         assert_eq!(claims_by(&rules, GOOD).err(), Some("forbidden"), "what stands elsewhere does not count");
     }
 
@@ -317,17 +356,17 @@ mod tests {
         let bare = claims_by(&rules, r#"{"sub":"ann","expires":5000,"role":null}"#).unwrap();
         assert_eq!((bare.pass.role, bare.pass.token_id.as_deref()), (Role::Viewer, None));
         for (room, is_admitted) in [("collaboration/lobby", true), ("chat/x", true), ("collaboration/x", false)] {
-            assert_eq!(bare.check_room(room).is_ok(), is_admitted, "{room}");
+            assert_eq!(bare.check_room(room, Enter::default()).is_ok(), is_admitted, "{room}");
         }
         let full = claims_by(&rules, GOOD).unwrap();
-        assert_eq!((full.pass.role, full.check_room("chat/x").is_err()), (Role::Editor, true));
+        assert_eq!((full.pass.role, full.check_room("chat/x", Enter::default()).is_err()), (Role::Editor, true));
         for role in ["\"owner\"", "\"\"", "7", "[]"] {
             let claims = claims_by(&rules, &format!(r#"{{"sub":"ann","expires":5000,"role":{role}}}"#));
             assert_eq!(claims.err(), Some("forbidden"), "{role}");
         }
         for rooms in ["[]", "7", "\"chat/*\""] {
             let claims = claims_by(&rules, &format!(r#"{{"sub":"ann","expires":5000,"rooms":{rooms}}}"#)).unwrap();
-            assert!(claims.check_room("chat/x").is_err(), "{rooms}");
+            assert!(claims.check_room("chat/x", Enter::default()).is_err(), "{rooms}");
         }
     }
 }

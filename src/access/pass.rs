@@ -35,6 +35,9 @@ pub struct Pass {
     /// The token's id, by which it can be revoked. One without can be revoked only together with all of its user's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_id: Option<String>,
+    /// Those of its claims that a rule of the room's kind asks for, each as `NAME=VALUE` (K4).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<String>,
     /// When it expires, clock skew included.
     pub expires: Millis,
     /// Whether it was for a stream of events (H4).
@@ -45,7 +48,7 @@ pub struct Pass {
 impl Pass {
     /// The pass of a connection that came without a token and may not stay.
     pub fn over() -> Self {
-        Self { role: Role::Viewer, name: None, token_id: None, expires: 0, is_stream: false }
+        Self { role: Role::Viewer, name: None, token_id: None, claims: Vec::new(), expires: 0, is_stream: false }
     }
 }
 

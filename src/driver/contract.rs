@@ -61,6 +61,7 @@ fn field(number: usize) -> Write {
         user_id: "ann".to_owned(),
         client_id: number.is_multiple_of(2).then(|| "client".to_owned()),
         selection: None,
+        lens_from: None,
     };
     Write::Put(Field::TABLE, Field::row(format!("field \"{number}\" é"), &field))
 }
@@ -72,7 +73,7 @@ fn names(stored: Option<&Stored>) -> Vec<String> {
 fn storage(platform: &mut impl Subject, report: &mut Report) {
     platform.erase();
     report.check(platform.load() == Ok(None), "an erased storage holds no room");
-    let meta = Meta { epoch: "one".to_owned(), floor: 3, touched: 1_700_000_000_000 };
+    let meta = Meta { epoch: "one".to_owned(), floor: 3, touched: 1_700_000_000_000, kind: 2 };
     // More than any statement takes at once, with a remainder for each size of statement.
     let mut commit = vec![Write::Create, Write::Meta(meta.clone())];
     commit.extend((0..37).map(field));

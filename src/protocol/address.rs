@@ -14,6 +14,11 @@ pub enum Address {
         /// The user's id, percent-decoded once.
         user: String,
     },
+    /// `/kinds/{party}`: what a kind of rooms is (K7).
+    Kind {
+        /// The kind.
+        party: String,
+    },
     /// `/parties/{party}/{room}/…`
     Room {
         /// The kind of room.
@@ -70,9 +75,9 @@ impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFound => f.write_str("There is nothing at this address. Rooms are at /parties/{party}/{room}."),
-            Self::UnknownParty => {
-                f.write_str("This server has no such party. Its PARTIES variable lists the ones it has.")
-            }
+            Self::UnknownParty => f.write_str(
+                "This server has no such party. It has those that are declared and those in its variable PARTIES.",
+            ),
             Self::BadRoom(rule) => f.write_str(rule),
         }
     }
@@ -97,14 +102,14 @@ impl Address {
                     (_, _, _) => Err(AddressError::NotFound),
                 };
             }
+            Some("kinds") => {
+                let party = known_party(segments.next(), parties)?;
+                return segments.next().map_or(Ok(Self::Kind { party }), |_| Err(AddressError::NotFound));
+            }
             Some("parties") => {}
             _ => return Err(AddressError::NotFound),
         }
-        let party = segments.next().ok_or(AddressError::NotFound)?;
-        let party = percent_decode(party).ok_or(AddressError::UnknownParty)?;
-        if !parties.split(',').any(|known| known.trim() == party) {
-            return Err(AddressError::UnknownParty);
-        }
+        let party = known_party(segments.next(), parties)?;
         let room = room_name(segments.next().unwrap_or_default())?;
         let resource = match (segments.next(), segments.next(), segments.next()) {
             (None, _, _) => Resource::Room,
@@ -122,6 +127,12 @@ impl Address {
         };
         Ok(Self::Room { party, room, resource })
     }
+}
+
+fn known_party(segment: Option<&str>, parties: &str) -> Result<String, AddressError> {
+    let party = percent_decode(segment.ok_or(AddressError::NotFound)?).ok_or(AddressError::UnknownParty)?;
+    let is_known = parties.split(',').any(|known| known.trim() == party);
+    is_known.then_some(party).ok_or(AddressError::UnknownParty)
 }
 
 fn room_name(segment: &str) -> Result<String, AddressError> {
@@ -168,6 +179,7 @@ mod tests {
             Ok(Address::Room { party, room, resource }) => Ok(format!("{party} {room} {resource:?}")),
             Ok(Address::Health) => Ok("health".to_owned()),
             Ok(Address::Revocations { user }) => Ok(format!("revocations {user}")),
+            Ok(Address::Kind { party }) => Ok(format!("kind {party}")),
             Err(error) => Err(error.code()),
         }
     }

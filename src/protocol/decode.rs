@@ -6,13 +6,15 @@ use super::json;
 use super::limits::{Limits, NESTING};
 use super::reader::{Reader, bad};
 use super::refusal::{Code, Refusal};
-use super::tag::{self, Tag};
+use super::tag::{self, MadeFor, Tag};
 
 /// A decoded frame: its message, or why it was refused, and how to reply to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
     /// What the reply must carry.
     pub tag: Tag,
+    /// The version of the kind that its content was made for, if it says so (K6).
+    pub made_for: MadeFor,
     /// The message, or the refusal that F1, F5 or X1 requires.
     pub message: Result<ClientMessage, Refusal>,
 }
@@ -22,7 +24,8 @@ impl Frame {
     pub fn decode(text: &str, limits: &Limits) -> Self {
         if text.len() > limits.message_bytes {
             let message = format!("The message is {} bytes long; the limit is {}.", text.len(), limits.message_bytes);
-            return Self { tag: tag::of_oversized(text), message: Err(Refusal::new(Code::LimitMessage, message)) };
+            let refusal = Refusal::new(Code::LimitMessage, message);
+            return Self { tag: tag::of_oversized(text), ..Self::refused(refusal) };
         }
         match json::object(text) {
             Err(error) => Self::refused(bad(format!("The frame is not a JSON object: {error}."))),
@@ -33,14 +36,15 @@ impl Frame {
                 // What a page sends beside the protocol is its own business, including any `seq`.
                 let is_relayed = message.as_ref().is_ok_and(ClientMessage::is_relayed);
                 let tag = if is_relayed { Tag { number: None, ..tag } } else { tag };
-                Self { tag, message }
+                let made_for = if is_relayed { None } else { tag::made_for(&reader) };
+                Self { tag, made_for, message }
             }
         }
     }
 
     /// A frame that could not be read at all.
     pub fn refused(refusal: Refusal) -> Self {
-        Self { tag: Tag::default(), message: Err(refusal) }
+        Self { tag: Tag::default(), made_for: None, message: Err(refusal) }
     }
 }
 

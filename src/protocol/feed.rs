@@ -229,7 +229,7 @@ fn all_as_changes(frame: &str, to: &Position) -> Option<String> {
     let stamps = stamps.collect::<Result<Vec<_>, _>>().ok()?;
     let fields = selections.iter().zip(&stamps).map(|((field, selection), Stamp { version, user_id, updated_at })| {
         let (version, updated_at) = (*version, *updated_at);
-        ChangeView::Field(FieldChanged { version, field, selection: Some(selection), user_id, updated_at })
+        ChangeView::Field(FieldChanged { version, field, selection: Some(selection), user_id, updated_at, via: None })
     });
     let participants = serde_json::from_str::<Vec<Person>>(member("participants")?).ok()?;
     let people = participants.iter().map(|person| {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Millis;
 use super::json::{Json, encode};
 use super::reader::Reader;
-use super::refusal::{Code, Refusal};
+use super::refusal::{About, Code, Refusal};
 use super::tag::{MessageId, Tag};
 
 #[cfg(test)]
@@ -107,6 +107,11 @@ impl ClientMessage {
             | Self::Auth { .. }
             | Self::Kick { .. } => false,
         }
+    }
+
+    /// Whether it sets or clears fields.
+    pub fn is_of_fields(&self) -> bool {
+        matches!(self, Self::Change(_) | Self::Batch(_))
     }
 
     /// Whether the newest pings are needed: the reply says when people were last seen, or an alarm is set.
@@ -290,6 +295,9 @@ pub enum ServerMessage<'a> {
         /// With the code `limit_rate`: after how many milliseconds to send the same message again.
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_after_ms: Option<Millis>,
+        /// What it is about, if the code does not say all (K3).
+        #[serde(flatten)]
+        about: &'a About,
         /// Present, and true, if this was answered before.
         #[serde(skip_serializing_if = "Option::is_none")]
         duplicate: Option<bool>,
@@ -313,6 +321,7 @@ pub fn error(refusal: &Refusal, tag: &Tag, is_duplicate: bool) -> String {
         retry: refusal.is_retryable.then_some(true),
         expected: refusal.expected,
         retry_after_ms: refusal.retry_after,
+        about: refusal.about.as_deref().unwrap_or(&About::NOTHING),
         duplicate: is_duplicate.then_some(true),
     }
     .encode()

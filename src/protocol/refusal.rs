@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Millis;
+use super::json::{self, Extra, Json};
 
 /// The stable `code` of an `error` frame and of a problem over HTTP (F4, H5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,12 @@ pub enum Code {
     RequestNotFound,
     /// The author has used the name for a different permission request (Q1).
     RequestIdReused,
+    /// The field's schema does not permit the value (K3).
+    InvalidValue,
+    /// The kind of room has no such field (K2).
+    UnknownField,
+    /// The kind of room has no such list (K2).
+    UnknownList,
     /// A number was skipped (E2).
     OutOfOrder,
     /// The number was used for a different message (E2).
@@ -89,6 +96,9 @@ impl Code {
             Self::Revoked => "revoked",
             Self::RequestNotFound => "request_not_found",
             Self::RequestIdReused => "request_id_reused",
+            Self::InvalidValue => "invalid_value",
+            Self::UnknownField => "unknown_field",
+            Self::UnknownList => "unknown_list",
             Self::OutOfOrder => "out_of_order",
             Self::SeqReused => "seq_reused",
             Self::OutcomeForgotten => "outcome_forgotten",
@@ -133,6 +143,9 @@ impl Code {
             | Self::NotJoined
             | Self::RequestNotFound
             | Self::RequestIdReused
+            | Self::InvalidValue
+            | Self::UnknownField
+            | Self::UnknownList
             | Self::SeqReused
             | Self::OutcomeForgotten
             | Self::PreconditionFailed
@@ -166,12 +179,64 @@ pub struct Refusal {
     pub expected: Option<u64>,
     /// With [`Code::LimitRate`]: after how many milliseconds the same message will be within the rate.
     pub retry_after: Option<Millis>,
+    /// What it is about, if its code does not say all.
+    pub about: Option<Box<About>>,
+}
+
+/// What a refusal is about, as members of the reply. They are recorded with a numbered message's outcome, so that the
+/// refusal is told again in full (K3).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS), ts(optional_fields))]
+pub struct About {
+    /// The field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// The list of rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
+    /// Where in the value, as a JSON Pointer; empty for all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Which keyword of the schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keyword: Option<String>,
+}
+
+impl About {
+    /// Nothing in particular.
+    pub const NOTHING: Self = Self { field: None, list: None, path: None, keyword: None };
+
+    /// A field.
+    pub fn field(name: &str) -> Self {
+        Self { field: Some(name.to_owned()), ..Self::default() }
+    }
+
+    /// Reads what it is written as. `None`: it is not an object.
+    pub fn parse(text: &str) -> Option<Self> {
+        let object = json::object(text).ok()?;
+        let member =
+            |name| object.members.get(name).and_then(|raw| json::string(raw.get())).map(|text| text.into_owned());
+        Some(Self { field: member("field"), list: member("list"), path: member("path"), keyword: member("keyword") })
+    }
+
+    /// The same as members of a problem over HTTP (H5).
+    pub fn members(&self) -> Extra {
+        let Self { field, list, path, keyword } = self;
+        let all = [("field", field), ("list", list), ("path", path), ("keyword", keyword)];
+        all.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Json::of(text.as_ref()?)))).collect()
+    }
 }
 
 impl Refusal {
     /// A refusal with this sentence.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), is_retryable: code.is_retryable(), expected: None, retry_after: None }
+        let is_retryable = code.is_retryable();
+        Self { code, message: message.into(), is_retryable, expected: None, retry_after: None, about: None }
+    }
+
+    /// A final refusal of this, which trying again does not change.
+    pub fn about(code: Code, message: impl Into<String>, about: About) -> Self {
+        Self { is_retryable: false, about: Some(Box::new(about)), ..Self::new(code, message) }
     }
 
     /// The client must send `hello` first. The message may have followed a `hello` that failed, so it is retryable
@@ -214,6 +279,8 @@ pub enum CloseCode {
     Replaced,
     /// The client speaks another protocol (Y4). Do not retry.
     Protocol,
+    /// The page was made for an older version of the kind of room (K6). Do not retry.
+    Outdated,
     /// Silent for too long. Retry.
     Silent,
     /// The rate limit was exceeded for too long (X1). Retry later.
@@ -238,6 +305,7 @@ impl CloseCode {
             Self::Deleted => 4409,
             Self::Replaced => 4410,
             Self::Protocol => 4426,
+            Self::Outdated => 4427,
             Self::Rate => 4429,
             Self::Unavailable => 4500,
             Self::SlowReader => 4508,
@@ -258,6 +326,7 @@ impl CloseCode {
             Self::Deleted => "deleted",
             Self::Replaced => "replaced",
             Self::Protocol => "protocol",
+            Self::Outdated => "outdated",
             Self::Rate => "limit_rate",
             Self::Unavailable => "unavailable",
             Self::SlowReader => "slow_reader",

@@ -45,6 +45,18 @@ pub struct Number {
     pub content_mark: u32,
 }
 
+/// A member `kind` that is no version. In a room of an open kind it means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoVersion;
+
+/// The version of the kind that the content of a message was made for, if it says so (K6).
+pub type MadeFor = Option<Result<u64, NoVersion>>;
+
+/// Reads the member `kind`.
+pub(super) fn made_for(reader: &Reader<'_>) -> MadeFor {
+    reader.optional("kind").map(|raw| json::integer(raw.get()).ok_or(NoVersion))
+}
+
 /// What a message carries. `content` names the members that tell messages of a type apart, beside the usual ones.
 pub(super) fn of(reader: &Reader<'_>, content: fn(&str) -> &'static [&'static str]) -> Tag {
     let member = |key: &str| reader.members.get(key);
@@ -67,11 +79,7 @@ pub(super) fn of_oversized(text: &str) -> Tag {
     let Some(found) = readable.and_then(|text| serde_json::from_str::<Oversized<'_>>(text).ok()) else {
         return Tag::default();
     };
-    let number = found.seq.and_then(seq).map(|seq| {
-        let mut hash = Fnv::default();
-        hash.json(text);
-        Number { seq, content_mark: hash.0 }
-    });
+    let number = found.seq.and_then(seq).map(|seq| Number { seq, content_mark: mark_of(text) });
     Tag { id: found.id.and_then(message_id), number }
 }
 
@@ -113,6 +121,13 @@ fn content_mark(reader: &Reader<'_>, content: fn(&str) -> &'static [&'static str
     let kind = members.get("type").and_then(|raw| json::string(raw.get()));
     let others = kind.map_or(&[] as &[&str], |kind| content(&kind));
     others.iter().for_each(|key| hash.json(given(key, member(key))));
+    hash.0
+}
+
+/// A hash of JSON, however it is laid out.
+pub fn mark_of(json: &str) -> u32 {
+    let mut hash = Fnv::default();
+    hash.json(json);
     hash.0
 }
 

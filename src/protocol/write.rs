@@ -28,6 +28,8 @@ pub struct RoomWrite {
     pub author: Option<String>,
     /// What that user may do.
     pub role: Role,
+    /// Those claims of the token that a rule of the kind asks for (K4).
+    pub claims: Vec<String>,
     /// The outbox it comes from, if any.
     pub client_id: Option<String>,
     /// The idempotency key, which makes the request safe to repeat. Not combined with a `seq`.
@@ -80,10 +82,13 @@ impl Verb {
 }
 
 /// What a `DELETE` may carry in its query.
-const QUERY_MEMBERS: [&str; 5] = ["userId", "baseVersion", "exact", "clientId", "seq"];
+const QUERY_MEMBERS: [&str; 6] = ["userId", "baseVersion", "exact", "clientId", "seq", "kind"];
 
 /// What stands beside the selection of a change and not in it.
-const OF_CHANGE: [&str; 2] = ["baseVersion", "exact"];
+const OF_CHANGE: [&str; 3] = ["baseVersion", "exact", "kind"];
+
+/// What that is in a room of an open kind, where `kind` is a member of the selection like any other.
+const OF_OPEN_CHANGE: [&str; 2] = ["baseVersion", "exact"];
 
 /// A request as it came.
 #[derive(Debug, Clone, Copy)]
@@ -96,6 +101,10 @@ pub struct HttpWrite<'a> {
     pub user: Option<&'a str>,
     /// What that user may do, or anyone without a token.
     pub role: Role,
+    /// Those claims of the token that a rule of the kind asks for (K4).
+    pub claims: &'a [String],
+    /// Whether the kind of room is declared, so that a member `kind` is the version that the content was made for (K6).
+    pub is_declared: bool,
     /// The body; may be empty if there is a query.
     pub body: &'a str,
     /// Members from the query.
@@ -136,8 +145,8 @@ impl RoomWrite {
             let frame = Frame::decode(request.body, limits);
             let author = author(request.user, None, &frame)?;
             let (verb, role, text) = (request.verb, request.role, request.body.to_owned());
-            let precondition = Precondition::default();
-            return Ok(Self { verb, frame, text, author, role, client_id: None, key: None, precondition });
+            let (precondition, claims) = (Precondition::default(), Vec::new());
+            return Ok(Self { verb, frame, text, author, role, claims, client_id: None, key: None, precondition });
         }
         let mut members = members(request)?;
         if let Some(user) = request.user {
@@ -171,7 +180,8 @@ impl RoomWrite {
         let frame = Frame::decode(&text, limits);
         let named = members.get("userId").and_then(|raw| json::string(raw.text()));
         let author = author(request.user, named.as_deref(), &frame)?;
-        Ok(Self { verb: request.verb, frame, text, author, role: request.role, client_id, key, precondition })
+        let (verb, role, claims) = (request.verb, request.role, request.claims.to_vec());
+        Ok(Self { verb, frame, text, author, role, claims, client_id, key, precondition })
     }
 }
 
@@ -194,7 +204,7 @@ fn members(request: &HttpWrite<'_>) -> Result<Extra, Refusal> {
     let mut members = Extra::new();
     for (key, text) in request.query {
         // A number or a flag where the protocol has one; everything else is text.
-        let is_number = matches!(key.as_str(), "baseVersion" | "seq") && json::integer(text).is_some();
+        let is_number = matches!(key.as_str(), "baseVersion" | "seq" | "kind") && json::integer(text).is_some();
         let is_flag = key == "exact" && matches!(text.as_str(), "true" | "false");
         let value = if is_number || is_flag { Json::parse(text.clone()).ok() } else { None };
         members.insert(key.clone(), value.unwrap_or_else(|| Json::of(text)));
@@ -204,7 +214,8 @@ fn members(request: &HttpWrite<'_>) -> Result<Extra, Refusal> {
             json::object(request.body).map_err(|error| bad(format!("The body is not a JSON object: {error}.")))?;
         for (key, raw) in body.without_duplicate_keys().map_err(bad)?.iter() {
             // Null says nothing about who writes and on what grounds; beside the value, it is kept like any JSON.
-            if raw.get() != "null" || !QUERY_MEMBERS.contains(&key) {
+            let is_of_write = QUERY_MEMBERS.contains(&key) && (key != "kind" || request.is_declared);
+            if raw.get() != "null" || !is_of_write {
                 members.insert(key.to_owned(), Json::from(raw));
             }
         }
@@ -228,11 +239,12 @@ fn frame_text(request: &HttpWrite<'_>, members: &Extra, is_keyed: bool) -> Strin
     if is_keyed {
         rest.insert("seq", Json::of(&1));
     }
+    let of_change = if request.is_declared { &OF_CHANGE[..] } else { &OF_OPEN_CHANGE };
     let of_field = |rest: &mut BTreeMap<_, _>| {
-        rest.extend(OF_CHANGE.into_iter().filter_map(|key| Some((key, members.get(key)?.clone()))));
+        rest.extend(of_change.iter().filter_map(|key| Some((*key, members.get(*key)?.clone()))));
         let own = members.iter().map(|(key, value)| (key.as_str(), value.clone()));
         let others = ["seq", "clientId", "field", "type", "id"];
-        let is_own = |key: &str| !others.contains(&key) && !OF_CHANGE.contains(&key);
+        let is_own = |key: &str| !others.contains(&key) && !of_change.contains(&key);
         let own = own.filter(|(key, _)| is_own(key));
         own.chain([("field", Json::of(&request.target))]).collect::<BTreeMap<_, _>>()
     };
@@ -251,6 +263,7 @@ fn frame_text(request: &HttpWrite<'_>, members: &Extra, is_keyed: bool) -> Strin
             let changes = members.get("changes");
             let changes = changes.map(|changes| user.and_then(|user| signed(changes, user)).unwrap_or(changes.clone()));
             rest.extend(changes.map(|changes| ("changes", changes)));
+            rest.extend(members.get("kind").map(|kind| ("kind", kind.clone())));
             WriteFrame { r#type: "batch", selection: None, rest }
         }
         Verb::Remove => {
@@ -306,7 +319,9 @@ mod tests {
         let query = query.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
         let target = "a/\"b\"";
         let headers = WriteHeaders { key, ..WriteHeaders::default() };
-        let request = HttpWrite { verb, target, user: None, role: Role::Editor, body, query: &query, headers };
+        let is_declared = body.contains("\"kind\"");
+        let (role, claims) = (Role::Editor, &[][..]);
+        let request = HttpWrite { verb, target, user: None, role, claims, is_declared, body, query: &query, headers };
         RoomWrite::read(&request, &Limits::default())
     }
 
@@ -338,6 +353,21 @@ mod tests {
         assert!(
             read(Verb::Delete, "", &[("userId", "ann"), ("baseVersion", "x")], None).unwrap().frame.message.is_err()
         );
+    }
+
+    #[test]
+    fn k6_the_version_that_a_write_was_made_for_is_no_member_of_its_value() {
+        let made_for = |verb, body: &str, query: &[(&str, &str)]| {
+            let write = read(verb, body, query, None).unwrap();
+            (write.frame.made_for, write.frame.message)
+        };
+        let (version, message) = made_for(Verb::Put, r#"{"value":1,"userId":"ann","kind":2}"#, &[]);
+        assert_eq!(version, Some(Ok(2)));
+        assert!(matches!(message, Ok(ClientMessage::Change(FieldChange::Select(set))) if set.extra.is_empty()));
+        assert_eq!(made_for(Verb::Patch, r#"{"changes":[],"kind":3}"#, &[]).0, Some(Ok(3)));
+        assert_eq!(made_for(Verb::Delete, "", &[("userId", "ann"), ("kind", "1")]).0, Some(Ok(1)));
+        assert!(matches!(made_for(Verb::Put, r#"{"value":1,"userId":"ann","kind":"x"}"#, &[]).0, Some(Err(_))));
+        assert_eq!(made_for(Verb::Put, r#"{"value":1,"userId":"ann","kind":null}"#, &[]).0, None);
     }
 
     #[test]

@@ -2,12 +2,11 @@
 
 use crate::access::roles;
 use crate::protocol::connection::ConnectionId;
+use crate::protocol::decode::Frame;
 use crate::protocol::frames::ClientMessage;
 use crate::protocol::refusal::Refusal;
-use crate::protocol::role::Role;
 use crate::protocol::tag::Tag;
 
-use super::connections::session::Session;
 use super::connections::{leaving, presence};
 use super::records::{clients, fields, people, permissions};
 use super::relay::relay;
@@ -17,9 +16,11 @@ use super::state::State;
 use super::views;
 
 /// Does a message, exactly once if it has a number, and stages the reply. `text` is the frame as received.
-pub fn answer(state: &mut State, from: ConnectionId, text: &str, tag: Tag, message: Result<ClientMessage, Refusal>) {
+pub fn answer(state: &mut State, from: ConnectionId, text: &str, frame: Frame) {
+    let Frame { tag, made_for, message } = frame;
     let Some(session) = state.sessions.get(from) else { return };
     let (client, user) = (session.client().map(str::to_owned), session.identity().user().map(str::to_owned));
+    let (role, claims) = (session.role(), session.claims().to_vec());
     let said = message.as_ref().ok();
     // A presence that was accepted needs no reply.
     let is_silent = matches!(said, Some(ClientMessage::Presence { .. })) && tag.is_empty();
@@ -31,7 +32,7 @@ pub fn answer(state: &mut State, from: ConnectionId, text: &str, tag: Tag, messa
     let tag = if matches!(said, Some(ClientMessage::Auth { .. })) { Tag { number: None, ..tag } } else { tag };
     let request = said.and_then(|message| permissions::messages::ended_by(message, user.as_deref()));
     let author = user.or_else(|| said?.author().map(str::to_owned));
-    let writer = Writer { connection: Some(from), client };
+    let writer = Writer { connection: Some(from), client, role, claims, made_for };
     let act = |state: &mut State| apply(state, from, &writer, text, message?);
     let mut reply: Reply = match (tag.number, &writer.client) {
         (None, _) => act(state).into(),
@@ -57,8 +58,11 @@ fn apply(
     text: &str,
     message: ClientMessage,
 ) -> Result<u64, Rejection> {
-    let role = state.sessions.get(from).map_or(Role::Viewer, Session::role);
-    roles::check(role, roles::to_say(&message))?;
+    let role = writer.role;
+    // In rooms of a declared kind its rules say who may change fields (K4).
+    if !(state.settings.kind.declared.is_some() && message.is_of_fields()) {
+        roles::check(role, roles::to_say(&message))?;
+    }
     match message {
         ClientMessage::Join(join) => Ok(people::messages::join(state, from, join)?),
         ClientMessage::Ready { user_id, is_ready } => Ok(people::messages::ready(state, from, &user_id, is_ready)?),

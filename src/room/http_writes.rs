@@ -31,8 +31,10 @@ pub fn write(state: &mut State, mut request: RoomWrite) -> Written {
     if request.verb == Verb::Send {
         return send(state, request);
     }
-    let shown = Shown::of(&request);
-    let writer = Writer { connection: None, client: request.client_id.clone() };
+    let shown = Shown::of(state, &request);
+    let (role, claims) = (request.role, std::mem::take(&mut request.claims));
+    let (client, made_for) = (request.client_id.clone(), request.frame.made_for);
+    let writer = Writer { connection: None, client, role, claims, made_for };
     let (tag, key, client_id) = (request.frame.tag.clone(), request.key.take(), request.client_id.take());
     // The number that stands for a key is not the caller's.
     let seq = tag.number.filter(|_| key.is_none()).map(|number| number.seq);
@@ -113,8 +115,14 @@ fn send(state: &mut State, request: RoomWrite) -> Written {
 }
 
 impl Shown {
-    fn of(request: &RoomWrite) -> Self {
-        let name = |change: &FieldChange| change.field().to_owned();
+    fn of(state: &State, request: &RoomWrite) -> Self {
+        let kind = &state.settings.kind;
+        let older = kind.declared.as_ref().zip(kind.older(request.frame.made_for).unwrap_or_default());
+        // What an older page calls otherwise has its new name in the response (K6).
+        let name = |change: &FieldChange| {
+            let now = older.and_then(|(kind, version)| kind.name_since(version, change.field()));
+            now.unwrap_or_else(|| change.field().to_owned())
+        };
         match &request.frame.message {
             Ok(ClientMessage::Change(change)) => Self::Field(name(change)),
             Ok(ClientMessage::Batch(changes)) => Self::Fields(changes.iter().map(name).collect()),
@@ -180,6 +188,7 @@ fn written(state: &State, shown: &Shown, seq: Option<u64>, reply: Reply) -> Writ
         }
         Err(Rejection::Refusal(refusal)) => {
             members.extend(refusal.expected.map(|seq| ("expected".to_owned(), Json::of(&seq))));
+            members.extend(refusal.about.iter().flat_map(|about| about.members()));
             if let (Code::PreconditionFailed, Shown::Field(name)) = (refusal.code, shown) {
                 members.insert("current".to_owned(), Json::of(&selection(state, name)));
             }

@@ -19,8 +19,8 @@ pub struct Life {
 
 impl Life {
     /// One that begins now; storage knows nothing about it until somebody uses the room.
-    pub fn new(epoch: String, now: Millis) -> Self {
-        Self { meta: Meta { epoch, floor: 0, touched: now }, is_stored: false, is_dirty: false }
+    pub fn new(epoch: String, kind: u64, now: Millis) -> Self {
+        Self { meta: Meta { epoch, floor: 0, touched: now, kind }, is_stored: false, is_dirty: false }
     }
 
     /// One that storage has.
@@ -60,6 +60,12 @@ impl Life {
     pub fn raise_floor(&mut self, version: u64) {
         self.meta.floor = self.meta.floor.max(version);
         self.is_dirty = true;
+    }
+
+    /// What it keeps is of this version of its kind from now on.
+    pub fn brought_forward(&mut self, kind: u64) {
+        self.is_dirty |= self.meta.kind != kind;
+        self.meta.kind = kind;
     }
 
     /// Adds what has to be written to a commit.

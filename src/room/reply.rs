@@ -1,19 +1,35 @@
 //! What becomes of a message: the version to acknowledge it with, or why it was not done.
 
+use crate::access::rules::Rights;
 use crate::protocol::connection::ConnectionId;
-use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::refusal::Refusal;
+use crate::protocol::role::Role;
+use crate::protocol::tag::MadeFor;
 
-use super::records::clients::outcomes::Outcome;
+use super::records::clients::outcomes::{Outcome, Refused};
 use super::records::fields::conflict::Conflict;
 use super::records::permissions::request::RequestKey;
 
 /// Where a message comes from.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Writer {
     /// The connection, or `None` over HTTP.
     pub connection: Option<ConnectionId>,
     /// The `clientId`, if it has one.
     pub client: Option<String>,
+    /// What its user may do.
+    pub role: Role,
+    /// Those claims of its token that a rule of the kind asks for (K4).
+    pub claims: Vec<String>,
+    /// The version of the kind that the message was made for, if it says so (K6).
+    pub made_for: MadeFor,
+}
+
+impl Writer {
+    /// What it may refer to.
+    pub fn rights(&self) -> Rights<'_> {
+        Rights { role: self.role, claims: &self.claims }
+    }
 }
 
 /// Why a message was not done.
@@ -67,17 +83,16 @@ impl Reply {
             Outcome::Conflict { field, client_version } => {
                 Err(Rejection::Conflict(Conflict { field: field.clone(), client_version: *client_version }))
             }
-            Outcome::Refused(code) => Err(Rejection::Refusal(refused_before(*code))),
+            Outcome::Refused(refused) => Err(Rejection::Refusal(refused_before(refused))),
         };
         Self { result, is_duplicate: true, request: None }
     }
 }
 
-fn refused_before(code: Code) -> Refusal {
-    Refusal::new(
-        code,
-        "This message was refused before, and the refusal is final. Send a different message under the next `seq`.",
-    )
+fn refused_before(Refused { code, about }: &Refused) -> Refusal {
+    let message =
+        "This message was refused before, and the refusal is final. Send a different message under the next `seq`.";
+    Refusal { is_retryable: false, about: about.clone(), ..Refusal::new(*code, message) }
 }
 
 /// What is recorded of a result; `None` for a retryable refusal, which is not recorded (E2).
@@ -88,6 +103,8 @@ pub fn outcome_of(result: &Result<u64, Rejection>) -> Option<Outcome> {
             Some(Outcome::Conflict { field: field.clone(), client_version: *client_version })
         }
         Err(Rejection::Refusal(refusal)) if refusal.is_retryable => None,
-        Err(Rejection::Refusal(refusal)) => Some(Outcome::Refused(refusal.code)),
+        Err(Rejection::Refusal(Refusal { code, about, .. })) => {
+            Some(Outcome::Refused(Refused { code: *code, about: about.clone() }))
+        }
     }
 }

@@ -1,7 +1,12 @@
 //! The operator's settings.
 
+use std::sync::Arc;
+
+use crate::kind::{Kind, Kinds};
 use crate::protocol::Millis;
 use crate::protocol::limits::{BadVariable, Limits};
+use crate::protocol::refusal::{Code, Refusal};
+use crate::protocol::tag::{MadeFor, NoVersion};
 
 /// The variables by which an operator provides keys (A1).
 pub const KEY_VARIABLES: [&str; 2] = ["AUTH_KEYS", "AUTH_JWKS_URL"];
@@ -24,6 +29,57 @@ pub struct Settings {
     pub leave_delay: Millis,
     /// Whether the server has keys, so that everyone needs a token (A1).
     pub requires_tokens: bool,
+    /// The kind of room.
+    pub kind: RoomKind,
+}
+
+/// Which kind of room it is.
+#[derive(Debug, Clone, Default)]
+pub struct RoomKind {
+    /// Its name: the party.
+    pub party: String,
+    /// Its definition; `None` for an open kind.
+    pub declared: Option<Arc<Kind>>,
+}
+
+impl RoomKind {
+    /// The older version that the content of a message was made for. `None`: it needs no lens (K6).
+    ///
+    /// # Errors
+    /// It is no version, or one that is still to come.
+    pub fn older(&self, made_for: MadeFor) -> Result<Option<u64>, Refusal> {
+        let (Some(_), Some(made_for)) = (&self.declared, made_for) else { return Ok(None) };
+        let bad = |message: String| Refusal::new(Code::BadMessage, message);
+        let version = made_for.map_err(|NoVersion| {
+            bad("`kind` must be a version of the kind of room: an integer from 0 to 2^53 - 1.".to_owned())
+        })?;
+        let known = self.version();
+        if version > known {
+            let message = format!(
+                "This was made for version {version} of the kind; the room is of version {known}. Try again later."
+            );
+            return Err(Refusal { is_retryable: true, ..bad(message) });
+        }
+        Ok(Some(version).filter(|version| *version < known))
+    }
+
+    /// The version of the kind; 0 for an open one (K6).
+    pub fn version(&self) -> u64 {
+        self.declared.as_ref().map_or(0, |kind| kind.version)
+    }
+}
+
+impl Eq for RoomKind {}
+
+impl PartialEq for RoomKind {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same = match (&self.declared, &other.declared) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        is_same && self.party == other.party
+    }
 }
 
 impl Default for Settings {
@@ -34,6 +90,7 @@ impl Default for Settings {
             stream_life: Self::DEFAULT_STREAM_LIFE,
             leave_delay: 0,
             requires_tokens: false,
+            kind: RoomKind::default(),
         }
     }
 }
@@ -76,6 +133,14 @@ impl Settings {
             }
         };
         let requires_tokens = KEY_VARIABLES.into_iter().any(|name| var(name).is_some());
-        Ok(Self { limits: Limits::from_vars(var)?, time_to_live, stream_life, leave_delay, requires_tokens })
+        let (limits, kind) = (Limits::from_vars(var)?, RoomKind::default());
+        Ok(Self { limits, time_to_live, stream_life, leave_delay, requires_tokens, kind })
+    }
+
+    /// The same for rooms of a kind.
+    pub fn of_kind(self, party: &str, kinds: &Kinds) -> Self {
+        let declared = kinds.get(party).cloned();
+        let time_to_live = declared.as_ref().and_then(|kind| kind.time_to_live).unwrap_or(self.time_to_live);
+        Self { time_to_live, kind: RoomKind { party: party.to_owned(), declared }, ..self }
     }
 }

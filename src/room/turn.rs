@@ -60,6 +60,8 @@ pub struct Meta {
     /// When the room was last used. Written at most thirty times in the room's time to live, so it lags by up to a
     /// thirtieth of that.
     pub touched: Millis,
+    /// The version of its kind; 0 for an open one (K6).
+    pub kind: u64,
 }
 
 /// A writer whose change waits for its commit.

@@ -2,6 +2,7 @@
 //! a frame with a token in it (A1 to A3, A8).
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
 use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::*;
@@ -12,12 +13,14 @@ use crate::access::claim_rules::ClaimRules;
 use crate::access::claims::TOKEN_BYTES;
 use crate::access::claims::{Claims, Denial};
 use crate::access::roles;
+use crate::access::rules::{Enter, has_claim};
 use crate::protocol::Millis;
 use crate::protocol::limits::{BadVariable, Limits};
 use crate::protocol::role::Role;
 use crate::room::settings::KEY_VARIABLES;
 
 use super::environment::{USERS, variable};
+use super::kinds;
 use super::url::url_to;
 
 #[wasm_bindgen(module = "/src/shell/token.mjs")]
@@ -77,6 +80,8 @@ pub enum Purpose<'a> {
     Enter(&'a str),
     /// Ask a room for something that requires a role.
     Ask(&'a str, Role),
+    /// Ask the Worker for something that anyone may know whose token counts.
+    Look,
     /// Revoke tokens.
     RevokeTokens,
 }
@@ -104,19 +109,23 @@ pub async fn check(env: &Env, token: &str, wish: Purpose<'_>) -> std::result::Re
         worker::console_error!("{error}");
         Denial::Misconfigured
     })?;
-    let grant = Claims::from_claims(&claims, &rules, &limits)?;
+    let mut grant = Claims::from_claims(&claims, &rules, &limits)?;
     let (room, least) = match wish {
         Purpose::Enter(room) => (Some(room), Role::Viewer),
         Purpose::Ask(room, least) => (Some(room), least),
+        Purpose::Look => (None, Role::Viewer),
         Purpose::RevokeTokens => (None, roles::TO_REVOKE_TOKENS),
     };
     if let Some(room) = room {
-        grant.check_room(room)?;
+        let kind = kinds::of_room(room);
+        grant.check_room(room, kind.as_ref().map_or_else(Enter::default, |kind| kind.enter))?;
+        let asked = kind.iter().flat_map(|kind| kind.claims()).collect::<BTreeSet<_>>();
+        grant.pass.claims = asked.into_iter().filter(|claim| has_claim(&claims, claim)).map(str::to_owned).collect();
     }
     roles::check(grant.pass.role, least).map_err(|refusal| Denial::Forbidden(refusal.message))?;
     let entered = match wish {
         Purpose::Enter(room) => Some(room),
-        Purpose::Ask(..) | Purpose::RevokeTokens => None,
+        Purpose::Ask(..) | Purpose::Look | Purpose::RevokeTokens => None,
     };
     match ask_user(env, &grant, entered).await.map(|answer| answer.status_code()) {
         Ok(204) => Ok(grant),

@@ -65,7 +65,7 @@ pub fn status_of(code: &str) -> u16 {
         "outcome_forgotten" | "deleted" => 410,
         "precondition_failed" => 412,
         "unsupported_encoding" => 415,
-        "seq_reused" | "idempotency_key_reused" => 422,
+        "seq_reused" | "idempotency_key_reused" | "invalid_value" | "unknown_field" | "unknown_list" => 422,
         "limit_message" | "limit_value" | "limit_name" | "limit_depth" | "limit_batch" => 413,
         "limit_fields" | "limit_room" => 507,
         "limit_rate" | "limit_rooms" => 429,
@@ -93,6 +93,20 @@ pub fn answer(status: u16, content_type: &str, body: String) -> Result<Response>
     }
     let response = ResponseBuilder::new().with_status(status).with_headers(headers);
     Ok(if body.is_empty() { response.empty() } else { response.fixed(body.into_bytes()) })
+}
+
+/// The response to a reader, with a tag, unless the reader has it already. Tags are compared weakly, as RFC 9110 requires of
+/// If-None-Match: a leading W/ makes no difference.
+pub fn tagged(request: &Request, tag: &str, shown: &str, body: impl FnOnce() -> String) -> Result<Response> {
+    let known = request.headers().get("if-none-match")?.unwrap_or_default();
+    let mut known = known.split(',').map(|known| known.trim().trim_start_matches("W/"));
+    let is_known = known.any(|known| known == tag || known == "*");
+    let response = if is_known {
+        answer(304, "application/json", String::new())?
+    } else {
+        answer(200, "application/json", body())?
+    };
+    with_header(response, "etag", shown)
 }
 
 /// The headers of every response.

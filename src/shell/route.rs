@@ -21,6 +21,7 @@ use super::door::{self, Door, Purpose};
 use super::environment::{now, variable};
 use super::events;
 use super::http::{answer, close_at_once, denied, is_upgrade, preflight, problem, readable, with_header};
+use super::kinds;
 use super::to_room::{MAKES_A_ROOM, ToRoom};
 use super::url::{Url, url_of, url_to};
 
@@ -32,7 +33,8 @@ pub async fn serve(mut request: Request, env: &Env) -> Result<Response> {
     let origins = Origins::parse(variable(env, "ALLOWED_ORIGINS").as_deref());
     let origin = request.headers().get("origin")?;
     let parties = variable(env, "PARTIES").filter(|parties| !parties.trim().is_empty());
-    let parties = parties.unwrap_or_else(|| "collaboration".to_owned());
+    let mut parties = parties.unwrap_or_else(|| "collaboration".to_owned());
+    let _ = kinds::with_all(|kinds| kinds.keys().for_each(|party| parties.extend([",", party])));
     let path = url_of(&request)?.pathname();
     let address = Address::parse(&path, &parties);
     let is_stream = matches!(&address, Ok(Address::Room { resource: Resource::Events, .. }))
@@ -72,6 +74,7 @@ async fn route(request: &mut Request, env: &Env, address: Addressed, visitor: &V
     }
     match address {
         Ok(Address::Revocations { user }) => revoke(request, env, &door, &user).await,
+        Ok(Address::Kind { party }) => kind(request, env, &door, &party).await,
         Ok(Address::Room { party, room, resource }) => {
             let is_admitted = visitor.origins.as_ref().is_ok_and(|origins| origins.admits(visitor.origin));
             if is_upgrade(request)? && !is_admitted {
@@ -109,6 +112,10 @@ fn closed(env: &Env, door: &Door, origins: &std::result::Result<Origins, BadVari
         Door::Open | Door::Tokens => {}
     }
     let settings = Settings::from_vars(|name| variable(env, name)).map(drop);
+    if let Err(error) = kinds::with_all(drop) {
+        worker::console_error!("the kinds of rooms cannot be read: {error}");
+        return misconfigured();
+    }
     let claims = door::claim_rules(env).map(drop);
     if let Err(error) = settings.and(claims).and_then(|()| origins.as_ref().map(drop).map_err(Clone::clone)) {
         worker::console_error!("{error}");
@@ -177,6 +184,10 @@ impl Ask {
             Self::State | Self::Changes(_) | Self::Field(_) => Purpose::Ask(room, roles::TO_READ),
             // The room knows whether it is the bearer who is to be removed.
             Self::Write { verb: Verb::Remove, .. } => Purpose::Ask(room, roles::TO_READ),
+            // In rooms of a declared kind its rules say who may change fields (K4).
+            Self::Write { verb: Verb::Put | Verb::Delete | Verb::Patch, .. } if kinds::of_room(room).is_some() => {
+                Purpose::Ask(room, roles::TO_READ)
+            }
             Self::Write { .. } => Purpose::Ask(room, roles::TO_WRITE),
             Self::Delete => Purpose::Ask(room, roles::TO_DELETE),
         }
@@ -239,6 +250,23 @@ fn no_token() -> Denial {
     Denial::Unauthorized(
         "This server requires a token: `Authorization: Bearer …`, or `?token=` in the address.".to_owned(),
     )
+}
+
+/// `GET /kinds/{party}` (K7).
+async fn kind(request: &Request, env: &Env, door: &Door, party: &str) -> Result<Response> {
+    if !is_read(request) {
+        return only_reads();
+    }
+    if let Door::Tokens = door {
+        let checked = match door::token_of(request)? {
+            Some(token) => door::check(env, &token, Purpose::Look).await.map(drop),
+            None => Err(no_token()),
+        };
+        if let Err(denial) = checked {
+            return denied(request, &denial);
+        }
+    }
+    kinds::definition(request, party)
 }
 
 /// `POST /users/{sub}/revocations` (A8).

@@ -242,7 +242,8 @@ fn x1_ids_and_presence_fit_the_attachment_of_a_socket_however_json_writes_them()
         // JSON takes six characters for each of these, and one beyond Latin-1 makes all of them take two bytes.
         let (user, client) = ("\u{1}".repeat(name_bytes), "\u{2}".repeat(name_bytes));
         let (name, token_id) = (Some("\\".repeat(256)), Some("\\".repeat(128)));
-        let pass = Pass { role: Role::Moderator, name, token_id, expires: 1 << 50, is_stream: true };
+        let pass =
+            Pass { role: Role::Moderator, name, token_id, claims: Vec::new(), expires: 1 << 50, is_stream: true };
         let claims = Admission::Pass { user, pass };
         site.enter("ann", claims).unwrap();
         site.say("ann", &hello(&client));

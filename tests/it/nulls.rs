@@ -75,7 +75,17 @@ fn f1_null_in_a_frame_is_as_good_as_nothing() {
 fn f1_and_h3_null_in_a_body_is_as_good_as_nothing() {
     let read = |verb: Verb, body: &Value, user: Option<&str>| {
         let (body, query, headers) = (body.to_string(), BTreeMap::new(), WriteHeaders::default());
-        let request = HttpWrite { verb, target: "f", user, role: Role::Editor, body: &body, query: &query, headers };
+        let request = HttpWrite {
+            verb,
+            target: "f",
+            user,
+            role: Role::Editor,
+            claims: &[],
+            is_declared: false,
+            body: &body,
+            query: &query,
+            headers,
+        };
         RoomWrite::read(&request, &Limits::default())
     };
     for (verb, plain) in

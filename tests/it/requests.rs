@@ -315,7 +315,17 @@ fn write_at_once(site: &mut Site, field: &str, body: &Value) -> Written {
     use roomkeep::protocol::write::{HttpWrite, RoomWrite};
     let (body, query, headers) = (body.to_string(), std::collections::BTreeMap::new(), WriteHeaders::default());
     let (verb, target, role) = (Verb::Put, field, Role::Moderator);
-    let request = HttpWrite { verb, target, user: None, role, body: &body, query: &query, headers };
+    let request = HttpWrite {
+        verb,
+        target,
+        user: None,
+        role,
+        claims: &[],
+        is_declared: false,
+        body: &body,
+        query: &query,
+        headers,
+    };
     let request = RoomWrite::read(&request, &Limits::default()).unwrap();
     let caller = Caller { key: RateKey::User("bob".to_owned()), role };
     site.driver.write(&mut site.world, &caller, request, site.now).unwrap()

@@ -314,7 +314,7 @@ fn outcome(recorded: &RecordedOutcome) -> String {
     match &recorded.outcome {
         Outcome::Done { version } => format!("done:{version}"),
         Outcome::Conflict { field, client_version } => format!("conflict:{field}:{client_version}"),
-        Outcome::Refused(code) => code.as_str().to_owned(),
+        Outcome::Refused(refused) => refused.code.as_str().to_owned(),
     }
 }
 

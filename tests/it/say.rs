@@ -31,7 +31,10 @@ pub fn pass(user: &str, rights: &str) -> Admission {
     let role = Role::ALL.into_iter().find(|known| known.as_str() == role).unwrap();
     let expires = words.next().map_or(Millis::MAX / 2, |expiry| expiry.parse().unwrap());
     let (name, token_id) = (words.next().map(str::to_owned), Some(format!("t-{user}")));
-    Admission::Pass { user: user.to_owned(), pass: Pass { role, name, token_id, expires, is_stream: false } }
+    Admission::Pass {
+        user: user.to_owned(),
+        pass: Pass { role, name, token_id, claims: Vec::new(), expires, is_stream: false },
+    }
 }
 
 pub fn join(user: &str) -> String {

@@ -90,7 +90,14 @@ fn a9_one_network_does_not_keep_others_from_showing_their_tokens() {
         !is_closed(&site, "eve0") && (1..UNAUTHENTICATED).filter(|n| is_closed(&site, &format!("eve{n}"))).count() == 1
     );
     site.say("ann1", r#"{"type":"hello","protocol":1,"clientId":"a","token":"t"}"#);
-    let pass = Pass { role: Role::Editor, name: None, token_id: Some("t".to_owned()), expires: DAY, is_stream: false };
+    let pass = Pass {
+        role: Role::Editor,
+        name: None,
+        token_id: Some("t".to_owned()),
+        claims: Vec::new(),
+        expires: DAY,
+        is_stream: false,
+    };
     site.verified("ann1", Ok(("ann".to_owned(), pass)));
     assert!(site.take("ann1")[0].contains("welcome"));
     site.verified("eve0", Err(Denial::Unauthorized("no".to_owned())));

@@ -435,7 +435,8 @@ impl Site {
         self.come_round();
         let query = BTreeMap::new();
         let (user, role) = bearer.map_or((None, Role::Moderator), |(user, role)| (Some(user), role));
-        let request = HttpWrite { verb, target, user, role, body, query: &query, headers };
+        let request =
+            HttpWrite { verb, target, user, role, claims: &[], is_declared: false, body, query: &query, headers };
         let request = RoomWrite::read(&request, &self.settings.limits)?;
         // Every author comes from elsewhere.
         let author = request.author.clone();
@@ -506,8 +507,14 @@ impl Site {
         self.sleep();
         let attachment =
             self.world.sockets.get_mut(&say::connection(name)).and_then(|socket| socket.attachment.as_mut());
-        let pass =
-            Pass { role, name: None, token_id: Some(name.to_owned()), expires: self.now + 365 * DAY, is_stream: false };
+        let pass = Pass {
+            role,
+            name: None,
+            token_id: Some(name.to_owned()),
+            claims: Vec::new(),
+            expires: self.now + 365 * DAY,
+            is_stream: false,
+        };
         attachment.unwrap().access = Credentials::Pass(pass);
     }
 

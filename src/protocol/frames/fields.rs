@@ -165,6 +165,9 @@ pub fn stored_selection(selection: &Selection, version: u64, updated_at: Millis)
     })
 }
 
+/// How a lens is named as what made a change (K6).
+pub const VIA_LENS: &str = "lens";
+
 /// The body of the `field_selected` that others get (S8).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -175,6 +178,10 @@ pub struct FieldSelected<'a> {
     pub selection: &'a Json,
     /// The version that this change made.
     pub version: u64,
+    /// What made the change, if its author did not: a lens (K6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional, type = "\"lens\""))]
+    pub via: Option<&'static str>,
 }
 
 /// The body of `field_cleared` (S8).
@@ -188,6 +195,10 @@ pub struct FieldCleared<'a> {
     pub user_id: &'a str,
     /// The version that this change made.
     pub version: u64,
+    /// What made the change, if its author did not: a lens (K6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional, type = "\"lens\""))]
+    pub via: Option<&'static str>,
 }
 
 /// A change of the kind `field` (Y5).
@@ -206,6 +217,10 @@ pub struct FieldChanged<'a> {
     pub user_id: &'a str,
     /// When.
     pub updated_at: Millis,
+    /// What made the change, if its author did not: a lens (K6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, ts(optional, type = "\"lens\""))]
+    pub via: Option<&'static str>,
 }
 
 /// Reads `field_selected` or `field_cleared`.

@@ -9,6 +9,7 @@ use crate::protocol::refusal::Refusal;
 use crate::protocol::role::Role;
 #[cfg(test)]
 use crate::protocol::tag::MessageId;
+use crate::protocol::tag::{self, MadeFor};
 use crate::protocol::{Millis, PROTOCOL};
 
 /// `hello`.
@@ -22,6 +23,8 @@ pub struct Hello {
     pub epoch: Option<String>,
     /// The token, if the client has not presented one before (A1).
     pub token: Option<String>,
+    /// The version of the kind that the page was made for, if it says so (K6).
+    pub made_for: MadeFor,
 }
 
 /// The body of `welcome` (Y4).
@@ -48,6 +51,18 @@ pub struct WelcomeView<'a> {
     pub time: Millis,
     /// The room's limits.
     pub limits: &'a Limits,
+    /// Which kind of room it is.
+    pub kind: KindView<'a>,
+}
+
+/// A kind of room, as `welcome` names it (K6).
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+pub struct KindView<'a> {
+    /// The name of the kind.
+    pub party: &'a str,
+    /// Its version; 0 for an open kind.
+    pub version: u64,
 }
 
 /// Reads `hello`: `None` for a protocol other than this one.
@@ -57,7 +72,7 @@ pub(super) fn read_hello(reader: &Reader<'_>) -> Result<Option<Hello>, Refusal> 
     }
     let (client_id, since, epoch) = (reader.id("clientId")?, reader.version("since")?, reader.optional_text("epoch")?);
     let token = reader.optional("token").map(|_| reader.token()).transpose()?;
-    Ok(Some(Hello { client_id, since, epoch, token }))
+    Ok(Some(Hello { client_id, since, epoch, token, made_for: tag::made_for(reader) }))
 }
 
 /// How a client arrives, as a type for the SDK.
@@ -78,6 +93,8 @@ pub enum ArrivalFrame {
         epoch: Option<String>,
         /// By what right the client comes, where its address did not say so (A9).
         token: Option<String>,
+        /// The version of the kind that the page was made for (K6).
+        kind: Option<u64>,
         /// A name for the answer (F3).
         id: Option<MessageId>,
     },

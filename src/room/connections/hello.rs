@@ -5,8 +5,7 @@ use crate::protocol::Millis;
 use crate::protocol::PROTOCOL;
 use crate::protocol::connection::ConnectionId;
 use crate::protocol::frames::ServerMessage;
-use crate::protocol::frames::sync::Hello;
-use crate::protocol::frames::sync::WelcomeView;
+use crate::protocol::frames::sync::{Hello, KindView, WelcomeView};
 use crate::protocol::refusal::{CloseCode, Code, Refusal};
 use crate::protocol::tag::Tag;
 use crate::room::flushing::flush;
@@ -34,6 +33,11 @@ pub fn hello(
         replies::stage(state, from, &tag, refusal.into());
         return None;
     }
+    if is_outdated(state, &hello) {
+        close(state, from, CloseCode::Outdated);
+        state.outbox.flush_now = true;
+        return None;
+    }
     // Its attachment is written with the greeting.
     state.outbox.attach.remove(&from);
     let mut turn = flush(state, pacing, now);
@@ -57,6 +61,7 @@ fn check(state: &State, from: ConnectionId, hello: &Hello) -> Result<(), Refusal
         return Err(Refusal::new(Code::BadMessage, "This connection has already sent `hello`."));
     }
     let user = session.and_then(|session| session.identity().user());
+    state.settings.kind.older(hello.made_for)?;
     state.records.clients.check_owner(&hello.client_id, user)?;
     let is_others = |session: &Session| session.identity().user().is_some_and(|other| Some(other) != user);
     if user.is_some() && state.sessions.of_client(&hello.client_id).any(|(_, session)| is_others(session)) {
@@ -65,9 +70,15 @@ fn check(state: &State, from: ConnectionId, hello: &Hello) -> Result<(), Refusal
     Ok(())
 }
 
+/// Whether the page was made for a version of the kind in which things were different (K6).
+fn is_outdated(state: &State, hello: &Hello) -> bool {
+    let (kind, made_for) = (&state.settings.kind, hello.made_for.and_then(Result::ok));
+    kind.declared.as_ref().zip(made_for).is_some_and(|(kind, made_for)| kind.outdates(made_for))
+}
+
 /// Welcomes a client and sends it what it does not know yet. Nothing may be staged.
 fn greet(state: &mut State, from: ConnectionId, hello: Hello) {
-    let Hello { client_id, since, epoch, token: _ } = hello;
+    let Hello { client_id, since, epoch, token: _, made_for } = hello;
     let is_other_life = epoch.as_ref().is_some_and(|epoch| epoch != state.life.epoch());
     clients::once::forget_if_away(state, &client_id);
     state.records.clients.see(&client_id, state.clock);
@@ -76,7 +87,8 @@ fn greet(state: &mut State, from: ConnectionId, hello: Hello) {
     let last_seq = state.records.clients.last_seq(&client_id).filter(|_| !is_unknown);
     take_over(state, from, &client_id);
     state.close_segment();
-    state.sessions.greet(from, client_id);
+    let made_for = made_for.and_then(Result::ok).filter(|_| state.settings.kind.declared.is_some());
+    state.sessions.greet(from, client_id, made_for);
     state.outbox.attach.insert(from);
     let session = state.sessions.get(from);
     let welcome = WelcomeView {
@@ -89,6 +101,7 @@ fn greet(state: &mut State, from: ConnectionId, hello: Hello) {
         last_seq,
         time: state.clock,
         limits: &state.settings.limits,
+        kind: KindView { party: &state.settings.kind.party, version: state.settings.kind.version() },
     };
     let welcome = ServerMessage::Welcome(Box::new(welcome)).encode();
     state.tell(from, welcome);

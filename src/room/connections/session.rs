@@ -16,6 +16,8 @@ pub struct Session {
     identity: Identity,
     /// The `clientId` of its `hello`; `None` for a plain client (Y4).
     client: Option<String>,
+    /// The version of the kind of room that its page was made for, if its `hello` said so (K6).
+    made_for: Option<u64>,
     /// The right by which it is here.
     pub access: Credentials,
     /// The network that it comes from, if that is known.
@@ -35,7 +37,7 @@ impl Session {
             None => (Identity::Unknown, Credentials::Anonymous),
             Some((user, pass)) => (Identity::Bound(user), Credentials::Pass(pass)),
         };
-        Self { identity, client: None, access, network, presence: None, heard: now, pings: false }
+        Self { identity, client: None, made_for: None, access, network, presence: None, heard: now, pings: false }
     }
 
     /// Who is there. [`super::sessions::Sessions::identify`] says so.
@@ -62,8 +64,13 @@ impl Session {
     }
 
     /// It has said `hello` as this client. [`super::sessions::Sessions::greet`] keeps count.
-    pub(super) fn greet(&mut self, client: String) {
-        self.client = Some(client);
+    pub(super) fn greet(&mut self, client: String, made_for: Option<u64>) {
+        (self.client, self.made_for) = (Some(client), made_for);
+    }
+
+    /// The version of the kind of room that its page was made for, if its `hello` said so (K6).
+    pub fn made_for(&self) -> Option<u64> {
+        self.made_for
     }
 
     /// What is kept of its token.
@@ -72,6 +79,11 @@ impl Session {
             Credentials::Anonymous => None,
             Credentials::Pass(pass) => Some(pass),
         }
+    }
+
+    /// Those of its token's claims that a rule of the kind asks for (K4).
+    pub fn claims(&self) -> &[String] {
+        self.pass().map_or(&[], |pass| &pass.claims)
     }
 
     /// What its user may do (A4).
@@ -88,6 +100,7 @@ impl Session {
             connection,
             identity: self.identity.clone(),
             client: self.client.clone(),
+            made_for: self.made_for,
             access: self.access.clone(),
             presence: self.presence.clone(),
             heard: self.heard,
@@ -99,9 +112,8 @@ impl Session {
 
 impl From<Attachment> for Session {
     fn from(attachment: Attachment) -> Self {
-        let Attachment { connection: _, identity, client, access, presence, heard, network, is_unauthenticated: _ } =
-            attachment;
-        Self { identity, client, access, network, presence, heard, pings: false }
+        let Attachment { identity, client, made_for, access, presence, heard, network, .. } = attachment;
+        Self { identity, client, made_for, access, network, presence, heard, pings: false }
     }
 }
 
@@ -145,6 +157,9 @@ pub struct Attachment {
     /// The `clientId` of its `hello`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// The version of the kind of room that its page was made for (K6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_for: Option<u64>,
     /// The right by which it is here.
     #[serde(default, skip_serializing_if = "Credentials::is_anonymous")]
     pub access: Credentials,

@@ -120,14 +120,14 @@ impl Sessions {
     }
 
     /// A connection has said `hello`.
-    pub fn greet(&mut self, connection: ConnectionId, client: String) {
+    pub fn greet(&mut self, connection: ConnectionId, client: String, made_for: Option<u64>) {
         if let Some(session) = self.by_id.get_mut(&connection) {
             self.greeted += usize::from(session.client().is_none());
             if let Some(names) = &mut self.names {
                 names.remove(session.client().map(Name::Client), connection);
                 names.add(Some(Name::Client(&client)), connection);
             }
-            session.greet(client);
+            session.greet(client, made_for);
         }
     }
 

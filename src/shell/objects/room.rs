@@ -33,7 +33,8 @@ use crate::room::views::Since;
 use crate::shell::bindings::{JsInbox, JsSocket, JsState};
 use crate::shell::door::{self, Purpose};
 use crate::shell::environment::{now, random_id, variable};
-use crate::shell::http::{answer, problem, problem_with, status_of, upgraded, with_header};
+use crate::shell::http::{answer, problem, problem_with, status_of, tagged, upgraded, with_header};
+use crate::shell::kinds;
 use crate::shell::platform::{Workerd, answer_close};
 use crate::shell::to_room::MAKES_A_ROOM;
 use crate::shell::url::{Query, url_of};
@@ -110,6 +111,9 @@ impl DurableObject for RoomObject {
             settings.get_or_init(read).clone()
         });
         let name = state.id().name().unwrap_or_default();
+        // Misread definitions close the door too; a room that was declared refuses to be open.
+        let settings =
+            kinds::with_all(|kinds| settings.clone().of_kind(kinds::party_of(&name), kinds)).unwrap_or(settings);
         let state = JsValue::from(state._inner()).unchecked_into::<JsState>();
         let inner = Rc::new_cyclic(|object: &Weak<RefCell<Inner>>| {
             let object = object.clone();
@@ -369,9 +373,9 @@ impl RoomObject {
             return Ok(ResponseBuilder::new().with_status(MAKES_A_ROOM).empty());
         }
         let target = query.get("target").unwrap_or_default();
-        let (user, role) = match entry {
-            Admission::Pass { user, pass } => (Some(user.as_str()), pass.role),
-            Admission::Anonymous | Admission::Unauthenticated => (None, roles::ANONYMOUS_ROLE),
+        let (user, role, claims) = match entry {
+            Admission::Pass { user, pass } => (Some(user.as_str()), pass.role, pass.claims.as_slice()),
+            Admission::Anonymous | Admission::Unauthenticated => (None, roles::ANONYMOUS_ROLE, &[][..]),
         };
         let members = verb.query_members().iter().filter_map(|name| Some(((*name).to_owned(), query.get(name)?)));
         let query = members.collect();
@@ -384,7 +388,8 @@ impl RoomObject {
             if_none_match: if_none_match.as_deref(),
         };
         let written = self.room().event(|driver, platform, now| {
-            let write = HttpWrite { verb, target: &target, user, role, body, query: &query, headers };
+            let (target, query, is_declared) = (&target, &query, driver.settings().kind.declared.is_some());
+            let write = HttpWrite { verb, target, user, role, claims, is_declared, body, query, headers };
             let write = RoomWrite::read(&write, &driver.settings().limits)?;
             driver.write(platform, caller, write, now)
         });
@@ -456,20 +461,6 @@ fn since(query: &Query) -> Since {
         Some(time) => Since::Time(time),
         None => Since::Version(number("since").unwrap_or(0), query.get("epoch")),
     }
-}
-
-/// The response to a reader, with a tag, unless the reader has it already. Tags are compared weakly, as RFC 9110 requires of
-/// If-None-Match: a leading W/ makes no difference.
-fn tagged(request: &Request, tag: &str, shown: &str, body: impl FnOnce() -> String) -> Result<Response> {
-    let known = request.headers().get("if-none-match")?.unwrap_or_default();
-    let mut known = known.split(',').map(|known| known.trim().trim_start_matches("W/"));
-    let is_known = known.any(|known| known == tag || known == "*");
-    let response = if is_known {
-        answer(304, "application/json", String::new())?
-    } else {
-        answer(200, "application/json", body())?
-    };
-    with_header(response, "etag", shown)
 }
 
 fn raw(socket: &WebSocket) -> &JsSocket {

@@ -45,7 +45,7 @@ pub fn guarded() -> Site {
 }
 
 fn pass(role: Role, expires: Millis) -> Pass {
-    Pass { role, name: None, token_id: Some("t".to_owned()), expires, is_stream: false }
+    Pass { role, name: None, token_id: Some("t".to_owned()), claims: Vec::new(), expires, is_stream: false }
 }
 
 pub fn codes(frames: &[String]) -> Vec<String> {

@@ -324,6 +324,7 @@ impl Story {
                 frame,
                 text: String::new(),
                 role: Role::Moderator,
+                claims: Vec::new(),
                 client_id: client.as_deref().map(str::to_owned),
                 key: key.clone(),
                 precondition: Precondition::default(),

@@ -150,7 +150,7 @@ fn is_same(found: &outcomes::Outcome, verdict: &Verdict) -> bool {
         (outcomes::Outcome::Conflict { field, client_version }, Verdict::Conflict { field: expected, seen }) => {
             (field.as_str(), client_version) == (*expected, seen)
         }
-        (outcomes::Outcome::Refused(code), Verdict::Refused(expected)) => code.as_str() == *expected,
+        (outcomes::Outcome::Refused(refused), Verdict::Refused(expected)) => refused.code.as_str() == *expected,
         (
             outcomes::Outcome::Done { .. } | outcomes::Outcome::Conflict { .. } | outcomes::Outcome::Refused(_),
             Verdict::Done(_) | Verdict::Before(_) | Verdict::Conflict { .. } | Verdict::Refused(_),

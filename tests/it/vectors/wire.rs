@@ -248,7 +248,7 @@ fn type_of(message: &ClientMessage) -> Option<&'static str> {
             Some("field_cleared")
         }
         ClientMessage::Batch(_) => Some("batch"),
-        ClientMessage::Hello(Hello { client_id: _, since: _, epoch: _, token: _ }) => Some("hello"),
+        ClientMessage::Hello(Hello { client_id: _, since: _, epoch: _, token: _, made_for: _ }) => Some("hello"),
         ClientMessage::Presence { data: _, user_id: _ } => Some("presence"),
         ClientMessage::Sync { since: _, epoch: _, user_id: _ } => Some("sync_request"),
         ClientMessage::Auth { token: _ } => Some("auth"),
@@ -351,6 +351,8 @@ fn client() -> Shapes {
                 target: "f",
                 user: None,
                 role: Role::Moderator,
+                claims: &[],
+                is_declared: false,
                 body: &body,
                 query: &query,
                 headers: WriteHeaders::default(),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::protocol::json::encode;
-use crate::protocol::refusal::Code;
+use crate::protocol::refusal::{About, Code};
 
 const BASE: u32 = 36;
 
@@ -32,7 +32,22 @@ pub enum Outcome {
         client_version: u64,
     },
     /// It was refused for its content.
-    Refused(Code),
+    Refused(Refused),
+}
+
+/// What is kept of a refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The code.
+    pub code: Code,
+    /// What it was about, if the code does not say all.
+    pub about: Option<Box<About>>,
+}
+
+impl From<Code> for Refused {
+    fn from(code: Code) -> Self {
+        Self { code, about: None }
+    }
 }
 
 /// An outcome as recorded.
@@ -50,6 +65,7 @@ impl RecordedOutcome {
     pub fn text_bytes(&self) -> usize {
         match &self.outcome {
             Outcome::Conflict { field, .. } => field.len(),
+            Outcome::Refused(Refused { about: Some(about), .. }) => encode(about).len(),
             Outcome::Done { .. } | Outcome::Refused(_) => 0,
         }
     }
@@ -61,6 +77,7 @@ impl RecordedOutcome {
 enum OutcomeRow {
     Done(u32, u64),
     Refused(u32, Code),
+    RefusedAbout(u32, Code, Box<About>),
     Conflict(u32, String, u64),
 }
 
@@ -68,7 +85,8 @@ impl From<RecordedOutcome> for OutcomeRow {
     fn from(RecordedOutcome { content_mark, outcome }: RecordedOutcome) -> Self {
         match outcome {
             Outcome::Done { version } => Self::Done(content_mark, version),
-            Outcome::Refused(code) => Self::Refused(content_mark, code),
+            Outcome::Refused(Refused { code, about: None }) => Self::Refused(content_mark, code),
+            Outcome::Refused(Refused { code, about: Some(about) }) => Self::RefusedAbout(content_mark, code, about),
             Outcome::Conflict { field, client_version } => Self::Conflict(content_mark, field, client_version),
         }
     }
@@ -81,11 +99,15 @@ impl TryFrom<Vec<Box<RawValue>>> for RecordedOutcome {
     fn try_from(row: Vec<Box<RawValue>>) -> Result<Self, Self::Error> {
         let part = |at: usize| row.get(at).map_or("", |raw| raw.get());
         let outcome = match row.len() {
+            3 if part(2).starts_with('{') => Outcome::Refused(Refused {
+                code: serde_json::from_str(part(1))?,
+                about: About::parse(part(2)).map(Box::new),
+            }),
             3 => Outcome::Conflict {
                 field: serde_json::from_str(part(1))?,
                 client_version: serde_json::from_str(part(2))?,
             },
-            _ if part(1).starts_with('"') => Outcome::Refused(serde_json::from_str(part(1))?),
+            _ if part(1).starts_with('"') => Outcome::Refused(serde_json::from_str::<Code>(part(1))?.into()),
             _ => Outcome::Done { version: serde_json::from_str(part(1))? },
         };
         Ok(Self { content_mark: serde_json::from_str(part(0))?, outcome })
@@ -143,9 +165,12 @@ impl Outcomes {
                 push_number(&mut self.lines, *client_version);
                 self.lines.push_str(&encode(field));
             }
-            Outcome::Refused(code) => {
+            Outcome::Refused(Refused { code, about }) => {
                 self.lines.push('!');
                 self.lines.push_str(code.as_str());
+                if let Some(about) = about {
+                    self.lines.push_str(&encode(about));
+                }
             }
         }
         self.lines.push('\n');
@@ -167,8 +192,11 @@ fn parse(line: &str) -> Option<RecordedOutcome> {
         let (version, field) = conflict.split_at_checked(conflict.find('"')?)?;
         Outcome::Conflict { field: serde_json::from_str(field).ok()?, client_version: number(version)? }
     } else {
-        let code: Result<Code, Error> = Code::deserialize(answer.strip_prefix('!')?.into_deserializer());
-        Outcome::Refused(code.ok()?)
+        let refusal = answer.strip_prefix('!')?;
+        let (code, about) = refusal.split_at_checked(refusal.find('{').unwrap_or(refusal.len()))?;
+        let code: Result<Code, Error> = Code::deserialize(code.into_deserializer());
+        let about = if about.is_empty() { None } else { Some(Box::new(About::parse(about)?)) };
+        Outcome::Refused(Refused { code: code.ok()?, about })
     };
     Some(RecordedOutcome { content_mark: u32::from_str_radix(content_mark, BASE).ok()?, outcome })
 }
@@ -188,12 +216,15 @@ mod tests {
     fn all() -> Vec<RecordedOutcome> {
         let of = |content_mark, outcome| RecordedOutcome { content_mark, outcome };
         let conflict = |field: &str, client_version| Outcome::Conflict { field: field.to_owned(), client_version };
+        let about = About { path: Some("/a\n{".to_owned()), keyword: Some("type".to_owned()), ..About::field("b=?!") };
+        let invalid = Refused { code: Code::InvalidValue, about: Some(Box::new(about)) };
         vec![
             of(71, Outcome::Done { version: 100 }),
             of(u32::MAX, Outcome::Done { version: u64::MAX }),
             of(0, Outcome::Done { version: 0 }),
             of(5, conflict("a \"b\"\n=?!c", 36)),
-            of(6, Outcome::Refused(Code::LimitValue)),
+            of(6, Outcome::Refused(Code::LimitValue.into())),
+            of(7, Outcome::Refused(invalid)),
         ]
     }
 
@@ -204,7 +235,7 @@ mod tests {
         assert!(outcomes.text().starts_with("1z=2s\n1z141z3=3w5e11264sgsf\n0=0\n"), "{}", outcomes.text());
         assert_eq!(Outcomes::parse(outcomes.text()).as_ref(), Some(&outcomes));
         assert_eq!(outcomes.iter().collect::<Vec<_>>(), all());
-        let backwards = (0..6).map(|back| outcomes.back(back)).collect::<Vec<_>>();
+        let backwards = (0..7).map(|back| outcomes.back(back)).collect::<Vec<_>>();
         assert_eq!(backwards, all().into_iter().rev().map(Some).chain([None]).collect::<Vec<_>>());
     }
 
@@ -212,7 +243,7 @@ mod tests {
     fn the_oldest_are_forgotten() {
         let mut outcomes = Outcomes::default();
         all().iter().for_each(|outcome| outcomes.push(outcome, 2, 4096));
-        assert_eq!(outcomes.iter().collect::<Vec<_>>(), all()[3..]);
+        assert_eq!(outcomes.iter().collect::<Vec<_>>(), all()[4..]);
     }
 
     #[test]
@@ -225,9 +256,21 @@ mod tests {
 
     #[test]
     fn what_nobody_wrote_is_not_read() {
-        for text in
-            ["[", "{}", "[[1,\"no_code\"]]", "1=2", "=2\n", "1=\n", "1?5\n", "1!no_code\n", "1+2\n", "\n", "é=1\n"]
-        {
+        for text in [
+            "[",
+            "{}",
+            "[[1,\"no_code\"]]",
+            "1=2",
+            "=2\n",
+            "1=\n",
+            "1?5\n",
+            "1!no_code\n",
+            "1!limit_value{\n",
+            "1!limit_value[]\n",
+            "1+2\n",
+            "\n",
+            "é=1\n",
+        ] {
             assert_eq!(Outcomes::parse(text), None, "{text}");
         }
     }

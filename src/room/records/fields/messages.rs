@@ -24,10 +24,17 @@ pub fn change(state: &mut State, from: &Writer, changes: &[FieldChange]) -> Resu
     if changes.iter().any(|change| change.user_id() != user_id) {
         return Err(Refusal::new(Code::IdentityMismatch, "All changes in a batch must come from the same user.").into());
     }
+    let adapted = adapted(state, from, changes)?;
+    let now = adapted.as_ref().map_or(changes, |adapted| &adapted.now);
+    let names = adapted.as_ref().map_or(changes, |adapted| &adapted.before).iter().map(FieldChange::field);
     // A writer cannot know the versions that its own batch makes, so all base versions refer to the state before it.
-    for change in changes {
-        check_base(state, from, change)?;
+    for (change, name) in now.iter().zip(names) {
+        check_base(state, from, change, name)?;
     }
+    if let Some(kind) = &state.settings.kind.declared {
+        now.iter().try_for_each(|change| kind.check(&from.rights(), change))?;
+    }
+    let changes = now;
     let before = Checkpoint::of(state, changes);
     for change in changes {
         let done = match change {
@@ -40,23 +47,42 @@ pub fn change(state: &mut State, from: &Writer, changes: &[FieldChange]) -> Resu
         }
     }
     let version = state.version;
-    while state.records.fields.tombstones() > state.settings.limits.tombstones {
-        forget_oldest_tombstone(state);
-    }
+    forget_tombstones(state);
     if let Some(connection) = from.connection {
         state.bind(connection, user_id);
     }
     Ok(version)
 }
 
+/// Changes that were made for an older version of the kind, without those of which nothing is left (K6).
+struct Adapted {
+    /// As they were sent.
+    before: Vec<FieldChange>,
+    /// As they are made.
+    now: Vec<FieldChange>,
+}
+
+/// What changes that were made for an older version change now. `None`: they are made as they are.
+fn adapted(state: &State, from: &Writer, changes: &[FieldChange]) -> Result<Option<Adapted>, Refusal> {
+    let room = &state.settings.kind;
+    let Some((kind, version)) = room.declared.as_ref().zip(room.older(from.made_for)?) else { return Ok(None) };
+    let adapted = changes.iter().filter_map(|change| Some((change.clone(), kind.adapted(version, change)?)));
+    let (before, now) = adapted.unzip();
+    Ok(Some(Adapted { before, now }))
+}
+
 /// A write with a base version is made only if that is still the field's version, or if the newer one is the writer's
 /// own (S4) and the write does not say that it has to be exact (V6).
-fn check_base(state: &State, from: &Writer, change: &FieldChange) -> Result<(), Rejection> {
-    let (name, field) = (change.field(), state.records.fields.get(change.field()));
+///
+/// `before`: what the field is called where the write comes from. A lens takes versions along with values, but not that of
+/// a field that was not set.
+fn check_base(state: &State, from: &Writer, change: &FieldChange, before: &str) -> Result<(), Rejection> {
+    let (name, fields) = (change.field(), &state.records.fields);
+    let field = fields.get(name).or_else(|| fields.get(before));
     let Some(client_version) = change.base_version() else { return Ok(()) };
     let is_own =
         !change.is_exact() && from.client.is_some() && field.is_some_and(|field| field.client_id == from.client);
-    if is_own || field.map_or(0, |field| field.version) == client_version {
+    if is_own || field.map_or(client_version == 0, |field| field.is_as_of(client_version)) {
         return Ok(());
     }
     Err(Rejection::Conflict(Conflict { field: name.to_owned(), client_version }))
@@ -70,7 +96,7 @@ fn select(state: &mut State, from: &Writer, selection: &Selection) -> Result<(),
     }
     let version = state.version + 1;
     let stored = stored_selection(selection, version, state.clock);
-    let frame = || ServerMessage::FieldSelected(FieldSelected { selection: &stored, version }).encode();
+    let frame = || ServerMessage::FieldSelected(FieldSelected { selection: &stored, version, via: None }).encode();
     let text = state.is_heard_by_plain(from.connection).then(frame);
     put(state, from, &selection.field, &selection.user_id, Some(stored))?;
     state.tell_plain(from.connection, text);
@@ -80,8 +106,10 @@ fn select(state: &mut State, from: &Writer, selection: &Selection) -> Result<(),
 fn clear(state: &mut State, from: &Writer, name: &str, user_id: &str) -> Result<(), Refusal> {
     if state.records.fields.is_set(name) {
         put(state, from, name, user_id, None)?;
-        let frame =
-            || ServerMessage::FieldCleared(FieldCleared { field: name, user_id, version: state.version }).encode();
+        let frame = || {
+            ServerMessage::FieldCleared(FieldCleared { field: name, user_id, version: state.version, via: None })
+                .encode()
+        };
         let text = state.is_heard_by_plain(from.connection).then(frame);
         state.tell_plain(from.connection, text);
     }
@@ -97,6 +125,7 @@ fn put(state: &mut State, from: &Writer, name: &str, user_id: &str, selection: O
         user_id: user_id.to_owned(),
         client_id: from.client.clone(),
         selection,
+        lens_from: None,
     };
     let name = name.to_owned();
     if !is_smaller {
@@ -110,6 +139,13 @@ fn put(state: &mut State, from: &Writer, name: &str, user_id: &str, selection: O
 /// How many fields can still be cleared before the oldest tombstone is forgotten.
 pub fn tombstones_left(state: &State) -> usize {
     state.settings.limits.tombstones.saturating_sub(state.records.fields.tombstones())
+}
+
+/// Keeps no more tombstones than there may be.
+pub fn forget_tombstones(state: &mut State) {
+    while state.records.fields.tombstones() > state.settings.limits.tombstones {
+        forget_oldest_tombstone(state);
+    }
 }
 
 fn forget_oldest_tombstone(state: &mut State) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::protocol::Millis;
 use crate::protocol::frames::ChangeView;
-use crate::protocol::frames::fields::FieldChanged;
+use crate::protocol::frames::fields::{FieldChanged, VIA_LENS};
 use crate::protocol::json::Json;
 use crate::protocol::limits::Limits;
 use crate::room::table::{Index, ROW_CHARGE, Record, Table};
@@ -24,13 +24,23 @@ pub struct Field {
     pub client_id: Option<String>,
     /// The stored selection, or `None` for a tombstone.
     pub selection: Option<Json>,
+    /// If a lens made its last change: the version that it had before, and before those of the lenses before that one. Whoever
+    /// has seen one of these has seen what is there (K6).
+    pub lens_from: Option<u64>,
+}
+
+impl Field {
+    /// Whether somebody who has seen this version has seen what is there now.
+    pub fn is_as_of(&self, version: u64) -> bool {
+        self.version == version || self.lens_from.is_some_and(|from| (from..self.version).contains(&version))
+    }
 }
 
 impl Record for Field {
     type Key = String;
     type Index = FieldIndex;
     const TABLE: &'static TableSql =
-        &table!("field", ["name"], ["version", "updated_at", "user_id", "client_id", "selection"]);
+        &table!("field", ["name"], ["version", "updated_at", "user_id", "client_id", "selection", "lens_from"]);
     const CHARGE: usize = ROW_CHARGE;
     const CREATION: Creation = Creation {
         schema: 1,
@@ -46,6 +56,7 @@ impl Record for Field {
             Value::text(&field.user_id),
             Value::text_or_null(field.client_id.as_deref()),
             Value::text_or_null(field.selection.as_ref().map(Json::text)),
+            field.lens_from.map_or(Value::Null, Value::version),
         ]
     }
 
@@ -61,6 +72,7 @@ impl Record for Field {
             user_id: columns.text()?,
             client_id: columns.text_or_null()?,
             selection: columns.json_or_null()?,
+            lens_from: columns.version_or_null()?,
         };
         Ok((name, field))
     }
@@ -90,7 +102,8 @@ impl Record for Field {
     }
 
     fn used_at(&self) -> Option<Millis> {
-        Some(self.updated_at)
+        // A lens is nobody.
+        self.lens_from.is_none().then_some(self.updated_at)
     }
 
     fn change<'a>(name: &'a String, field: &'a Self) -> Option<ChangeView<'a>> {
@@ -100,6 +113,7 @@ impl Record for Field {
             selection: field.selection.as_ref(),
             user_id: &field.user_id,
             updated_at: field.updated_at,
+            via: field.lens_from.map(|_| VIA_LENS),
         }))
     }
 }
