@@ -1,10 +1,12 @@
 // Builds the demo, with the SDK that it uses, and the Worker's WebAssembly. Does nothing that is done already.
 //   --faults    the build with which the tests break rooms, in build/faults
 //   --dry-run   what `npm run build` does: what a deploy would upload, in dist/
+//   --rooms FILE    the module that declares the kinds of rooms
 
 import { copyFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fingerprint, once, root, run, step } from "./lib.mjs";
+import { choice, chosen, rooms } from "./rooms.mjs";
 import { sdk } from "./sdk.mjs";
 import { SOURCES, worker } from "./worker.mjs";
 
@@ -28,26 +30,40 @@ export async function demo() {
 	});
 }
 
-/** What a deploy would upload, from one of the builds of the room. */
-export async function bundle({ faults = false } = {}) {
+/**
+ * What a deploy would upload, from one of the builds of the room, with the kinds of rooms that a module declares. Left out,
+ * `out` is `dist`, or `build/dist-faults` with faults to be tested.
+ */
+export async function bundle({
+	faults = false,
+	file = choice([]).file,
+	out = faults ? "build/dist-faults" : "dist",
+} = {}) {
+	const name = basename(out);
+	const kinds = out === "dist" ? "build/rooms" : `build/rooms-${name}`;
+	await rooms({ file, folder: kinds });
 	await Promise.all([demo(), worker({ faults })]);
-	const [out, alias] = faults
-		? ["build/dist-faults", ["--alias", "roomkeep-wasm:./build/faults/index.js"]]
-		: ["dist", []];
-	const print = fingerprint([...SOURCES, ...DEMO_SOURCES, "wrangler.toml"], out);
-	await once(faults ? "dist-faults" : "dist", `${out}/entry.js`, print, async () => {
+	const print = fingerprint([...SOURCES, ...DEMO_SOURCES, kinds, "src", "wrangler.toml"], out);
+	await once(name, `${out}/entry.js`, print, async () => {
 		const done = step(`bundling into ${out}`);
 		rmSync(join(root, out), { recursive: true, force: true });
-		await run("wrangler", ["deploy", "--dry-run", "--outdir", out, ...alias], { quiet: true });
+		const parts = {
+			"roomkeep-wasm": `./build/${faults ? "faults" : "worker"}/index.js`,
+			"roomkeep-rooms": `./${kinds}/rooms.mjs`,
+		};
+		const aliases = Object.entries(parts).flatMap(([part, path]) => ["--alias", `${part}:${path}`]);
+		await run("wrangler", ["deploy", "--dry-run", "--outdir", out, ...aliases], { quiet: true, env: chosen(file) });
 		done();
 	});
 }
 
 if (process.argv[1] === import.meta.filename || process.argv[1]?.endsWith("scripts/build.mjs")) {
-	if (process.argv.includes("--dry-run")) {
-		await bundle();
+	const { file, given } = choice(process.argv.slice(2));
+	if (given.includes("--dry-run")) {
+		await bundle({ file });
 		console.log("dist/ holds what a deploy would upload.");
 	} else {
-		await Promise.all([demo(), worker({ faults: process.argv.includes("--faults") })]);
+		await rooms({ file });
+		await Promise.all([demo(), worker({ faults: given.includes("--faults") })]);
 	}
 }

@@ -1,8 +1,9 @@
-// `npm run deploy`: builds and uploads. Arguments go to `wrangler deploy`.
+// `npm run deploy`: builds and uploads. Arguments go to `wrangler deploy`, but for `--rooms FILE`.
 
 import { join } from "node:path";
 import { bin, run } from "./lib.mjs";
-import { packages } from "./setup.mjs";
+import { choice, chosen, rooms } from "./rooms.mjs";
 
-await packages();
-await run(join(bin, "wrangler"), ["deploy", ...process.argv.slice(2)]);
+const { file, given } = choice(process.argv.slice(2));
+await rooms({ file });
+await run(join(bin, "wrangler"), ["deploy", ...given], { env: chosen(file) });

@@ -7,7 +7,11 @@ import { fingerprint, once, root, run, step } from "./lib.mjs";
 import { BINDGEN_SOURCES, bindgen, packages, rust } from "./setup.mjs";
 
 /** What the build is made of, for fingerprints. */
-export const SOURCES = ["Cargo.toml", "Cargo.lock", ".cargo", "src", "scripts/worker.mjs", ...BINDGEN_SOURCES];
+export const SOURCES = [
+	...["Cargo.toml", "Cargo.lock", ".cargo", "src", "scripts/worker.mjs", ...BINDGEN_SOURCES],
+	// The validator, which pages use too.
+	...["packages/sdk/src/rooms", "packages/sdk/src/schema", "packages/sdk/src/schema.ts"],
+];
 
 // What rustc and wasm-bindgen use. Naming them keeps newer encodings out, which workerd may not know yet.
 const FEATURES = [
@@ -68,6 +72,9 @@ async function glue(folder, to) {
 		"src/instance.mjs",
 		...bundling,
 		`--alias:roomkeep-glue=./${folder}/index.js`,
+		// The kinds of rooms change without this; wrangler finds them.
+		"--external:roomkeep-rooms",
+		"--alias:roomkeep-validators=./packages/sdk/src/rooms/validators.ts",
 		`--outfile=${to}`,
 		"--log-level=warning",
 	]);

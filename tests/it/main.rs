@@ -12,6 +12,7 @@ mod prices;
 mod requests;
 mod room;
 mod say;
+mod schemas;
 mod shares;
 mod simulation;
 mod store;

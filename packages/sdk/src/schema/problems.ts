@@ -2,21 +2,23 @@
 
 import { isAmbiguous } from "./patterns.ts";
 import { anchors, target, within } from "./references.ts";
-import { OUTDATED, pattern, SHAPES } from "./shapes.ts";
+import { isAnnotation, OUTDATED, pattern, SHAPES } from "./shapes.ts";
 import { nearest } from "./spelling.ts";
 import { isObject } from "./values.ts";
 
+/** The names and indexes that lead to a part of a schema. */
+export type Path = (string | number)[];
+
 /** What is wrong with a schema, or only unwise. */
 export interface Problem {
-	/** The names and indexes that lead to it. */
-	path: string[];
+	path: Path;
 	reason: string;
 	isWarning: boolean;
 }
 
 const DRAFT = /^https?:\/\/json-schema\.org\/draft\/2020-12\/schema#?$/;
 /** Keywords that hold a schema to the value itself. */
-const ON_THE_SPOT = ["allOf", "anyOf", "dependentSchemas", "else", "if", "not", "oneOf", "then"];
+const ON_THE_SPOT: (string | number)[] = ["allOf", "anyOf", "dependentSchemas", "else", "if", "not", "oneOf", "then"];
 
 /** All that is wrong with a schema, or unwise. None means that `compile` takes it. */
 export function problems(root: unknown): Problem[] {
@@ -44,7 +46,7 @@ class Inspection {
 		this.#named = anchors(root);
 	}
 
-	schema(schema: unknown, path: string[]): void {
+	schema(schema: unknown, path: Path): void {
 		if (typeof schema === "boolean" || this.#known.has(schema)) return;
 		this.#known.add(schema);
 		if (!isObject(schema)) {
@@ -58,7 +60,7 @@ class Inspection {
 	}
 
 	/** Looks at the references once all is known that stands in its place. */
-	references(schema: unknown, path: string[]): void {
+	references(schema: unknown, path: Path): void {
 		if (!isObject(schema)) return;
 		for (const keyword of ["$ref", "$dynamicRef"]) {
 			const reference = schema[keyword];
@@ -67,10 +69,10 @@ class Inspection {
 		for (const [names, one] of within(schema)) this.references(one, [...path, ...names]);
 	}
 
-	#keyword(keyword: string, value: unknown, at: string[]): void {
+	#keyword(keyword: string, value: unknown, at: Path): void {
 		const shape = SHAPES.get(keyword);
 		const instead = OUTDATED.get(keyword);
-		const meant = nearest(keyword, SHAPES.keys());
+		const meant = isAnnotation(keyword) ? undefined : nearest(keyword, SHAPES.keys());
 		if (shape !== undefined) {
 			const reason = shape(value);
 			if (reason !== undefined) this.#error(at, reason);
@@ -79,12 +81,12 @@ class Inspection {
 			this.#error(at, `is no keyword of JSON Schema 2020-12: write ${instead}`);
 		} else if (meant !== undefined) {
 			this.#error(at, `is no keyword of JSON Schema; did you mean \`${meant}\`?`);
-		} else {
+		} else if (!isAnnotation(keyword)) {
 			this.#warn(at, "is no keyword of JSON Schema: nothing is held to it");
 		}
 	}
 
-	#names(schema: Record<string, unknown>, path: string[]): void {
+	#names(schema: Record<string, unknown>, path: Path): void {
 		const { $id, $schema, patternProperties } = schema;
 		if ($schema !== undefined && !DRAFT.test(String($schema))) {
 			this.#error([...path, "$schema"], "must be https://json-schema.org/draft/2020-12/schema, or be left out");
@@ -107,7 +109,7 @@ class Inspection {
 		}
 	}
 
-	#reference(reference: string, path: string[]): void {
+	#reference(reference: string, path: Path): void {
 		const words = JSON.stringify(reference);
 		const found = target(reference, this.#root, this.#named);
 		if (!reference.startsWith("#")) {
@@ -125,26 +127,26 @@ class Inspection {
 	}
 
 	/** A star within a star can take a regular expression longer than the age of the universe. */
-	#slow(source: string, path: string[]): void {
+	#slow(source: string, path: Path): void {
 		if (!isAmbiguous(source)) return;
 		this.#warn(path, "repeats what repeats itself with nothing in between, which takes very long on some texts");
 	}
 
-	#error(path: string[], reason: string): void {
+	#error(path: Path, reason: string): void {
 		this.found.push({ path, reason, isWarning: false });
 	}
 
-	#warn(path: string[], reason: string): void {
+	#warn(path: Path, reason: string): void {
 		this.found.push({ path, reason, isWarning: true });
 	}
 }
 
 /** Where a schema holds a value to itself again, on and on. */
-function endlessPath(root: unknown): string[] | undefined {
+function endlessPath(root: unknown): Path | undefined {
 	const named = anchors(root);
 	const done = new Set<unknown>();
 	const open = new Set<unknown>();
-	const visit = (schema: unknown, path: string[]): string[] | undefined => {
+	const visit = (schema: unknown, path: Path): Path | undefined => {
 		if (!isObject(schema) || done.has(schema)) return undefined;
 		if (open.has(schema)) return path;
 		open.add(schema);
@@ -156,14 +158,14 @@ function endlessPath(root: unknown): string[] | undefined {
 		done.add(schema);
 		return undefined;
 	};
-	function* onTheSpot(schema: Record<string, unknown>): Generator<[string[], unknown]> {
+	function* onTheSpot(schema: Record<string, unknown>): Generator<[Path, unknown]> {
 		for (const keyword of ["$ref", "$dynamicRef"]) {
 			const reference = schema[keyword];
 			if (typeof reference === "string") yield [[keyword], target(reference, root, named)];
 		}
 		for (const [names, one] of within(schema)) if (ON_THE_SPOT.includes(names[0] ?? "")) yield [names, one];
 	}
-	const everywhere = (schema: unknown, path: string[]): string[] | undefined => {
+	const everywhere = (schema: unknown, path: Path): Path | undefined => {
 		if (!isObject(schema)) return undefined;
 		const endless = visit(schema, path);
 		if (endless !== undefined) return endless;

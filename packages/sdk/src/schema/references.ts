@@ -24,11 +24,11 @@ export const LIST = ["allOf", "anyOf", "oneOf", "prefixItems"] as const;
 export const MAP = ["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"] as const;
 
 /** The schemas right within a schema, each with the names that lead to it. */
-export function* within(schema: Record<string, unknown>): Generator<[names: string[], schema: unknown]> {
+export function* within(schema: Record<string, unknown>): Generator<[names: (string | number)[], schema: unknown]> {
 	for (const keyword of ONE) if (Object.hasOwn(schema, keyword)) yield [[keyword], schema[keyword]];
 	for (const keyword of LIST) {
 		const list = Object.hasOwn(schema, keyword) ? schema[keyword] : undefined;
-		if (Array.isArray(list)) for (const [at, one] of list.entries()) yield [[keyword, String(at)], one];
+		if (Array.isArray(list)) for (const [at, one] of list.entries()) yield [[keyword, at], one];
 	}
 	for (const keyword of MAP) {
 		const map = Object.hasOwn(schema, keyword) ? schema[keyword] : undefined;

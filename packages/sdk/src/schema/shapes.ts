@@ -90,6 +90,10 @@ export const OUTDATED: ReadonlyMap<string, string> = new Map([
 	["$vocabulary", "the keywords of 2020-12, all of which hold"],
 	["additionalItems", "`items`, beside `prefixItems`"],
 	["dependencies", "`dependentRequired` or `dependentSchemas`"],
-	["id", "`$id`"],
 	["nullable", '`type: ["…", "null"]`'],
 ]);
+
+/** Whether a member says nothing about values by anyone's convention: OpenAPI's annotations, and whatever begins with `x-`. */
+export function isAnnotation(keyword: string): boolean {
+	return keyword.startsWith("x-") || ["discriminator", "example", "externalDocs", "id", "xml"].includes(keyword);
+}
