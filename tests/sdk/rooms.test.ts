@@ -197,7 +197,10 @@ const WRONG: [definition: unknown, ...lines: string[]][] = [
 
 	[{ rows: { items: 5 } }, ".rows.items: must be a list of rows, and is a number"],
 	[{ rows: { items: {} } }, ".rows.items.cells: must be an object of columns by name, and is missing"],
-	[{ rows: { items: { cells: {}, maxx: 1 } } }, ".rows.items.maxx: is no member of a list of rows; did you mean `max`?"],
+	[
+		{ rows: { items: { cells: {}, maxx: 1 } } },
+		".rows.items.maxx: is no member of a list of rows; did you mean `max`?",
+	],
 	[{ rows: { items: { cells: {}, max: 0 } } }, ".rows.items.max: must be a whole number of 1 or more"],
 	[{ rows: { "": { cells: {} } } }, '.rows[""]: has no letter'],
 	[{ rows: { "a/b": { cells: {} } } }, '.rows["a/b"]: has a `/` or a `*`: it is one part of a name'],

@@ -44,7 +44,7 @@ export interface TypedHooks<Definition> {
 	useSelections(prefix?: string): HookSelections<Definition>;
 	useTicks(name: TicksOf<FieldName<Definition>>): Ticks;
 	useConflicts(): [
-		conflicts: readonly Conflict[],
+		conflicts: readonly (Conflict & { field: FieldName<Definition> })[],
 		resolve: (
 			field: FieldName<Definition>,
 			choice: "mine" | "theirs" | HookValue<Definition, FieldName<Definition>>,
