@@ -39,20 +39,15 @@ export async function bundle({
 	file = choice([]).file,
 	out = faults ? "build/dist-faults" : "dist",
 } = {}) {
-	const name = basename(out);
-	const kinds = out === "dist" ? "build/rooms" : `build/rooms-${name}`;
-	await rooms({ file, folder: kinds });
+	const kinds = await rooms({ file });
 	await Promise.all([demo(), worker({ faults })]);
-	const print = fingerprint([...SOURCES, ...DEMO_SOURCES, kinds, "src", "wrangler.toml"], out);
-	await once(name, `${out}/entry.js`, print, async () => {
+	const { args, env } = chosen(file);
+	const wasm = faults ? ["--alias", "roomkeep-wasm:./build/faults/index.js"] : [];
+	const print = fingerprint([...SOURCES, ...DEMO_SOURCES, kinds, "wrangler.toml"], out);
+	await once(basename(out), `${out}/entry.js`, print, async () => {
 		const done = step(`bundling into ${out}`);
 		rmSync(join(root, out), { recursive: true, force: true });
-		const parts = {
-			"roomkeep-wasm": `./build/${faults ? "faults" : "worker"}/index.js`,
-			"roomkeep-rooms": `./${kinds}/rooms.mjs`,
-		};
-		const aliases = Object.entries(parts).flatMap(([part, path]) => ["--alias", `${part}:${path}`]);
-		await run("wrangler", ["deploy", "--dry-run", "--outdir", out, ...aliases], { quiet: true, env: chosen(file) });
+		await run("wrangler", ["deploy", "--dry-run", "--outdir", out, ...args, ...wasm], { quiet: true, env });
 		done();
 	});
 }

@@ -6,4 +6,5 @@ import { choice, chosen, rooms } from "./rooms.mjs";
 
 const { file, given } = choice(process.argv.slice(2));
 await rooms({ file });
-await run(join(bin, "wrangler"), ["deploy", ...given], { env: chosen(file) });
+const { args, env } = chosen(file);
+await run(join(bin, "wrangler"), ["deploy", ...args, ...given], { env });

@@ -1,8 +1,10 @@
-// The kinds of rooms (PROTOCOL.md, K1): reads the module that declares them, checks it, and leaves them as plain JSON in
-// build/rooms/rooms.mjs, which the Worker imports. Ends the script with the place and the reason if they make no sense.
+// The kinds of rooms (PROTOCOL.md, K1): reads the module that declares them, checks it, and leaves them as plain JSON in a
+// module that the Worker imports: build/rooms/rooms.mjs, unless another one was chosen. Ends the script with the place and
+// the reason if they make no sense.
 //   --rooms FILE    that module, by its path from where the command was called: .ts, .mjs or .json; else rooms/index.ts
 //   --out FOLDER    leaves them there instead
 
+import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -11,13 +13,14 @@ import { packages } from "./setup.mjs";
 
 /** How the build that wrangler starts learns which module was chosen. */
 const VARIABLE = "ROOMKEEP_ROOMS";
+const STANDARD = join(root, "rooms/index.ts");
 const KINDS_OF_FILES = [".ts", ".mts", ".mjs", ".js", ".json"];
 
 /** The module that `--rooms` names, and the other arguments. */
 export function choice(args) {
 	const given = [...args];
 	const at = given.findIndex((argument) => argument === "--rooms" || argument.startsWith("--rooms="));
-	if (at < 0) return { file: process.env[VARIABLE] ?? join(root, "rooms/index.ts"), given };
+	if (at < 0) return { file: process.env[VARIABLE] ?? STANDARD, given };
 	const [flag] = given.splice(at, 1);
 	const name = flag === "--rooms" ? given.splice(at, 1)[0] : flag.slice("--rooms=".length);
 	if (!name) fail("--rooms needs the path of a module.");
@@ -25,15 +28,21 @@ export function choice(args) {
 	return { file: resolve(process.env.INIT_CWD ?? process.cwd(), name), given };
 }
 
-/** What a child has to know of the choice. */
-export function chosen(file) {
-	return { [VARIABLE]: file };
+/** Where the kinds that a module declares are left. Each has its own place, so that two servers can run beside each other. */
+function place(file) {
+	if (file === STANDARD) return "build/rooms";
+	return `build/rooms-${createHash("sha256").update(file).digest("hex").slice(0, 8)}`;
 }
 
-/** Leaves the kinds that a module declares in a folder as `rooms.mjs`. */
-export async function rooms({ file = choice([]).file, folder = "build/rooms" } = {}) {
+/** How wrangler, and the build that it starts, learn of the choice: arguments and an environment. */
+export function chosen(file) {
+	return { args: ["--alias", `roomkeep-rooms:./${place(file)}/rooms.mjs`], env: { [VARIABLE]: file } };
+}
+
+/** Leaves the kinds that a module declares in a folder as `rooms.mjs`. Gives the folder. */
+export async function rooms({ file = choice([]).file, folder = place(file) } = {}) {
 	await packages();
-	const name = relative(root, file).startsWith("..") ? file : relative(root, file);
+	const name = nameOf(file);
 	const options = bundling(file, name);
 	const { build } = await import("esbuild");
 	try {
@@ -41,11 +50,12 @@ export async function rooms({ file = choice([]).file, folder = "build/rooms" } =
 	} catch (error) {
 		fail(`${name}: ${told(error)}`);
 	}
+	return folder;
 }
 
 /** The same again whenever one of the files that the module is made of changes. What makes no sense is told, and changes nothing. */
-export async function watch({ file, folder = "build/rooms" }) {
-	const name = relative(root, file).startsWith("..") ? file : relative(root, file);
+export async function watch({ file, folder = place(file) }) {
+	const name = nameOf(file);
 	const options = bundling(file, name);
 	let isFirst = true;
 	const checking = {
@@ -61,6 +71,12 @@ export async function watch({ file, folder = "build/rooms" }) {
 	const { context } = await import("esbuild");
 	const watching = await context({ ...options, plugins: [checking] });
 	await watching.watch();
+}
+
+/** A file within the project by its path there, as people write it. */
+function nameOf(file) {
+	const name = relative(root, file);
+	return name.startsWith("..") ? file : name;
 }
 
 function bundling(file, name) {

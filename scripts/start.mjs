@@ -27,10 +27,11 @@ if (!sets("--var", "ALLOW_ANONYMOUS:")) defaults.push("--var", "ALLOW_ANONYMOUS:
 
 // What changes there is in use as soon as it is saved.
 await watch({ file });
-const args = ["dev", "--show-interactive-dev-session=false", ...defaults, ...given];
+const kinds = chosen(file);
+const args = ["dev", "--show-interactive-dev-session=false", ...kinds.args, ...defaults, ...given];
 const child = spawn(join(bin, "wrangler"), args, {
 	cwd: root,
-	env: environment({ WRANGLER_SEND_METRICS: "false", ...chosen(file) }),
+	env: environment({ WRANGLER_SEND_METRICS: "false", ...kinds.env }),
 	stdio: ["ignore", "inherit", "inherit"],
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));

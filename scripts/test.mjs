@@ -62,7 +62,11 @@ function choice() {
 /** What the layers that were chosen run against. */
 async function bundles() {
 	if (runs("worker", "sdk", "browser")) await bundle();
-	if (runs("worker")) await bundle({ faults: true });
+	if (!runs("worker")) return;
+	await bundle({ faults: true });
+	for (const kinds of ["rooms", "before"]) {
+		await bundle({ file: join(root, `tests/worker/kinds/${kinds}.ts`), out: `build/dist-kinds-${kinds}` });
+	}
 }
 
 function node(atATime = 3) {

@@ -151,6 +151,8 @@ test("a page that takes only a part of it has only that part", async () => {
 	assert.ok(!client.some((module) => /kinds|schema|rooms/.test(module)), `nothing that checks values is in ${client}`);
 	const hooks = await bundled(`import { useSelection } from "roomkeep/react"; console.log(useSelection);`, ["react"]);
 	assert.ok(!hooks.some((module) => /^roomkeep.*field/.test(module)), `nothing of fields is in ${hooks}`);
+	const kinds = await bundled(`import { defineRoom } from "roomkeep/rooms"; console.log(defineRoom({}));`);
+	assert.deepEqual(kinds, ["roomkeep/rooms.js"], "a definition comes without its check");
 });
 
 /** The modules of which something is left in the bundle of a page. */

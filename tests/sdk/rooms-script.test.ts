@@ -110,6 +110,16 @@ test("K1 K2 K5 K6 the project's own rooms make sense, and nothing about them is 
 	assert.ok(existsSync(join(root, OUT, "rooms.mjs")));
 });
 
+test("K1 the rooms of the README make sense, and its example of what does not is told as it says", () => {
+	const readme = readFileSync(join(root, "README.md"), "utf8");
+	const module = readme.match(/```ts\n(\/\/ rooms\/index\.ts\n[^`]*)```/)?.[1] ?? "";
+	const told = readme.match(/```\nrooms\/index\.ts: (makes no sense:[\s\S]*?)\n```/)?.[1];
+	assert.ok(module.includes("minimum:") && told, "the README has both");
+	assert.deepEqual(run("rooms.mjs", "a.ts", module, "--out", OUT), { status: 0, stderr: "" });
+	const wrong = run("rooms.mjs", "a.ts", module.replace("minimum:", "minimun:"), "--out", OUT);
+	assert.deepEqual(wrong, { status: 1, stderr: `FOLDER/a.ts: ${told}` });
+});
+
 test("K3 the Worker says what a value breaks of its field's schema, and never throws", async () => {
 	mkdirSync(join(root, OUT), { recursive: true });
 	const price = { type: "object", properties: { amount: { type: "number", minimum: 0 } } };

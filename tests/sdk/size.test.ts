@@ -14,6 +14,8 @@ const LIMITS = {
 	"roomkeep/react": 20 * 1024,
 	// With the validator. A page has it only if it asks for it.
 	"roomkeep/kinds": 5 * 1024,
+	// With the check of definitions, which a page that shares one does not load.
+	"roomkeep/rooms": 10 * 1024,
 };
 
 for (const [entry, limit] of Object.entries(LIMITS)) {

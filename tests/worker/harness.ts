@@ -31,6 +31,10 @@ export interface Served {
 export interface ServeOptions {
 	/** The build that can be broken on purpose. */
 	faults?: boolean;
+	/** The kinds that tests/worker/kinds declares: `rooms`, or `before` with the older version of one. */
+	kinds?: "rooms" | "before";
+	/** The kind of the rooms that `evict`, `sql` and `state` are about. */
+	party?: string;
 	vars?: Record<string, string>;
 	persist?: string;
 }
@@ -41,8 +45,9 @@ const FAST = { LIMIT_MESSAGES_PER_SECOND: "1000000", LIMIT_MESSAGES_BURST: "1000
 const root = join(import.meta.dirname, "../..");
 
 /** Starts the Worker as `npm run build` left it. */
-export async function serve({ faults = false, vars = {}, persist }: ServeOptions = {}): Promise<Served> {
-	const dist = join(root, faults ? "build/dist-faults" : "dist");
+export async function serve(options: ServeOptions = {}): Promise<Served> {
+	const { faults = false, kinds, party = "collaboration", vars = {}, persist } = options;
+	const dist = join(root, kinds ? `build/dist-kinds-${kinds}` : faults ? "build/dist-faults" : "dist");
 	const wasm = readdirSync(dist).find((name) => name.endsWith(".wasm"));
 	if (wasm === undefined) throw new Error(`${dist} holds no WebAssembly. Run \`npm test\`, which builds it.`);
 	const modules = [
@@ -73,7 +78,7 @@ export async function serve({ faults = false, vars = {}, persist }: ServeOptions
 	);
 	await miniflare.ready;
 	const { host } = await miniflare.unsafeGetDirectURL("roomkeep");
-	const name = (room: string) => ({ name: `collaboration/${room}` });
+	const name = (room: string) => ({ name: `${party}/${room}` });
 	const get = (path: string, init?: RequestInit) => fetch(`http://${host}${path}`, init);
 	return {
 		host,
@@ -84,7 +89,7 @@ export async function serve({ faults = false, vars = {}, persist }: ServeOptions
 			miniflare.unsafeEvictDurableObject("roomkeep", "Room", { ...name(room), webSockets }),
 		sql: async (room, query) =>
 			(await miniflare.unsafeGetDurableObjectStorage("roomkeep", "Room", name(room))).exec(query),
-		state: async (room) => (await get(`/parties/collaboration/${encodeURIComponent(room)}/state`)).json(),
+		state: async (room) => (await get(`/parties/${party}/${encodeURIComponent(room)}/state`)).json(),
 		close: () => miniflare.dispose(),
 	};
 }
@@ -209,14 +214,20 @@ export class Client extends Peer {
 	/** What it knows of the room. A client that comes back goes on with the mirror it had. */
 	readonly mirror: Mirror;
 
-	constructor(host: string, room: string, userId: string, mirror = new Mirror(), { query = "", headers = {} } = {}) {
+	constructor(
+		host: string,
+		room: string,
+		userId: string,
+		mirror = new Mirror(),
+		{ query = "", headers = {}, party = "collaboration" } = {},
+	) {
 		super();
 		this.userId = userId;
 		this.mirror = mirror;
 		// workerd ends the TCP connection of a closed socket that never said anything only when the object sleeps. The
 		// close frame comes at once, and a browser does not wait for more for long either.
 		const options: ClientOptions & { closeTimeout: number } = { headers, closeTimeout: 200 };
-		this.socket = new WebSocket(`ws://${host}/parties/collaboration/${encodeURIComponent(room)}${query}`, options);
+		this.socket = new WebSocket(`ws://${host}/parties/${party}/${encodeURIComponent(room)}${query}`, options);
 		this.socket.on("message", (data) => {
 			const frame = JSON.parse(String(data));
 			this.texts.push(String(data));

@@ -1,7 +1,7 @@
 // What each keyword of JSON Schema 2020-12 asks of a value, in the order in which they are checked.
 
-import { attempt, type Check, type Misfit, type Node, run } from "./node.ts";
-import { canonical, characters, isMultiple, isObject, step } from "./values.ts";
+import { attempt, type Check, inside, type Misfit, type Node, run } from "./node.ts";
+import { canonical, characters, isMultiple, isObject } from "./values.ts";
 
 type Schema = Record<string, unknown>;
 
@@ -43,11 +43,6 @@ function oneOfValues(keyword: string, values: unknown[]): Check {
 	return about(keyword, isAny, (value) =>
 		typeof value === "object" && value !== null ? others.has(canonical(value)) : scalars.has(value),
 	);
-}
-
-/** A misfit of a part as one of the whole. */
-function inside(misfit: Misfit | undefined, name: string | number): Misfit | undefined {
-	return misfit && { keyword: misfit.keyword, path: step(name) + misfit.path };
 }
 
 /** Applies a schema to each member that `nodeOf` has one for. */
@@ -163,7 +158,7 @@ function conditional(argument: unknown, schema: Schema, compiler: Compiler): Che
 	);
 	return (value, seen) => {
 		const branch = attempt(node, value, seen) ? yes : no;
-		if (branch === undefined || run(branch, value, seen) === undefined) return undefined;
+		if (branch === undefined || attempt(branch, value, seen)) return undefined;
 		return { keyword: "if", path: "" };
 	};
 }

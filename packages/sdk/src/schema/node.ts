@@ -1,5 +1,7 @@
 // A schema as functions: what each keyword asks of a value.
 
+import { step } from "./values.ts";
+
 /** What a value breaks first. */
 export interface Misfit {
 	/** The keyword of the schema. */
@@ -34,16 +36,20 @@ export class Seen {
 }
 
 /** The most steps that checking one value takes: a schema applied to a part of the value is one. */
-export const MOST_STEPS = 1_000_000;
+export const MOST_STEPS = 200_000;
 
 class OutOfSteps extends Error {}
 
 /** Checking is synchronous, so that there is one count at a time. */
 let left = 0;
 
+/** How many attempts are going on, one within another, of which nobody wants to know where they failed. */
+let attempts = 0;
+
 /** What a value breaks first, or undefined if it fits. `steps` if that took more than {@link MOST_STEPS}. */
 export function first(node: Node, value: unknown): Misfit | undefined {
 	left = MOST_STEPS;
+	attempts = 0;
 	try {
 		return run(node, value, undefined);
 	} catch (error) {
@@ -69,9 +75,16 @@ export function run(node: Node, value: unknown, seen: Seen | undefined): Misfit 
 
 /** The same for one of several ways to fit: what it looked at counts only if the value does fit. */
 export function attempt(node: Node, value: unknown, seen: Seen | undefined): boolean {
-	if (seen === undefined) return run(node, value, undefined) === undefined;
-	const own = new Seen();
+	const own = seen && new Seen();
+	attempts += 1;
 	const fits = run(node, value, own) === undefined;
-	if (fits) seen.add(own);
+	attempts -= 1;
+	if (fits && own !== undefined) seen?.add(own);
 	return fits;
+}
+
+/** A misfit of a member or an item as one of the whole. */
+export function inside(misfit: Misfit | undefined, name: string | number): Misfit | undefined {
+	if (misfit === undefined || attempts > 0) return misfit;
+	return { keyword: misfit.keyword, path: step(name) + misfit.path };
 }
