@@ -12,7 +12,7 @@ const trade = defineRoom({
 		productType: { schema: text(200) },
 		condition: { schema: { enum: ["", "New", "Like New", "Good", "Fair"] } },
 		// As people write it, so a text: an amount with its currency before or behind it, if any.
-		price: { schema: { type: "string", maxLength: 40, pattern: "^(\\D{0,4}\\d[\\d .,']*\\D{0,4})?$" } },
+		price: { schema: { type: "string", maxLength: 40, pattern: "^([^\\d\\s]{0,3} ?\\d[\\d .,']*[^\\d\\s]{0,3})?$" } },
 		quantity: { schema: { type: "string", pattern: "^([1-9]\\d{0,5})?$" } },
 		meetingLocation: { schema: text(200) },
 		// What a shop asks for such a thing. Everyone sees it, and nobody on the page writes it: `quotes/shop` is written by the

@@ -442,3 +442,25 @@ test("K3 what the kind refuses stays in the input with the reason, until it is m
 	form.field.take();
 	assert.deepEqual([form.field.getState().text, form.field.getState().refused], ["Mine", undefined]);
 });
+
+test("K3 of a text that stops to fit nothing is sent, neither what fitted and waited, nor is what was sent an offer", async () => {
+	const kind = kindOf({ fields: { note: { schema: { type: "string", maxLength: 4 } } } });
+	const form = new Form({}, "note", { kind });
+	await form.enter();
+	form.type("Four");
+	form.type("Fours");
+	await pass(5_000);
+	assert.deepEqual([form.said(), form.field.getState().text, form.client.pending()], [[], "Fours", []]);
+	form.type("Four");
+	await pass(300);
+	const [sent] = form.said();
+	form.type("Fours");
+	const offers: unknown[] = [];
+	form.field.subscribe(() => offers.push(form.field.getState().offer));
+	await form.apply(sent);
+	const { text, refused, pending } = form.field.getState();
+	assert.deepEqual([text, refused?.code, pending], ["Fours", "invalid_value", false]);
+	assert.ok(offers.length > 0 && offers.every((offer) => offer === undefined), JSON.stringify(offers));
+	await form.bob("Bob");
+	assert.equal(form.field.getState().offer?.value, "Bob");
+});

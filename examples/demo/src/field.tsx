@@ -103,8 +103,8 @@ function Byline({ id, spec, field, onDrop }: BylineProps) {
 	}
 	if (refused !== undefined) {
 		return (
-			<p id={id} className="by undecided">
-				<span title={refused.message}>Your draft. The room refuses it: {refused.message}</span>
+			<p id={id} className="by undecided refused">
+				<span>Your draft. The room refuses it: {refused.message}</span>
 				<button type="button" className="small" onClick={onDrop}>
 					Drop it<span className="unseen"> from {spec.label}</span>
 				</button>

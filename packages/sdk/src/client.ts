@@ -484,6 +484,8 @@ export class RoomClient<Definition = Open> {
 			? { code: "outbox_full", message: "Too many changes are pending." }
 			: this.#engine.problem(entry);
 		if (problem) {
+			// What waits for a pause is a part of what does not fit.
+			if (problem.field && over?.due) void this.drop(over.key);
 			const outcome = rejected(problem);
 			this.#engine.refuse(entry, outcome);
 			this.#engine.show();

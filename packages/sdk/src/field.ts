@@ -315,8 +315,10 @@ export class FieldBinding<T extends Json = Json> {
 		const typed = draft?.sent;
 		const value = (typed ? typed.value : inRoom) as T | undefined;
 		const isShown = typed ? isSame(typed.value, inRoom) : draft?.text === this.#format(inRoom);
-		const isOffered = draft && !pending && !conflict && version > draft.base && !isShown;
 		const { userId: by, updatedAt: at } = selection ?? {};
+		// While what is typed is refused, what was sent before it is no offer.
+		const isOwn = refused && by === this.client.user.id;
+		const isOffered = draft && !pending && !conflict && version > draft.base && !isShown && !isOwn;
 		const text = refused && !draft ? this.#format(refused.value as T | undefined) : this.#format(inRoom);
 		return {
 			text: draft ? draft.text : text,
