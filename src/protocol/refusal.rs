@@ -34,8 +34,6 @@ pub enum Code {
     InvalidValue,
     /// The kind of room has no such field (K2).
     UnknownField,
-    /// The kind of room has no such list (K2).
-    UnknownList,
     /// A number was skipped (E2).
     OutOfOrder,
     /// The number was used for a different message (E2).
@@ -98,7 +96,6 @@ impl Code {
             Self::RequestIdReused => "request_id_reused",
             Self::InvalidValue => "invalid_value",
             Self::UnknownField => "unknown_field",
-            Self::UnknownList => "unknown_list",
             Self::OutOfOrder => "out_of_order",
             Self::SeqReused => "seq_reused",
             Self::OutcomeForgotten => "outcome_forgotten",
@@ -145,7 +142,6 @@ impl Code {
             | Self::RequestIdReused
             | Self::InvalidValue
             | Self::UnknownField
-            | Self::UnknownList
             | Self::SeqReused
             | Self::OutcomeForgotten
             | Self::PreconditionFailed
@@ -191,9 +187,6 @@ pub struct About {
     /// The field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// The list of rows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub list: Option<String>,
     /// Where in the value, as a JSON Pointer; empty for all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -204,7 +197,7 @@ pub struct About {
 
 impl About {
     /// Nothing in particular.
-    pub const NOTHING: Self = Self { field: None, list: None, path: None, keyword: None };
+    pub const NOTHING: Self = Self { field: None, path: None, keyword: None };
 
     /// A field.
     pub fn field(name: &str) -> Self {
@@ -216,13 +209,13 @@ impl About {
         let object = json::object(text).ok()?;
         let member =
             |name| object.members.get(name).and_then(|raw| json::string(raw.get())).map(|text| text.into_owned());
-        Some(Self { field: member("field"), list: member("list"), path: member("path"), keyword: member("keyword") })
+        Some(Self { field: member("field"), path: member("path"), keyword: member("keyword") })
     }
 
     /// The same as members of a problem over HTTP (H5).
     pub fn members(&self) -> Extra {
-        let Self { field, list, path, keyword } = self;
-        let all = [("field", field), ("list", list), ("path", path), ("keyword", keyword)];
+        let Self { field, path, keyword } = self;
+        let all = [("field", field), ("path", path), ("keyword", keyword)];
         all.into_iter().filter_map(|(name, text)| Some((name.to_owned(), Json::of(text.as_ref()?)))).collect()
     }
 }

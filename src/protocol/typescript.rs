@@ -55,7 +55,7 @@ static SOURCES: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 /// All close codes, in the order in which they stand in their enum.
-const CLOSE_CODES: [CloseCode; 14] = [
+const CLOSE_CODES: [CloseCode; 15] = [
     CloseCode::Misuse,
     CloseCode::Unauthorized,
     CloseCode::Forbidden,
@@ -65,6 +65,7 @@ const CLOSE_CODES: [CloseCode; 14] = [
     CloseCode::Deleted,
     CloseCode::Replaced,
     CloseCode::Protocol,
+    CloseCode::Outdated,
     CloseCode::Silent,
     CloseCode::Rate,
     CloseCode::Unavailable,

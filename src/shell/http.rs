@@ -65,7 +65,7 @@ pub fn status_of(code: &str) -> u16 {
         "outcome_forgotten" | "deleted" => 410,
         "precondition_failed" => 412,
         "unsupported_encoding" => 415,
-        "seq_reused" | "idempotency_key_reused" | "invalid_value" | "unknown_field" | "unknown_list" => 422,
+        "seq_reused" | "idempotency_key_reused" | "invalid_value" | "unknown_field" => 422,
         "limit_message" | "limit_value" | "limit_name" | "limit_depth" | "limit_batch" => 413,
         "limit_fields" | "limit_room" => 507,
         "limit_rate" | "limit_rooms" => 429,

@@ -5,6 +5,7 @@
 
 mod comings;
 mod contract;
+mod kinds;
 mod model;
 mod nulls;
 mod over_http;

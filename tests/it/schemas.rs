@@ -56,7 +56,7 @@ fn told(error: &ValidationError<'_>) -> Misfit {
 }
 
 /// Keywords of the Worker's for which this validator tells another one, or another place.
-const OTHERWISE: [&str; 6] = ["contains", "dependentRequired", "if", "maxContains", "minContains", "unevaluatedItems"];
+const OTHERWISE: [&str; 4] = ["dependentRequired", "if", "maxContains", "minContains"];
 
 #[derive(Deserialize)]
 struct Vector {
@@ -81,7 +81,8 @@ fn k3_a_validator_of_another_make_agrees_on_what_values_break() {
             assert_eq!(found.is_some(), expected.is_some(), "{} {value}: {found:?}", schema.text.text());
             let Some(Misfit { keyword, path }) = found else { continue };
             let (expected, place) = expected.as_deref().unwrap().split_once(' ').unwrap();
-            if !OTHERWISE.contains(&expected) {
+            // Of what is not evaluated it tells no more than that.
+            if !OTHERWISE.contains(&expected) && !keyword.starts_with("unevaluated") {
                 assert_eq!((keyword.as_str(), path.as_str()), (expected, place), "{} {value}", schema.text.text());
             }
         }

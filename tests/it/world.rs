@@ -434,9 +434,9 @@ impl Site {
     ) -> Result<Written, Refusal> {
         self.come_round();
         let query = BTreeMap::new();
+        let is_declared = self.settings.kind.declared.is_some();
         let (user, role) = bearer.map_or((None, Role::Moderator), |(user, role)| (Some(user), role));
-        let request =
-            HttpWrite { verb, target, user, role, claims: &[], is_declared: false, body, query: &query, headers };
+        let request = HttpWrite { verb, target, user, role, claims: &[], is_declared, body, query: &query, headers };
         let request = RoomWrite::read(&request, &self.settings.limits)?;
         // Every author comes from elsewhere.
         let author = request.author.clone();

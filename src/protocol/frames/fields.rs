@@ -297,6 +297,8 @@ pub enum FieldFrame {
         base_version: Option<u64>,
         /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
         exact: Option<bool>,
+        /// The version of the kind of room that it was made for (K6).
+        kind: Option<u64>,
         /// A name for the answer (F3).
         id: Option<MessageId>,
         /// The message's place in the client's outbox (E1).
@@ -312,6 +314,8 @@ pub enum FieldFrame {
         base_version: Option<u64>,
         /// Whether it is a conflict even if the writer's own client has changed the field since (V6).
         exact: Option<bool>,
+        /// The version of the kind of room that it was made for (K6).
+        kind: Option<u64>,
         /// A name for the answer (F3).
         id: Option<MessageId>,
         /// The message's place in the client's outbox (E1).
@@ -321,6 +325,8 @@ pub enum FieldFrame {
     Batch {
         /// Up to 100, all by one user.
         changes: Vec<BatchChange>,
+        /// The version of the kind of room that it was made for (K6).
+        kind: Option<u64>,
         /// A name for the answer (F3).
         id: Option<MessageId>,
         /// The message's place in the client's outbox (E1).

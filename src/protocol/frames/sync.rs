@@ -57,7 +57,7 @@ pub struct WelcomeView<'a> {
 
 /// A kind of room, as `welcome` names it (K6).
 #[derive(Debug, Clone, Copy, Serialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, derive(ts_rs::TS), ts(rename = "RoomKind"))]
 pub struct KindView<'a> {
     /// The name of the kind.
     pub party: &'a str,

@@ -26,6 +26,8 @@ pub struct FieldPut {
     client_id: Option<String>,
     /// The place in it. Not without `clientId`.
     seq: Option<u64>,
+    /// The version of the kind of room that it was made for (K6).
+    kind: Option<u64>,
     /// Further members, kept and forwarded.
     #[ts(flatten)]
     extra: Extra,
@@ -43,6 +45,8 @@ pub struct StatePatch {
     client_id: Option<String>,
     /// The place in it. Not without `clientId`.
     seq: Option<u64>,
+    /// The version of the kind of room that it was made for (K6).
+    kind: Option<u64>,
 }
 
 /// A change in `PATCH …/state`: that of a batch, whose author may be named beside it.
@@ -103,6 +107,8 @@ pub struct FieldDelete {
     client_id: Option<String>,
     /// The place in it. Not without `clientId`.
     seq: Option<u64>,
+    /// The version of the kind of room that it was made for (K6).
+    kind: Option<u64>,
 }
 
 /// An error over HTTP: `application/problem+json` (H5).
@@ -124,8 +130,12 @@ pub struct Problem {
     expected: Option<u64>,
     /// Present, and true, if this was answered before.
     duplicate: Option<bool>,
-    /// Of a conflict: the field.
+    /// Of a conflict or a refusal by the kind of room: the field.
     field: Option<String>,
+    /// Of a value that does not fit: where in it, as a JSON Pointer (K3).
+    path: Option<String>,
+    /// Of a value that does not fit: the keyword of the schema that it breaks (K3).
+    keyword: Option<String>,
     /// Of a conflict: the version that the writer last saw.
     client_version: Option<u64>,
     /// Of a conflict: the field's version; 0 when it was never set.
@@ -162,6 +172,8 @@ pub enum OtherCode {
     UnsupportedEncoding,
     /// The operator has set neither keys nor that anybody may come in (A6).
     AuthNotConfigured,
+    /// The page was made for an older version of the kind of room (K6).
+    Outdated,
     /// A variable of the operator's makes no sense.
     Misconfigured,
     /// A moderator closed the connection (A4).

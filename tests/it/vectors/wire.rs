@@ -20,6 +20,7 @@ use roomkeep::room::views::Since;
 use serde_json::{Map, Value, json};
 
 use super::sessions;
+use crate::kinds;
 use crate::say;
 use crate::world::Site;
 
@@ -41,6 +42,7 @@ fn name_of(key: &str, object: &Map<String, Value>) -> String {
         ("limits", _) => "the limits".to_owned(),
         ("joined", _) => "somebody who joined".to_owned(),
         ("left", _) => "somebody who left".to_owned(),
+        ("kind", _) => "a room kind".to_owned(),
         (key, _) => panic!("an object that has no name yet, at `{key}`: {object:?}"),
     }
 }
@@ -123,6 +125,7 @@ fn server() -> Shapes {
     look_at_http(&mut sight);
     look_at_people(&mut sight);
     look_at_rates(&mut sight);
+    look_at_kinds(&mut sight);
     sight.shapes()
 }
 
@@ -153,6 +156,36 @@ fn look_at_rates(sight: &mut Sight) {
     (0..300).for_each(|_| site.say("ann", r#"{"type":"wave","id":1}"#));
     for text in site.take("ann").iter().filter(|text| text.contains("limit_rate")) {
         sight.look_at_text("error", text);
+    }
+}
+
+/// What is told of a kind of rooms (K): a refusal, and what a lens has changed.
+fn look_at_kinds(sight: &mut Sight) {
+    let kind = |definition: &str| kinds::settings(definition);
+    let schema = r#""price":{"schema":{"properties":{"amount":{"type":"integer"}}},"write":["editor"]}"#;
+    let mut site = Site::with(kind(&format!(r#"{{"version":1,"fields":{{{schema},"old":{{}}}}}}"#)));
+    site.connect("ann");
+    site.say("ann", r#"{"type":"hello","protocol":1,"clientId":"ann"}"#);
+    site.say("ann", &say::set("ann", "price", r#"{"amount":"x"}"#));
+    site.say("ann", &say::set("ann", "old", "1"));
+    for text in site.take("ann").iter().filter(|text| !text.contains("sync_response")) {
+        let frame = serde_json::from_str::<Value>(text).unwrap();
+        sight.look(frame["type"].as_str().unwrap(), frame.as_object().unwrap());
+    }
+    let body = json!({"value": {"amount": "x"}, "userId": "ann"});
+    let Written::Problem { members, .. } = site.write(Verb::Put, "price", &body.to_string(), None).unwrap() else {
+        panic!("K3: it does not fit")
+    };
+    sight.look_at_text("a problem, beside title, status, code and detail", &serde_json::to_string(&members).unwrap());
+    // Two who slept while the kind went on: one hears each change, the other all that has changed.
+    site.connect("bob");
+    let lens = r#""lenses":[{"to":2,"rename":{"old":"new"},"default":{"other":1}}]"#;
+    let next = format!(r#"{{"version":2,"fields":{{{schema},"new":{{}},"other":{{}}}},{lens}}}"#);
+    site.change_settings(kind(&next));
+    site.say("bob", r#"{"type":"sync_request"}"#);
+    for text in ["ann", "bob"].iter().flat_map(|name| site.take(name)).filter(|text| text.contains(r#""via":"lens""#)) {
+        let frame = serde_json::from_str::<Value>(&text).unwrap();
+        sight.look(frame["type"].as_str().unwrap(), frame.as_object().unwrap());
     }
 }
 
@@ -212,13 +245,13 @@ fn look_at_http(sight: &mut Sight) {
 const MESSAGES: [&str; 15] = [
     r#"{"type":"user_joined","userId":"ann","userName":"Ann","id":"i","seq":1}"#,
     r#"{"type":"user_ready","userId":"ann","isReady":true,"id":"i","seq":1}"#,
-    r#"{"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0,"exact":true,"id":"i","seq":1}"#,
-    r#"{"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"exact":true,"id":"i","seq":1}"#,
+    r#"{"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0,"exact":true,"kind":1,"id":"i","seq":1}"#,
+    r#"{"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"exact":true,"kind":1,"id":"i","seq":1}"#,
     r#"{"type":"batch","changes":[
         {"type":"field_selected","selection":{"field":"f","value":1,"userId":"ann","timestamp":1},"baseVersion":0,"exact":true},
-        {"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"exact":true}],"id":"i","seq":1}"#,
+        {"type":"field_cleared","field":"f","userId":"ann","baseVersion":0,"exact":true}],"kind":1,"id":"i","seq":1}"#,
     r#"{"type":"sync_request","since":0,"epoch":"e","userId":"ann","id":"i","seq":1}"#,
-    r#"{"type":"hello","protocol":1,"clientId":"c","since":0,"epoch":"e","token":"t","id":"i"}"#,
+    r#"{"type":"hello","protocol":1,"clientId":"c","since":0,"epoch":"e","token":"t","kind":1,"id":"i"}"#,
     r#"{"type":"presence","data":1,"userId":"ann","id":"i","seq":1}"#,
     r#"{"type":"auth","token":"t","id":"i"}"#,
     r#"{"type":"kick","userId":"ann","id":"i","seq":1}"#,
@@ -331,14 +364,15 @@ fn client() -> Shapes {
         let accepts = |message: &Value| decoded(message).is_ok_and(|message| type_of(&message) == Some(name));
         probe(name, &whole, "", &accepts, &mut shapes);
     }
-    let put = json!({"value": 1, "userId": "ann", "baseVersion": 0, "exact": true, "timestamp": 1, "clientId": "c"});
-    let delete = json!({"userId": "ann", "baseVersion": 0, "exact": true, "clientId": "c"});
+    let put = json!({"value": 1, "userId": "ann", "baseVersion": 0, "exact": true, "timestamp": 1, "clientId": "c",
+        "kind": 1});
+    let delete = json!({"userId": "ann", "baseVersion": 0, "exact": true, "clientId": "c", "kind": 1});
     let changes = json!([
         {"type": "field_selected", "selection": {"field": "f", "value": 1, "userId": "ann", "timestamp": 1},
          "baseVersion": 0, "exact": true},
         {"type": "field_cleared", "field": "f", "userId": "ann", "baseVersion": 0, "exact": true},
     ]);
-    let patch = json!({"changes": changes, "userId": "ann", "clientId": "c"});
+    let patch = json!({"changes": changes, "userId": "ann", "clientId": "c", "kind": 1});
     for (verb, place, body) in [
         (Verb::Put, "PUT /fields/{field}", put),
         (Verb::Delete, "DELETE /fields/{field}", delete),
@@ -352,7 +386,7 @@ fn client() -> Shapes {
                 user: None,
                 role: Role::Moderator,
                 claims: &[],
-                is_declared: false,
+                is_declared: true,
                 body: &body,
                 query: &query,
                 headers: WriteHeaders::default(),

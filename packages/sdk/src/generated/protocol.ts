@@ -224,6 +224,8 @@ export type FieldChange = {
 	userId: string;
 	/** When. */
 	updatedAt: number;
+	/** What made the change, if its author did not: a lens (K6). */
+	via?: "lens";
 };
 
 /** A participant was recorded, renamed, or changed its ready flag. */
@@ -324,6 +326,8 @@ export type FieldSelectedFrame = {
 	selection: StoredSelection;
 	/** The version that this change made. */
 	version: number;
+	/** What made the change, if its author did not: a lens (K6). */
+	via?: "lens";
 };
 
 /** A field was cleared (S8). */
@@ -335,6 +339,8 @@ export type FieldClearedFrame = {
 	userId: string;
 	/** The version that this change made. */
 	version: number;
+	/** What made the change, if its author did not: a lens (K6). */
+	via?: "lens";
 };
 
 /** A permission is requested (S8). */
@@ -462,6 +468,8 @@ export type WelcomeFrame = {
 	time: number;
 	/** The room's limits. */
 	limits: Limits;
+	/** Which kind of room it is. */
+	kind: RoomKind;
 };
 
 /** What people are looking at, as far as it is new (P1). */
@@ -534,6 +542,14 @@ export type ErrorFrame = {
 	retryAfterMs?: number;
 	/** Present, and true, if this was answered before. */
 	duplicate?: boolean;
+	/** The field. */
+	field?: string;
+	/** The list of rows. */
+	list?: string;
+	/** Where in the value, as a JSON Pointer; empty for all of it. */
+	path?: string;
+	/** Which keyword of the schema. */
+	keyword?: string;
 };
 
 /**
@@ -613,6 +629,8 @@ export type HelloMessage = {
 	epoch?: string;
 	/** By what right the client comes, where its address did not say so (A9). */
 	token?: string;
+	/** The version of the kind that the page was made for (K6). */
+	kind?: number;
 	/** A name for the answer (F3). */
 	id?: MessageId;
 };
@@ -662,6 +680,8 @@ export type FieldSelectedMessage = {
 	baseVersion?: number;
 	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
 	exact?: boolean;
+	/** The version of the kind of room that it was made for (K6). */
+	kind?: number;
 	/** A name for the answer (F3). */
 	id?: MessageId;
 	/** The message's place in the client's outbox (E1). */
@@ -679,6 +699,8 @@ export type FieldClearedMessage = {
 	baseVersion?: number;
 	/** Whether it is a conflict even if the writer's own client has changed the field since (V6). */
 	exact?: boolean;
+	/** The version of the kind of room that it was made for (K6). */
+	kind?: number;
 	/** A name for the answer (F3). */
 	id?: MessageId;
 	/** The message's place in the client's outbox (E1). */
@@ -690,6 +712,8 @@ export type BatchMessage = {
 	type: "batch";
 	/** Up to 100, all by one user. */
 	changes: BatchChange[];
+	/** The version of the kind of room that it was made for (K6). */
+	kind?: number;
 	/** A name for the answer (F3). */
 	id?: MessageId;
 	/** The message's place in the client's outbox (E1). */
@@ -902,6 +926,8 @@ export type StatePatch = {
 	clientId?: string;
 	/** The place in it. Not without `clientId`. */
 	seq?: number;
+	/** The version of the kind of room that it was made for (K6). */
+	kind?: number;
 };
 
 /** The response body to several fields written over HTTP (H7). */
@@ -930,6 +956,8 @@ export type FieldPut = {
 	clientId?: string;
 	/** The place in it. Not without `clientId`. */
 	seq?: number;
+	/** The version of the kind of room that it was made for (K6). */
+	kind?: number;
 	[key: string]: Json | undefined;
 };
 
@@ -945,6 +973,8 @@ export type FieldDelete = {
 	clientId?: string;
 	/** The place in it. Not without `clientId`. */
 	seq?: number;
+	/** The version of the kind of room that it was made for (K6). */
+	kind?: number;
 };
 
 /** An error over HTTP: `application/problem+json` (H5). */
@@ -963,8 +993,14 @@ export type Problem = {
 	expected?: number;
 	/** Present, and true, if this was answered before. */
 	duplicate?: boolean;
-	/** Of a conflict: the field. */
+	/** Of a conflict or a refusal by the kind of room: the field. */
 	field?: string;
+	/** Of a refusal by the kind of room: the list of rows (K2). */
+	list?: string;
+	/** Of a value that does not fit: where in it, as a JSON Pointer (K3). */
+	path?: string;
+	/** Of a value that does not fit: the keyword of the schema that it breaks (K3). */
+	keyword?: string;
 	/** Of a conflict: the version that the writer last saw. */
 	clientVersion?: number;
 	/** Of a conflict: the field's version; 0 when it was never set. */
@@ -995,6 +1031,12 @@ export type RefusalCode =
 	| "request_not_found"
 	/** The author has used the name for a different permission request (Q1). */
 	| "request_id_reused"
+	/** The field's schema does not permit the value (K3). */
+	| "invalid_value"
+	/** The kind of room has no such field (K2). */
+	| "unknown_field"
+	/** The kind of room has no such list (K2). */
+	| "unknown_list"
 	/** A number was skipped (E2). */
 	| "out_of_order"
 	/** The number was used for a different message (E2). */
@@ -1064,6 +1106,8 @@ export type OtherCode =
 	| "unsupported_encoding"
 	/** The operator has set neither keys nor that anybody may come in (A6). */
 	| "auth_not_configured"
+	/** The page was made for an older version of the kind of room (K6). */
+	| "outdated"
 	/** A variable of the operator's makes no sense. */
 	| "misconfigured"
 	/** A moderator closed the connection (A4). */
@@ -1099,6 +1143,8 @@ export type CloseCode =
 	| 4410
 	/** `protocol`: The client speaks another protocol (Y4). Do not retry. */
 	| 4426
+	/** `outdated`: The page was made for an older version of the kind of room (K6). Do not retry. */
+	| 4427
 	/** `limit_rate`: The rate limit was exceeded for too long (X1). Retry later. */
 	| 4429
 	/** `unavailable`: The room's storage cannot be read. Retry later. */
@@ -1127,4 +1173,12 @@ export type UserLeft = {
 	userId: string;
 	/** When the server last heard from the user. */
 	lastSeen: number;
+};
+
+/** A kind of room, as `welcome` names it (K6). */
+export type RoomKind = {
+	/** The name of the kind. */
+	party: string;
+	/** Its version; 0 for an open kind. */
+	version: number;
 };
