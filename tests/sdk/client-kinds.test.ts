@@ -83,6 +83,36 @@ test("K6 hello and each change say for which version they were made, and a chang
 	assert.deepEqual(stage.said(), sent);
 });
 
+test("K6 what is about no field says nothing of versions", async () => {
+	const stage = new Stage(second);
+	await stage.enter();
+	void stage.client.setReady(true);
+	void stage.client.request("finish");
+	await pass();
+	assert.deepEqual(
+		stage.said().map((one) => [one.type, "kind" in one]),
+		[
+			["user_ready", false],
+			["permission_request", false],
+		],
+	);
+});
+
+test("K4 what its user may no longer undo is in nobody's way", async () => {
+	const stage = new Stage(second);
+	await stage.enter();
+	void stage.client.select("note", "one");
+	await pass();
+	await stage.apply(stage.said()[0]);
+	await stage.network.last.end();
+	await stage.network.next();
+	await stage.letIn({ role: "viewer", lastSeq: 1 });
+	assert.equal(stage.client.getSnapshot().canUndo, true);
+	const { outcome, code } = await stage.client.undo();
+	assert.deepEqual([outcome, code, stage.said()], ["rejected", "forbidden", []]);
+	assert.equal(stage.client.getSnapshot().canUndo, false);
+});
+
 test("K6 without a kind a client says nothing of versions", async () => {
 	const stage = new Stage();
 	stage.client.connect();

@@ -468,7 +468,7 @@ export class RoomClient<Definition = Open> {
 		const message = copied(made);
 		const key = box.randomId();
 		const at = Date.now();
-		const entry: box.Entry = { key, at, message, size: box.sizeOf(message), kind };
+		const entry: box.Entry = { key, at, message, size: box.sizeOf(message) };
 		// Whoever withdraws a decision has to decide again.
 		const held = over?.conflict ? over : over?.held;
 		if (held) entry.held = held;
@@ -477,6 +477,7 @@ export class RoomClient<Definition = Open> {
 			entry.due = Math.min(at + debounceMs, entry.since + maxWaitMs);
 		}
 		const fields = box.fieldMessages(message).map(box.fieldOf);
+		if (fields.length && kind) entry.kind = kind;
 		if (fields.length) entry.before = (!over?.conflict && over?.before) || this.#before(message);
 		if (fields.length) entry.line = over?.line ?? box.lineOf(this.#engine.keeper.shown.entries, fields) ?? key;
 		if (turn) entry.turn = turn;
@@ -486,6 +487,8 @@ export class RoomClient<Definition = Open> {
 		if (problem) {
 			// What waits for a pause is a part of what does not fit.
 			if (problem.field && over?.due) void this.drop(over.key);
+			// What cannot be undone is in nobody's way.
+			if (turn) void this.#engine.keeper.do(taken(turn));
 			const outcome = rejected(problem);
 			this.#engine.refuse(entry, outcome);
 			this.#engine.show();
