@@ -4,20 +4,20 @@
 
 import { defineRoom } from "roomkeep/rooms";
 
-const text = (maxLength: number) => ({ type: "string", minLength: 1, maxLength }) as const;
+const text = (maxLength: number) => ({ type: "string", maxLength }) as const;
 
-/** Two people agree on what is traded: the form of examples/demo. */
+/** Two people agree on what is traded: the form of examples/demo, which sets what somebody has emptied to "". */
 const trade = defineRoom({
 	fields: {
 		productType: { schema: text(200) },
-		condition: { schema: { enum: ["New", "Like New", "Good", "Fair"] } },
+		condition: { schema: { enum: ["", "New", "Like New", "Good", "Fair"] } },
 		// As people write it, so a text: an amount with its currency before or behind it, if any.
-		price: { schema: { type: "string", maxLength: 40, pattern: "^\\D{0,4}\\d[\\d .,']*\\D{0,4}$" } },
-		quantity: { schema: { type: "string", pattern: "^[1-9]\\d{0,5}$" } },
+		price: { schema: { type: "string", maxLength: 40, pattern: "^([^\\d\\s]{0,3} ?\\d[\\d .,']*[^\\d\\s]{0,3})?$" } },
+		quantity: { schema: { type: "string", pattern: "^([1-9]\\d{0,5})?$" } },
 		meetingLocation: { schema: text(200) },
-		// What such a thing usually sells for. Everyone sees it, and only the pricing service writes it: with a token that
-		// has `"service": "pricing"`, whatever its role.
-		marketPrice: {
+		// What a shop asks for such a thing. Everyone sees it, and nobody on the page writes it: `quotes/shop` is written by the
+		// user `shop`, or with a token that has `"service": "pricing"`, whatever its role.
+		"quotes/*": {
 			schema: {
 				type: "object",
 				properties: {
@@ -27,7 +27,7 @@ const trade = defineRoom({
 				required: ["amount", "currency"],
 				additionalProperties: false,
 			},
-			write: ["admin", "claim:service=pricing"],
+			write: ["own", "claim:service=pricing"],
 		},
 	},
 });
@@ -75,19 +75,17 @@ const user = defineRoom({
 		"roasting/enabled": { schema: { type: "boolean" } },
 		"roasting/intensity": { schema: { type: "integer", minimum: 1, maximum: 5 } },
 		"roasting/shield": { schema: { enum: ["tolerant", "balanced", "strict"] } },
-		"preferences/theme": { schema: { enum: ["light", "dark", "system"] } },
-		"preferences/language": { schema: { enum: ["en", "es"] } },
 		"preferences/notifications": { schema: { type: "boolean" } },
 	},
 	lenses: [
-		// Version 1 had `ui/theme` and `roasting/level`. Stored rooms follow when they next wake, and so does what a device
-		// changed while it was offline with the page of version 1.
+		// Version 1 had `ui/notifications`, `roasting/level`, and words of another language. Stored rooms follow when they next
+		// wake, and so does what a device changed while it was offline with the page of version 1.
 		{
 			to: 2,
-			rename: { "ui/*": "preferences/*", "roasting/level": "roasting/intensity" },
-			// Each device remembers this by itself now.
-			drop: ["preferences/sidebarCollapsed"],
-			map: { "preferences/theme": { auto: "system" } },
+			rename: { "ui/notifications": "preferences/notifications", "roasting/level": "roasting/intensity" },
+			// Each device remembers by itself how its page looks.
+			drop: ["ui/*"],
+			map: { "roasting/shield": { tolerante: "tolerant", balanceado: "balanced", estricto: "strict" } },
 			default: { "roasting/enabled": true },
 		},
 	],

@@ -10,7 +10,7 @@ import { choice, chosen, rooms } from "./rooms.mjs";
 import { sdk } from "./sdk.mjs";
 import { SOURCES, worker } from "./worker.mjs";
 
-const DEMO_SOURCES = ["examples/demo/src", "packages/sdk/src", "package-lock.json"];
+const DEMO_SOURCES = ["examples/demo/src", "rooms", "packages/sdk/src", "package-lock.json"];
 
 /** The page at `/`. */
 export async function demo() {

@@ -34,6 +34,7 @@ const checks = [
 	["tsc", ["--noEmit"]],
 	["tsc", ["--noEmit", "--project", "packages/sdk"]],
 	["tsc", ["--noEmit", "--project", "examples/order-form"]],
+	["tsc", ["--noEmit", "--project", "examples/user-state"]],
 ];
 for (const [command, args, env] of checks) {
 	const done = step([command, ...args].join(" "));

@@ -20,6 +20,7 @@ export const packages = shared(async () => {
 		"package-lock.json",
 		"packages/sdk/package.json",
 		"examples/order-form/package.json",
+		"examples/user-state/package.json",
 	]);
 	if (existsSync(join(root, LOCK_STAMP)) && readFileSync(join(root, LOCK_STAMP), "utf8") === print) return;
 	const done = step("installing the npm packages");

@@ -94,8 +94,8 @@ describe("axe finds nothing", () => {
 		// The form itself lets nobody type that much.
 		await input(bob, "Meeting location").evaluate((element) => element.removeAttribute("maxlength"));
 		await fillIn(bob, "Meeting location", "x".repeat(100_000));
-		await sees(field(bob, "Meeting location").getByText("Your draft. The room refused it"));
-		await sees(told(bob, "The room refused your change of Meeting location"));
+		await sees(field(bob, "Meeting location").getByText("Your draft. The room refuses it"));
+		await sees(told(bob, "The room refuses your change of Meeting location"));
 		await isFine(bob, "refused");
 		await picture(bob, "refused");
 		await button(field(bob, "Meeting location"), "Drop it").click();
@@ -114,7 +114,7 @@ describe("axe finds nothing", () => {
 		await isFine(bob, "lost");
 		line.isCut = false;
 		await live(bob);
-		const address = `${url}/parties/collaboration/conflict-resolution%3A${room}`;
+		const address = `${url}/parties/trade/${room}`;
 		assert.equal((await fetch(address, { method: "DELETE" })).status, 204);
 		await sees(bob.getByRole("alert").getByText("This room was deleted."));
 		await isFine(bob, "deleted");

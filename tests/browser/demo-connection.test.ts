@@ -76,7 +76,7 @@ describe("a connection", () => {
 
 	test("says so, and stops, when the room is deleted", async () => {
 		const page = await enter(`${room}-gone`, "Eve");
-		const address = `${url}/parties/collaboration/conflict-resolution%3A${room}-gone`;
+		const address = `${url}/parties/trade/${room}-gone`;
 		assert.equal((await fetch(address, { method: "DELETE" })).status, 204);
 		await sees(page.getByRole("alert").getByText("This room was deleted."));
 		await sees(page.locator("#fields:disabled"));

@@ -235,7 +235,7 @@ interface State {
 }
 
 export async function stateOf(name: string): Promise<State> {
-	const response = await fetch(`${url}/parties/collaboration/conflict-resolution%3A${name}/state`);
+	const response = await fetch(`${url}/parties/trade/${name}/state`);
 	assert.equal(response.status, 200);
 	return (await response.json()) as State;
 }

@@ -128,6 +128,20 @@ fn k3_a_value_that_does_not_fit_is_refused_with_where_and_what_and_again_with_th
 }
 
 #[test]
+fn k3_a_refusal_is_in_the_words_in_which_a_page_says_it_before() {
+    let words: Value = serde_json::from_str(include_str!("../vectors/words.json")).unwrap();
+    let mut site = Site::with(Settings { requires_tokens: true, ..settings(&words["definition"].to_string()) });
+    enter(&mut site, "viewer", Role::Viewer, &[]);
+    enter(&mut site, "editor", Role::Editor, &[]);
+    for case in words["cases"].as_array().unwrap() {
+        let (role, field) = (case["role"].as_str().unwrap(), case["field"].as_str().unwrap());
+        let mut told = reply(&mut site, role, &say::set(role, field, &case["value"].to_string()));
+        assert_eq!(told.as_object_mut().unwrap().remove("type").unwrap(), "error");
+        assert_eq!(told, case["error"]);
+    }
+}
+
+#[test]
 fn k4_one_rule_is_enough_and_holds_on_every_way_in() {
     let mut site = trade();
     for (name, field, value, expected) in [

@@ -198,6 +198,7 @@ test("a field by itself: the same object until something of it changes", async (
 		pending: false,
 		conflict: undefined,
 		refused: undefined,
+		canWrite: true,
 	});
 	void stage.client.select("x", 1);
 	await pass();

@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { difference, FieldBinding, type FieldOptions, type InputElement } from "../../packages/sdk/src/field.ts";
+import { kindOf } from "../../packages/sdk/src/kinds.ts";
+import type { RoomClientOptions } from "../../packages/sdk/src/types.ts";
 import { onVirtualTime, pass, Stage } from "./scripted.ts";
 
 onVirtualTime();
@@ -22,8 +24,8 @@ class Form extends Stage {
 		},
 	} satisfies InputElement;
 
-	constructor(options: FieldOptions<any> = {}, name = "note") {
-		super();
+	constructor(options: FieldOptions<any> = {}, name = "note", more: Partial<RoomClientOptions<any>> = {}) {
+		super(more);
 		this.field = new FieldBinding(this.client, name, options);
 		this.leave = this.field.subscribe(() => this.render());
 	}
@@ -396,4 +398,69 @@ test("what was typed last is sent when the component goes", async () => {
 	page.leave();
 	await pass();
 	assert.deepEqual(texts(page.said()), ["last words"]);
+});
+
+test("K4 what happens to the input of a field that may not be written changes nothing, and it says so", async () => {
+	const kind = kindOf({ fields: { note: { write: ["moderator"] } } });
+	const form = new Form({}, "note", { kind });
+	assert.equal(form.field.getState().canWrite, true, "the room has not said yet who this is");
+	await form.enter();
+	await form.bob("Bob's");
+	assert.deepEqual([form.field.getState().canWrite, form.element.value], [false, "Bob's"]);
+	form.type("Mine");
+	form.element.type = "select-one";
+	form.type("Mine");
+	form.field.changed({ value: "on", type: "checkbox", checked: true });
+	await pass(5_000);
+	const { text, value, refused, pending } = form.field.getState();
+	assert.deepEqual([text, value, refused, pending, form.said()], ["Bob's", "Bob's", undefined, false, []]);
+	const outcome = await form.field.set("Mine");
+	assert.deepEqual([outcome.code, form.field.getState().refused?.code], ["forbidden", "forbidden"]);
+});
+
+test("K3 what the kind refuses stays in the input with the reason, until it is mended or given up", async () => {
+	const kind = kindOf({ fields: { note: { schema: { type: "string", maxLength: 4 } } } });
+	const form = new Form({}, "note", { kind });
+	await form.enter();
+	await form.bob("Bob");
+	form.type("Too long");
+	const { text, refused } = form.field.getState();
+	assert.deepEqual(
+		[text, refused?.code, refused?.keyword, refused?.path],
+		["Too long", "invalid_value", "maxLength", ""],
+	);
+	form.type("Mine");
+	assert.equal(form.field.getState().refused, undefined);
+	await pass(300);
+	assert.deepEqual(
+		form.said().map(({ selection }) => selection.value),
+		["Mine"],
+	);
+	form.type("Too long");
+	form.field.leave();
+	assert.equal(form.field.getState().text, "Too long", "leaving does not throw it away");
+	form.field.take();
+	assert.deepEqual([form.field.getState().text, form.field.getState().refused], ["Mine", undefined]);
+});
+
+test("K3 of a text that stops to fit nothing is sent, neither what fitted and waited, nor is what was sent an offer", async () => {
+	const kind = kindOf({ fields: { note: { schema: { type: "string", maxLength: 4 } } } });
+	const form = new Form({}, "note", { kind });
+	await form.enter();
+	form.type("Four");
+	form.type("Fours");
+	await pass(5_000);
+	assert.deepEqual([form.said(), form.field.getState().text, form.client.pending()], [[], "Fours", []]);
+	form.type("Four");
+	await pass(300);
+	const [sent] = form.said();
+	form.type("Fours");
+	const offers: unknown[] = [];
+	form.field.subscribe(() => offers.push(form.field.getState().offer));
+	await form.apply(sent);
+	const { text, refused, pending } = form.field.getState();
+	assert.deepEqual([text, refused?.code, pending], ["Fours", "invalid_value", false]);
+	assert.ok(offers.length > 0 && offers.every((offer) => offer === undefined), JSON.stringify(offers));
+	await form.bob("Bob");
+	assert.equal(form.field.getState().offer?.value, "Bob");
 });

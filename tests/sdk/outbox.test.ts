@@ -223,6 +223,24 @@ test("S4 a change is held in place of whatever else was chosen for the field and
 	assert.deepEqual(merged.entries[0]?.message, batch(set("x", 2, 3), set("y", 1, 3)));
 });
 
+test("K6 what is held is of the version of the kind that its newest change was made for, a transaction of its own", () => {
+	const kindOf = (...entries: box.Entry[]) => done(box.hold("first", conflict), outbox(entries)).entries[0]?.kind;
+	const newer = entry("second", set("x", 2, 3), { kind: 2 });
+	assert.equal(kindOf(entry("first", set("x", 1, 3), { kind: 1 })), 1);
+	assert.equal(kindOf(entry("first", set("x", 1, 3), { kind: 1 }), newer), 2);
+	assert.equal(kindOf(entry("first", batch(set("x", 1, 3), set("y", 1)), { kind: 1 }), newer), 1);
+});
+
+test("K6 an outbox goes to a newer version of the kind and never back, and what could be undone stays behind", () => {
+	const trace = [{ field: "x", before: 1, from: 1, version: 2 }];
+	const before = outbox([entry("a", set("x", 1), { kind: 1 })], { kind: 1, undo: [trace], redo: [trace] });
+	for (const kind of [undefined, 1]) assert.equal(box.ofKind(kind)(before), before);
+	const after = done(box.ofKind(2), before);
+	assert.deepEqual([after.kind, after.undo, after.redo, after.entries], [2, [], [], before.entries]);
+	assert.equal(box.ofKind(1)(after), after);
+	assert.equal(box.ofKind()(outbox([])).kind, undefined);
+});
+
 test("a rival is about the same field alone, and not under way", () => {
 	assert.equal(box.isRival(entry("a", set("x", 1)), "x"), true);
 	assert.equal(box.isRival(entry("a", cleared("x")), "x"), true);

@@ -11,7 +11,7 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { emptyFolder, pack, root, run } from "./packed.ts";
 
-const ENTRIES = ["roomkeep", "roomkeep/field", "roomkeep/react", "roomkeep/rooms", "roomkeep/service-worker"];
+const ENTRIES = ["", "/field", "/kinds", "/react", "/rooms", "/service-worker"].map((name) => `roomkeep${name}`);
 
 let folder: string;
 let archive: string;
@@ -148,6 +148,7 @@ test("a page that takes only a part of it has only that part", async () => {
 		!client.some((module) => /^roomkeep.*(react|field)/.test(module)),
 		`neither React nor fields are in ${client}`,
 	);
+	assert.ok(!client.some((module) => /kinds|schema|rooms/.test(module)), `nothing that checks values is in ${client}`);
 	const hooks = await bundled(`import { useSelection } from "roomkeep/react"; console.log(useSelection);`, ["react"]);
 	assert.ok(!hooks.some((module) => /^roomkeep.*field/.test(module)), `nothing of fields is in ${hooks}`);
 	const kinds = await bundled(`import { defineRoom } from "roomkeep/rooms"; console.log(defineRoom({}));`);

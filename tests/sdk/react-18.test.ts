@@ -9,3 +9,4 @@ registerHooks({
 await import("./react.test.ts");
 await import("./react-parts.test.ts");
 await import("./react-field.test.ts");
+await import("./react-kinds.test.ts");

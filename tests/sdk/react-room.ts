@@ -19,7 +19,7 @@ before(async () => {
 });
 after(() => server.close());
 
-const clients: RoomClient[] = [];
+const clients: RoomClient<any>[] = [];
 afterEach(() => {
 	cleanup();
 	for (const client of clients.splice(0)) client.close();
@@ -29,12 +29,12 @@ afterEach(() => {
 
 export const ann = { id: "ann", name: "Ann" };
 
-export function options(room: string, further: Partial<RoomClientOptions> = {}): RoomClientOptions {
+export function options(room: string, further: Partial<RoomClientOptions<any>> = {}): RoomClientOptions<any> {
 	return { host: server.host, room, user: ann, storage: "memory", ...further };
 }
 
 /** A client that is nobody's but the test's. */
-export function newClient(room: string, id: string, further: Partial<RoomClientOptions> = {}): RoomClient {
+export function newClient(room: string, id: string, further: Partial<RoomClientOptions<any>> = {}): RoomClient<any> {
 	const client = new RoomClient(options(room, { user: { id, name: id.toUpperCase() }, ...further }));
 	clients.push(client);
 	return client;
@@ -59,7 +59,7 @@ export function here(client: RoomClient): string[] {
 }
 
 /** What `use` gives inside of a provider with these options, and the client. */
-export function renderIn<T>(options: RoomClientOptions | { client: RoomClient }, use: () => T) {
+export function renderIn<T>(options: RoomClientOptions<any> | { client: RoomClient<any> }, use: () => T) {
 	const wrapper = ({ children }: { children: ReactNode }) => h(RoomProvider, options, children);
 	const rendered = renderHook(() => ({ client: useRoom(), given: use() }), { wrapper });
 	return { ...rendered, given: () => rendered.result.current.given, client: rendered.result.current.client };

@@ -42,7 +42,16 @@ test("a selection shows at once as pending, then as the room has it, and is told
 	assert.equal(none, undefined);
 	assert.deepEqual(
 		{ ...state, clear: 0 },
-		{ pending: false, conflict: undefined, refused: undefined, by: undefined, at: undefined, version: 0, clear: 0 },
+		{
+			pending: false,
+			conflict: undefined,
+			refused: undefined,
+			canWrite: true,
+			by: undefined,
+			at: undefined,
+			version: 0,
+			clear: 0,
+		},
 	);
 	await synced(client);
 

@@ -155,7 +155,7 @@ export class Network {
 /** A client, and a room that is played to it. */
 export class Stage {
 	readonly network = new Network();
-	readonly client: RoomClient;
+	readonly client: RoomClient<any>;
 	/** All events, in their order. */
 	readonly told: unknown[][] = [];
 	/** What was asked over HTTP. */
@@ -165,7 +165,7 @@ export class Stage {
 	version = 0;
 	epoch = "e";
 
-	constructor(options: Partial<RoomClientOptions> = {}) {
+	constructor(options: Partial<RoomClientOptions<any>> = {}) {
 		this.client = new RoomClient({
 			...{ host: "room.example", room: "r", user: { id: "ann", name: "Ann" }, storage: "memory" },
 			WebSocket: this.network.WebSocket,

@@ -11,7 +11,9 @@ const LIMITS = {
 	roomkeep: 16 * 1024,
 	// These come with the client, or the types of it alone.
 	"roomkeep/field": 3 * 1024,
-	"roomkeep/react": 19 * 1024,
+	"roomkeep/react": 20 * 1024,
+	// With the validator. A page has it only if it asks for it.
+	"roomkeep/kinds": 5 * 1024,
 	// With the check of definitions, which a page that shares one does not load.
 	"roomkeep/rooms": 10 * 1024,
 };

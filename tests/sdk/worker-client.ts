@@ -5,11 +5,16 @@ import { RoomClient } from "../../packages/sdk/src/index.ts";
 import type { Outcome, RoomClientOptions, Snapshot } from "../../packages/sdk/src/types.ts";
 import { Client, type Served, sleep } from "../worker/harness.ts";
 
-const clients = new Set<RoomClient>();
+const clients = new Set<RoomClient<any>>();
 
 /** A client that is not connected yet. Its name is its id in capitals. */
-export function make(server: Pick<Served, "host">, room: string, id: string, options: Partial<RoomClientOptions> = {}) {
-	const client = new RoomClient({
+export function make(
+	server: Pick<Served, "host">,
+	room: string,
+	id: string,
+	options: Partial<RoomClientOptions<any>> = {},
+): RoomClient<any> {
+	const client = new RoomClient<any>({
 		host: server.host,
 		room,
 		user: { id, name: id.toUpperCase() },
@@ -21,7 +26,7 @@ export function make(server: Pick<Served, "host">, room: string, id: string, opt
 }
 
 /** A client that is synced and known to be there. */
-export async function enter(...args: Parameters<typeof make>): Promise<RoomClient> {
+export async function enter(...args: Parameters<typeof make>): Promise<RoomClient<any>> {
 	const client = make(...args);
 	client.connect();
 	await until(client, isSynced, "to be synced");

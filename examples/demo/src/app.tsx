@@ -2,7 +2,8 @@
 
 import { useEffect, useState } from "react";
 import { RoomClient } from "roomkeep";
-import { RoomProvider } from "roomkeep/react";
+import { kindOf } from "roomkeep/kinds";
+import rooms from "../../../rooms/index.ts";
 import { Connection } from "./connection.tsx";
 import { Dock } from "./dock.tsx";
 import { Form } from "./form.tsx";
@@ -14,7 +15,10 @@ import { NewsProvider } from "./news.tsx";
 import { People } from "./people.tsx";
 import { Permissions } from "./permissions.tsx";
 import { type Person, remember, wantsOffline } from "./person.ts";
+import { RoomProvider } from "./room.ts";
 import { WaitingProvider } from "./waiting.tsx";
+
+const kind = kindOf(rooms.trade);
 
 export function App({ first, room }: { first: Person; room: string }) {
 	const [person, setPerson] = useState(first);
@@ -52,7 +56,7 @@ interface RoomProps {
 function Room({ id, name, room, onRename, children }: RoomProps) {
 	// A client of the page's own, and not the provider's, since the person may want to start without a connection.
 	const [client] = useState(
-		() => new RoomClient({ host: location.origin, room: `conflict-resolution:${room}`, user: { id, name } }),
+		() => new RoomClient({ host: location.origin, party: "trade", kind, room, user: { id, name } }),
 	);
 	useEffect(() => {
 		client.connect();

@@ -1,18 +1,18 @@
 // Asks which of two answers stays, when somebody else was quicker. It takes no focus away from whoever is typing.
 
 import { type RefObject, useEffect, useRef, useState } from "react";
-import type { Conflict, Json, Side } from "roomkeep";
-import { useConflicts, useRoom, useSelection, useSnapshot } from "roomkeep/react";
+import type { Side } from "roomkeep";
 import { Corner } from "./corner.tsx";
 import { labelOf, quoted, specOf, textOf } from "./fields.ts";
 import { useNames } from "./names.ts";
 import { useGuard } from "./news.tsx";
+import { type TradeConflict, useConflicts, useRoom, useSelection, useSnapshot } from "./room.ts";
 import { Time } from "./time.tsx";
 import { useWaiting } from "./waiting.tsx";
 
 interface ConflictDialogProps {
 	/** Undefined: there is none to decide on now. */
-	conflict: Conflict | undefined;
+	conflict: TradeConflict | undefined;
 	/** Which one of how many it is. */
 	place: string | undefined;
 	onLater: () => void;
@@ -98,7 +98,7 @@ function isTyping(): boolean {
 }
 
 interface DecisionProps {
-	conflict: Conflict;
+	conflict: TradeConflict;
 	onDecided: () => void;
 }
 
@@ -113,7 +113,7 @@ function Decision({ conflict, onDecided }: DecisionProps) {
 	const nameOf = useNames();
 	const who = nameOf(theirs.userId);
 
-	function decide(choice: "mine" | "theirs" | { value: Json }) {
+	function decide(choice: "mine" | "theirs" | { value: string }) {
 		onDecided();
 		// A text of the user's own may be the very word "mine".
 		guard(typeof choice === "string" ? resolve(field, choice) : set(choice.value));

@@ -2,10 +2,10 @@
 
 import { useEffect, useRef, useState } from "react";
 import type { Pending } from "roomkeep";
-import { usePending, useRoom, useSnapshot, useStatus } from "roomkeep/react";
 import { Box } from "./box.tsx";
 import { labelOf, quoted } from "./fields.ts";
 import { rememberOffline } from "./person.ts";
+import { usePending, useRoom, useSnapshot, useStatus } from "./room.ts";
 import { endOf, isSwitchedOff, statusText } from "./status.ts";
 import { useStill } from "./still.ts";
 import { Time } from "./time.tsx";

@@ -1,17 +1,16 @@
 // One field of the form: what the room has in it, who chose that, who else is at it.
 
 import { useEffect, useRef, useState } from "react";
-import type { Json } from "roomkeep";
-import { type BoundField, useField, usePresence, useRoom, useSnapshot, useStatus } from "roomkeep/react";
+import type { BoundField } from "roomkeep/react";
 import { type FieldSpec, quoted, textOf, valueFrom } from "./fields.ts";
 import { fieldIn, listed, useFaces, useNames } from "./names.ts";
 import { useSay } from "./news.tsx";
+import { useField, usePresence, useRoom, useSnapshot, useStatus } from "./room.ts";
 import { Time } from "./time.tsx";
 import { conflictKey, useWaiting } from "./waiting.tsx";
 
 export function Field({ spec }: { spec: FieldSpec }) {
-	// Another page may have set any JSON.
-	const field = useField<Json>(spec.name, { parse: valueFrom, format: textOf });
+	const field = useField(spec.name, { parse: valueFrom, format: textOf });
 	const others = useOthersAt(spec.name);
 	const faceOf = useFaces();
 	const input = useRef<HTMLInputElement & HTMLSelectElement>(null);
@@ -77,7 +76,7 @@ export function Field({ spec }: { spec: FieldSpec }) {
 interface BylineProps {
 	id: string;
 	spec: FieldSpec;
-	field: BoundField<Json>;
+	field: BoundField<string>;
 	/** Gives up what was refused. */
 	onDrop: () => void;
 }
@@ -104,8 +103,8 @@ function Byline({ id, spec, field, onDrop }: BylineProps) {
 	}
 	if (refused !== undefined) {
 		return (
-			<p id={id} className="by undecided">
-				<span title={refused.message}>Your draft. The room refused it: {refused.message}</span>
+			<p id={id} className="by undecided refused">
+				<span>Your draft. The room refuses it: {refused.message}</span>
 				<button type="button" className="small" onClick={onDrop}>
 					Drop it<span className="unseen"> from {spec.label}</span>
 				</button>
@@ -185,7 +184,7 @@ function Here({ id, others }: { id: string; others: string[] }) {
 }
 
 /** Lights the field up when somebody else has changed it. */
-function Flash({ field }: { field: string }) {
+export function Flash({ field }: { field: string }) {
 	const { user } = useRoom();
 	const isKnown = useSnapshot(({ lastSyncedAt }) => lastSyncedAt !== undefined);
 	const version = useSnapshot(({ selections }) => {

@@ -1,10 +1,11 @@
 // The form's fields, and how their values are told in words.
 
 import type { Json } from "roomkeep";
+import type { FormField, TradeField } from "./room.ts";
 
 export interface FieldSpec {
 	/** What the room calls it. */
-	name: string;
+	name: FormField;
 	id: string;
 	label: string;
 	maxLength: number;
@@ -62,19 +63,30 @@ export const FIELDS: FieldSpec[] = [
 	},
 ];
 
+/** What a shop asks for such a thing. The kind of room lets nobody on this page write it. */
+export const QUOTE = "quotes/shop" satisfies TradeField;
+
 /** The field with this name. Another page may use fields in the room that this form does not show. */
 export function specOf(field: string): FieldSpec | undefined {
 	return FIELDS.find(({ name }) => name === field);
 }
 
 export function labelOf(field: string): string {
+	if (field === QUOTE) return "In shops";
 	return specOf(field)?.label ?? isolated(shortened(field));
 }
 
-/** A value as text: any page may have set the field, to any JSON. */
+/** A value as text: a text, or the amount of a quote. An older page may have set the field to any JSON. */
 export function textOf(value: Json | undefined): string {
 	if (value === undefined || value === null) return "";
+	if (isAmount(value)) return value.amount.toLocaleString("en", { style: "currency", currency: value.currency });
 	return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function isAmount(value: Json): value is { amount: number; currency: string } {
+	if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+	const { amount, currency } = value;
+	return typeof amount === "number" && typeof currency === "string" && /^[A-Z]{3}$/.test(currency);
 }
 
 /** A text as the room is to have it. */

@@ -1,9 +1,10 @@
 // The form that everyone fills in together.
 
 import { useState } from "react";
-import { useSnapshot, useStatus } from "roomkeep/react";
 import { Field } from "./field.tsx";
 import { FIELDS } from "./fields.ts";
+import { Quote } from "./quote.tsx";
+import { useSnapshot, useStatus } from "./room.ts";
 import { endOf } from "./status.ts";
 import { UndoButtons } from "./undo.tsx";
 
@@ -26,6 +27,7 @@ export function Form() {
 				{FIELDS.map((spec) => (
 					<Field key={spec.name} spec={spec} />
 				))}
+				<Quote />
 			</fieldset>
 		</form>
 	);

@@ -1,10 +1,10 @@
 // The top of the page: which room this is, how the connection is, and the link for others.
 
 import type { ReactNode } from "react";
-import { useSnapshot, useStatus } from "roomkeep/react";
 import { linkTo } from "./address.ts";
 import { copy } from "./clipboard.ts";
 import { StatusLine, useSay } from "./news.tsx";
+import { useSnapshot, useStatus } from "./room.ts";
 import { endOf, isSwitchedOff, linkText, statusText } from "./status.ts";
 import { useWaiting } from "./waiting.tsx";
 

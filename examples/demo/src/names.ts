@@ -1,8 +1,8 @@
 // How people are called and drawn on this page.
 
 import type { Json, Participant } from "roomkeep";
-import { useParticipants, useRoom } from "roomkeep/react";
 import { isolated } from "./fields.ts";
+import { useParticipants, useRoom } from "./room.ts";
 
 const COLOURS = 6;
 

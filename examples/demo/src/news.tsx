@@ -3,11 +3,11 @@
 
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useRef, useState } from "react";
 import type { Outcome } from "roomkeep";
-import { useEvent, useRoom } from "roomkeep/react";
 import { type News, Reader } from "./changes.ts";
 import { labelOf } from "./fields.ts";
 import { advance, NOTHING_DONE, type Progress, reloaded } from "./guide.ts";
 import { type Entry, type Kept, keep, recall } from "./kept.ts";
+import { useEvent, useRoom } from "./room.ts";
 
 // The oldest go when there are more.
 const MOST = 200;
@@ -68,11 +68,9 @@ export function NewsProvider({ room, children }: { room: string; children: React
 		};
 	}, [client, tell, me, room, kept]);
 	useEvent("refused", ({ field, code, message }) => {
-		tell({
-			kind: "error",
-			text: `The room refused your change of ${labelOf(field)} (${code}): ${message}`,
-			isLoud: true,
-		});
+		const text = `The room refuses your change of ${labelOf(field)} (${code}): ${message}`;
+		// Whoever types is told so with each letter, and wants to read it once.
+		tell({ kind: "error", text, isLoud: true, topic: JSON.stringify(["refused", field]) });
 	});
 	useEvent("error", ({ code, message }) => tell({ kind: "error", text: `${message} (${code})`, isLoud: true }));
 

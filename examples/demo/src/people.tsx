@@ -1,11 +1,11 @@
 // Who is here, who is ready, who was here.
 
 import type { Participant, Status } from "roomkeep";
-import { useParticipants, usePresence, useRoom, useSnapshot, useStatus } from "roomkeep/react";
 import { Box } from "./box.tsx";
 import { isolated, specOf } from "./fields.ts";
 import { called, fieldIn, initialOf, useFaces } from "./names.ts";
 import { useGuard } from "./news.tsx";
+import { useParticipants, usePresence, useRoom, useSnapshot, useStatus } from "./room.ts";
 import { Time } from "./time.tsx";
 
 export function People({ onRename }: { onRename: () => void }) {

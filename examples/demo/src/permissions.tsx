@@ -1,13 +1,13 @@
 // Asks the others for a permission, and shows what was asked for and what was allowed.
 
 import type { Permission, PermissionRequest } from "roomkeep";
-import { usePermissions, useRoom, useSelection, useSnapshot } from "roomkeep/react";
 import { Box } from "./box.tsx";
 import { shortened, textOf } from "./fields.ts";
 import { useNames } from "./names.ts";
 import { useGuard } from "./news.tsx";
 import { focusRequests } from "./question.tsx";
 import { answerText, FINISH, taskOf } from "./requests.ts";
+import { usePermissions, useRoom, useSelection, useSnapshot } from "./room.ts";
 import { type Still, useStill } from "./still.ts";
 import { Time } from "./time.tsx";
 

@@ -2,10 +2,10 @@
 
 import { useId, useState } from "react";
 import type { PermissionRequest } from "roomkeep";
-import { usePermissions, useSnapshot } from "roomkeep/react";
 import { useNames } from "./names.ts";
 import { useGuard } from "./news.tsx";
 import { detailText, LONGEST_REASON, taskOf } from "./requests.ts";
+import { usePermissions, useSnapshot } from "./room.ts";
 import { Time } from "./time.tsx";
 
 /** Where the focus goes when the button that had it goes away. */

@@ -16,6 +16,7 @@ const REASONS: Record<string, string> = {
 	no_token: "This server requires a token, which this page does not have.",
 	forbidden_origin: "This server does not admit this page.",
 	replaced: "Another page has replaced this one.",
+	outdated: "This page is out of date. Reload it: what you have entered is kept, and sent then.",
 	protocol: "This server speaks a different protocol from this page.",
 };
 

@@ -2,8 +2,8 @@
 
 import { useCallback, useEffect } from "react";
 import type { Outcome } from "roomkeep";
-import { useUndo } from "roomkeep/react";
 import { useGuard, useSay } from "./news.tsx";
+import { useUndo } from "./room.ts";
 
 export function UndoButtons() {
 	const { canUndo, canRedo, ...room } = useUndo();

@@ -1,11 +1,11 @@
 // What waits for this person's decision: conflicts, and others' requests for permissions.
 
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from "react";
-import type { Conflict, PermissionRequest } from "roomkeep";
-import { useConflicts, usePermissions, useRoom, useSnapshot } from "roomkeep/react";
+import type { PermissionRequest } from "roomkeep";
+import { type TradeConflict, useConflicts, usePermissions, useRoom, useSnapshot } from "./room.ts";
 
 export type Item =
-	| { kind: "conflict"; key: string; conflict: Conflict }
+	| { kind: "conflict"; key: string; conflict: TradeConflict }
 	| { kind: "request"; key: string; request: PermissionRequest };
 
 interface Waiting {

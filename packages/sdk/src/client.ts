@@ -4,7 +4,9 @@ import type { Emitter } from "./emitter.ts";
 import { askForSync, Engine } from "./engine.ts";
 import type { BatchChange } from "./generated/protocol.ts";
 import { copied, named } from "./input.ts";
+import type { FieldName, FieldValue, Open } from "./kind.ts";
 import * as box from "./outbox.ts";
+import { rejected } from "./sender.ts";
 import type * as api from "./types.ts";
 import { begun, newest, restored, reversal, taken, unmade } from "./undo.ts";
 import { kept } from "./view.ts";
@@ -17,16 +19,33 @@ const AGAIN = 200;
 
 const isLeft: api.Outcome = { outcome: "withdrawn" };
 
+/** What a field of a kind may be set to: in rooms of no declared kind, any JSON. */
+export type NextOf<Definition, Name extends FieldName<Definition>, T> = Open extends Definition
+	? api.Next<T>
+	:
+			| FieldValue<Definition, Name>
+			| ((previous: FieldValue<Definition, Name> | undefined) => FieldValue<Definition, Name>);
+
+/** A field of a kind: what it is set to fits its schema. */
+export type FieldOf<Definition, Name extends FieldName<Definition>> = Open extends Definition
+	? api.Field
+	: Omit<api.Field, "selection"> & { selection: api.SelectionOf<FieldValue<Definition, Name>> | undefined };
+
 /** What `transaction` collects. */
-export interface Transaction {
-	select<T>(field: string, value: api.Next<T>, options?: api.Based): unknown;
-	clear(field: string, options?: api.Based): unknown;
+export interface Transaction<Definition = Open> {
+	select<Name extends FieldName<Definition>, T>(
+		field: Name,
+		value: NextOf<Definition, Name, T>,
+		options?: api.Based,
+	): unknown;
+	clear(field: FieldName<Definition>, options?: api.Based): unknown;
 }
 
 /**
  * A room from one user's point of view. Once made, it can be connected, closed and connected again as often as needed.
+ * Given a `kind`, it is typed by it: `RoomClient<typeof rooms.trade>`.
  */
-export class RoomClient {
+export class RoomClient<Definition = Open> {
 	/** The user that this client acts for. */
 	readonly user: api.User;
 	/** The field that `setFocus` was called with. */
@@ -41,7 +60,7 @@ export class RoomClient {
 	#turning: Promise<api.Outcome> | undefined;
 
 	/** Only checks the options; nothing starts yet. */
-	constructor(options: api.RoomClientOptions) {
+	constructor(options: api.RoomClientOptions<Definition>) {
 		this.#engine = new Engine(options);
 		this.user = options.user;
 		// A method can be passed around on its own, and called on a proxy such as Vue makes of what it is given.
@@ -85,7 +104,16 @@ export class RoomClient {
 	}
 
 	/** One field as the snapshot has it. It is the same object until something of it changes. */
-	field(field: string): api.Field {
+	field<Name extends FieldName<Definition>>(field: Name): FieldOf<Definition, Name> {
+		return this.#seen(field) as FieldOf<Definition, Name>;
+	}
+
+	/** Whether the user may write a field: `canWrite` of `field`, or as of another snapshot. */
+	canWrite(field: FieldName<Definition>, { role }: Pick<api.Snapshot, "role"> = this.getSnapshot()): boolean {
+		return this.#engine.kind ? !this.#engine.check(field, undefined, role) : role !== "viewer";
+	}
+
+	#seen(field: string): api.Field {
 		const { selections, conflicts, refused } = this.getSnapshot();
 		const selection = Object.hasOwn(selections, field) ? selections[field] : undefined;
 		// A field that was cleared here is missing from the selections before the room has heard of it.
@@ -96,13 +124,17 @@ export class RoomClient {
 			pending: change !== undefined,
 			conflict: conflicts.find((one) => one.field === field),
 			refused: Object.hasOwn(refused, field) ? refused[field] : undefined,
+			canWrite: this.canWrite(field as FieldName<Definition>),
 		});
 		this.#fields.set(field, now);
 		return now;
 	}
 
 	/** Calls `listener` after each change of one field. Returns a function that unsubscribes. */
-	subscribeField(field: string, listener: (now: api.Field) => void): () => void {
+	subscribeField<Name extends FieldName<Definition>>(
+		field: Name,
+		listener: (now: FieldOf<Definition, Name>) => void,
+	): () => void {
 		let seen = this.field(field);
 		return this.subscribe(() => {
 			const now = this.field(field);
@@ -116,20 +148,31 @@ export class RoomClient {
 	 * Sets a field, to a value or to what a function makes of the one that is shown. It is shown at once; the promise tells
 	 * what came of it, however many connections that takes.
 	 */
-	select<T>(field: string, value: api.Next<T>, options: api.SelectOptions = {}): Promise<api.Outcome> {
+	select<Name extends FieldName<Definition>, T>(
+		field: Name,
+		value: NextOf<Definition, Name, T>,
+		options: api.SelectOptions = {},
+	): Promise<api.Outcome> {
+		return this.#select(field, value as api.Next, options);
+	}
+
+	#select(field: string, value: api.Next, options: api.SelectOptions = {}): Promise<api.Outcome> {
 		const isDerived = typeof value === "function";
-		const next = (isDerived ? value(this.#shown(named(field))) : value) as api.Json;
+		const next = isDerived ? value(this.#shown(named(field))) : value;
 		const selection = { field: named(field), value: copied(next), userId: this.user.id, timestamp: Date.now() };
 		return this.#field({ type: "field_selected", selection }, options, isDerived);
 	}
 
 	/** Clears a field, in the same way as `select` sets it. */
-	clear(field: string, options: api.SelectOptions = {}): Promise<api.Outcome> {
+	clear(field: FieldName<Definition>, options: api.SelectOptions = {}): Promise<api.Outcome> {
 		return this.#field({ type: "field_cleared", field: named(field), userId: this.user.id }, options);
 	}
 
 	/** Makes all changes that `make` makes, or none of them. */
-	transaction(make: (transaction: Transaction) => void, options: api.ChangeOptions = {}): Promise<api.Outcome> {
+	transaction(
+		make: (transaction: Transaction<Definition>) => void,
+		options: api.ChangeOptions = {},
+	): Promise<api.Outcome> {
 		const changes: box.FieldMessage[] = [];
 		const outer = this.#gathered;
 		this.#gathered = changes;
@@ -170,7 +213,7 @@ export class RoomClient {
 	 * Tells others in which field the user is: the member `field` of the presence, beside those that `setPresence` gives an
 	 * object. Undefined: in none.
 	 */
-	setFocus(field: string | undefined): void {
+	setFocus(field: FieldName<Definition> | undefined): void {
 		if (this.focus === field) return;
 		(this as { focus: string | undefined }).focus = field;
 		this.setPresence(field === undefined ? null : { field }, this.#presence);
@@ -224,12 +267,15 @@ export class RoomClient {
 	 * does the latter too, and can also set a field to the texts "mine" and "theirs". For a transaction that came too
 	 * late, `"theirs"` drops all of it.
 	 */
-	resolve(field: string, choice: "mine" | "theirs" | api.Json): Promise<api.Outcome> {
+	resolve<Name extends FieldName<Definition>>(
+		field: Name,
+		choice: "mine" | "theirs" | FieldValue<Definition, Name>,
+	): Promise<api.Outcome> {
 		const held = this.#held(field);
 		if (!held)
 			return Promise.resolve({ outcome: "rejected", code: "no_conflict", message: "The field has no conflict." });
 		if (choice === "theirs") return this.#take(held.key).then(() => isLeft);
-		return choice === "mine" ? this.#again(held, field) : this.select(field, choice);
+		return choice === "mine" ? this.#again(held, field) : this.#select(field, choice as api.Json);
 	}
 
 	/** Sends at once whatever waits for a pause. Resolves when that is stored. */
@@ -239,7 +285,7 @@ export class RoomClient {
 	}
 
 	/** Forgets that a change of a field was refused. */
-	dismiss(field: string): void {
+	dismiss(field: FieldName<Definition>): void {
 		this.#engine.accept([field]);
 	}
 
@@ -368,7 +414,7 @@ export class RoomClient {
 	/** The value of a field that the user sees, or will see once a transaction is made. */
 	#shown(field: string): api.Json | undefined {
 		const change = this.#gathered?.findLast((one) => box.fieldOf(one) === field);
-		return change ? box.chosenIn(change) : this.field(field).selection?.value;
+		return change ? box.chosenIn(change) : this.#seen(field).selection?.value;
 	}
 
 	#held(field: string): box.Entry | undefined {
@@ -379,9 +425,15 @@ export class RoomClient {
 	#amend(held: box.Entry, field: string, message: BatchChange): Promise<api.Outcome> {
 		const change = copied(message);
 		const at = Date.now();
+		const kind = this.#engine.kind?.version;
 		const amended = (one: box.Entry) => {
 			const message = box.withField(one.message, field, change);
-			return box.changed(one, { message, at, size: box.sizeOf(message) });
+			return box.changed(one, {
+				message,
+				at,
+				size: box.sizeOf(message),
+				kind: box.isOfField(message) ? kind : one.kind,
+			});
 		};
 		void this.#engine.keeper.do(box.replace(held.key, amended));
 		this.#engine.show();
@@ -390,18 +442,28 @@ export class RoomClient {
 
 	/** Makes a held change again, on top of what the user sees now. */
 	#again(held: box.Entry, field: string, change?: BatchChange, options: api.SelectOptions = {}): Promise<api.Outcome> {
-		const message = change ? box.withField(held.message, field, change) : held.message;
+		// The only one may have another name in the version of the kind that it was made for.
+		const isOne = box.isOfField(held.message);
+		const once = change && (isOne ? { ...change, baseVersion: 0 } : box.withField(held.message, field, change));
 		const seen = options.baseVersion ?? Math.max(this.#engine.replica.fieldVersion(field), held.conflict?.version ?? 0);
-		const base = (one: string, before: number) => (one === field ? seen : before);
+		const base = (one: string, before: number) => (isOne || one === field ? seen : before);
+		const kind = change && isOne ? this.#engine.kind?.version : held.kind;
 		// Whoever waits for the held change still hears of the conflict from the tab that sent it.
-		return this.#change(box.rebased(message, base), options, held);
+		return this.#change(box.rebased(once ?? held.message, base), options, held, undefined, kind);
 	}
 
 	/**
 	 * @param over The entry that it replaces, if that has not been sent: one that is held, or waits itself.
 	 * @param turn Set if it undoes or redoes another change.
+	 * @param kind The version of the room's kind that it is made for.
 	 */
-	#change(made: box.Message, options: api.SelectOptions, over?: box.Entry, turn?: box.Turn): Promise<api.Outcome> {
+	#change(
+		made: box.Message,
+		options: api.SelectOptions,
+		over?: box.Entry,
+		turn?: box.Turn,
+		kind = this.#engine.kind?.version,
+	): Promise<api.Outcome> {
 		const { debounceMs, maxWaitMs = Math.max(debounceMs ?? 0, MAX_WAIT), signal } = options;
 		const message = copied(made);
 		const key = box.randomId();
@@ -415,14 +477,19 @@ export class RoomClient {
 			entry.due = Math.min(at + debounceMs, entry.since + maxWaitMs);
 		}
 		const fields = box.fieldMessages(message).map(box.fieldOf);
+		if (fields.length && kind) entry.kind = kind;
 		if (fields.length) entry.before = (!over?.conflict && over?.before) || this.#before(message);
 		if (fields.length) entry.line = over?.line ?? box.lineOf(this.#engine.keeper.shown.entries, fields) ?? key;
 		if (turn) entry.turn = turn;
 		const problem = box.isFull(this.#engine.keeper.shown, entry, over)
 			? { code: "outbox_full", message: "Too many changes are pending." }
-			: this.#engine.sender.problem(entry);
+			: this.#engine.problem(entry);
 		if (problem) {
-			const outcome: api.Outcome = { outcome: "rejected", ...problem };
+			// What waits for a pause is a part of what does not fit.
+			if (problem.field && over?.due) void this.drop(over.key);
+			// What cannot be undone is in nobody's way.
+			if (turn) void this.#engine.keeper.do(taken(turn));
+			const outcome = rejected(problem);
 			this.#engine.refuse(entry, outcome);
 			this.#engine.show();
 			return Promise.resolve(outcome);
@@ -452,7 +519,7 @@ export class RoomClient {
 		const made = new Map<string, api.Json | undefined>();
 		return box.fieldMessages(message).map((change) => {
 			const field = box.fieldOf(change);
-			const value = made.has(field) ? made.get(field) : this.field(field).selection?.value;
+			const value = made.has(field) ? made.get(field) : this.#seen(field).selection?.value;
 			made.set(field, box.chosenIn(change));
 			return { value };
 		});

@@ -7,6 +7,7 @@ import { Emitter } from "./emitter.ts";
 import type { ServerFrame, SyncResponseFrame, WelcomeFrame } from "./generated/protocol.ts";
 import { copied, named } from "./input.ts";
 import { Keeper, type KeeperOwner } from "./keeper.ts";
+import type { Kind, Problem } from "./kind.ts";
 import { Link, type LinkOwner } from "./link.ts";
 import * as box from "./outbox.ts";
 import { within } from "./patience.ts";
@@ -47,6 +48,8 @@ const GONE = /^(4403|4409|forbidden|revoked|identity_mismatch)$/;
 /** What runs below a client, from its construction on. */
 export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, SenderOwner, KeeperOwner {
 	user: api.User;
+	/** What is known of the room's kind. */
+	readonly kind: Kind<any> | undefined;
 	/** The state of the connection. */
 	state: ConnectionState = idle;
 	readonly replica = new Replica();
@@ -56,7 +59,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	readonly #saved: SavedReplica | undefined;
 	/** Those who wait for the outcome of an entry, by its key. */
 	readonly waiting = new Map<string, ((outcome: api.Outcome) => void)[]>();
-	readonly #options: api.RoomClientOptions;
+	readonly #options: api.RoomClientOptions<any>;
 	readonly #empty: () => box.Outbox;
 	readonly #link: Link;
 	readonly #poller: Poller;
@@ -84,12 +87,13 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 	};
 
 	/** Only checks the options; nothing starts yet. */
-	constructor(options: api.RoomClientOptions) {
+	constructor(options: api.RoomClientOptions<any>) {
 		super();
 		const { host, party = "collaboration", room, user, initial } = options;
 		for (const text of [host, party, room, user?.id, user?.name]) named(text);
 		this.#options = options;
 		this.user = user;
+		this.kind = options.kind;
 		// A response that is not a state, such as a refusal, shows nothing.
 		if ((initial as SyncResponseFrame | undefined)?.selections)
 			this.replica.receive({ ...copied(initial as SyncResponseFrame), type: "sync_response" });
@@ -180,11 +184,29 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		void this.keeper.do().then(() => this.#tabs?.tell({ entry, outcome }));
 	}
 
+	/** Why the room would refuse a change, as far as that can be known here. */
+	problem(entry: box.Entry): Problem | undefined {
+		const { message, kind } = entry;
+		// What was made for another version, the room alone can read.
+		const changes = kind === this.kind?.version ? box.fieldMessages(message) : [];
+		const each = changes.map((one) => this.check(box.fieldOf(one), box.chosenIn(one)));
+		return this.sender.problem(entry) ?? each.find((problem) => problem);
+	}
+
+	/** The same of a field's value, for a user of this role. */
+	check(field: string, value?: api.Json, role = this.#facts.role): Problem | undefined {
+		return this.kind?.check(field, value, { userId: this.user.id, role, token: role && this.#token });
+	}
+
 	/** Keeps why a change was refused, and what it was, until the field is changed again. */
-	refuse({ message, at }: box.Entry, { code = "", message: reason = "" }: api.Outcome): void {
-		for (const change of box.fieldMessages(message)) {
+	refuse({ message, at }: box.Entry, problem: api.Outcome): void {
+		const { code = "", message: reason = "", path, keyword } = problem;
+		const changes = box.fieldMessages(message);
+		for (const change of changes) {
 			const field = box.fieldOf(change);
-			const refusal = { field, value: box.chosenIn(change), code, message: reason, at };
+			const isIt = path !== undefined && (field === problem.field || !changes[1]);
+			const where = isIt && { path, keyword: keyword as string };
+			const refusal = { field, value: box.chosenIn(change), code, message: reason, at, ...where };
 			this.#facts.refused = { ...this.#facts.refused, [field]: refusal };
 			this.emit("refused", refusal);
 		}
@@ -369,7 +391,7 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		// It may have been closed and connected again meanwhile.
 		const isStill = () => this.state === begun;
 		const recalled = this.#recall();
-		await this.keeper.do(...steps);
+		await this.keeper.do(box.ofKind(this.kind?.version), ...steps);
 		// The connection is made meanwhile.
 		if (isStill() && event.type === "connect") void this.#claim(AT_FIRST);
 		await recalled;
@@ -486,7 +508,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 		if (attempt !== this.#link.attempt) return;
 		const clientId = this.#name;
 		this.#said = clientId;
-		this.send({ type: "hello", protocol: 1, clientId, ...this.#known(), token, id: "hello" });
+		const kind = this.kind?.version;
+		this.send({ type: "hello", protocol: 1, clientId, kind, ...this.#known(), token, id: "hello" });
 		this.join();
 	}
 
@@ -507,6 +530,8 @@ export class Engine extends Emitter<Heard> implements LinkOwner, PollerOwner, Se
 			// Nobody would see the user for as long as the connection lasts.
 			if (frame.id === "join" && frame.retry) setTimeout(() => this.join(), AGAIN);
 			else this.#error(frame.code, frame.message);
+			// A room that is older than this page will not be for long.
+			if (frame.id === "hello" && frame.retry) this.#link.refused(frame.code);
 		} else if (frame.id === "hello") {
 			this.dispatch({ type: "synced" });
 			this.#sendPresence();

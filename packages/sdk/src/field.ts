@@ -3,7 +3,7 @@
 
 import type { RoomClient } from "./client.ts";
 import type { Conflict, Field, Json, Next, Outcome, Refusal, SelectOptions, Snapshot } from "./types.ts";
-import { kept } from "./view.ts";
+import { fieldAsOf, kept } from "./view.ts";
 
 /** Long enough not to send each letter, and short enough that others see a word appear, in milliseconds. */
 const PAUSE = 300;
@@ -50,6 +50,8 @@ export interface FieldState<T extends Json = Json> {
 	offer: Offer<T> | undefined;
 	/** Why the last change was refused. What was typed stays in the input. */
 	refused: Refusal | undefined;
+	/** Whether this user may write the field. If not, what happens to the input changes nothing. */
+	canWrite: boolean;
 	/** The other users who are in the field. */
 	focusedBy: readonly Focus[];
 	/** The id of the user who set the field. Undefined if it is not set. */
@@ -87,7 +89,7 @@ const HALF = /\p{Cs}/gu;
 
 /** A field, for the input of one component. */
 export class FieldBinding<T extends Json = Json> {
-	readonly client: RoomClient;
+	readonly client: RoomClient<any>;
 	readonly field: string;
 	/** May be replaced at any time. */
 	options: FieldOptions<T>;
@@ -102,7 +104,7 @@ export class FieldBinding<T extends Json = Json> {
 	readonly #listeners = new Set<() => void>();
 	#unsubscribe: (() => void) | undefined;
 
-	constructor(client: RoomClient, field: string, options: FieldOptions<T> = {}) {
+	constructor(client: RoomClient<any>, field: string, options: FieldOptions<T> = {}) {
 		this.client = client;
 		this.field = field;
 		this.options = options;
@@ -116,10 +118,9 @@ export class FieldBinding<T extends Json = Json> {
 	}
 
 	/** The state as of a snapshot, with nothing typed and nothing pending: what a server renders. */
-	stateOf({ selections }: Snapshot): FieldState<T> {
-		const selection = Object.hasOwn(selections, this.field) ? selections[this.field] : undefined;
-		const field = { selection, version: selection?.version ?? 0, pending: false };
-		return this.#stateOf({ ...field, conflict: undefined, refused: undefined }, undefined, NOBODY);
+	stateOf(snapshot: Snapshot): FieldState<T> {
+		const field = fieldAsOf(snapshot, this.field, this.client.canWrite(this.field, snapshot));
+		return this.#stateOf(field, undefined, NOBODY);
 	}
 
 	/** Calls `listener` after each change of the state. What was typed last is sent when the last listener leaves. */
@@ -139,6 +140,8 @@ export class FieldBinding<T extends Json = Json> {
 
 	/** Somebody typed, or picked. */
 	changed(element: InputElement): void {
+		// A list of choices cannot be read-only, so it is told to show again what it showed.
+		if (!this.#state.canWrite) return;
 		this.#element = element;
 		const { type } = element;
 		if (type === "checkbox") void this.set(!!element.checked as T);
@@ -306,14 +309,16 @@ export class FieldBinding<T extends Json = Json> {
 	}
 
 	#stateOf(field: Field, draft: Draft | undefined, focusedBy: readonly Focus[]): FieldState<T> {
-		const { selection, version, pending, conflict } = field;
+		const { selection, version, pending, conflict, canWrite } = field;
 		const refused = draft?.problem ?? field.refused;
 		const inRoom = selection?.value as T | undefined;
 		const typed = draft?.sent;
 		const value = (typed ? typed.value : inRoom) as T | undefined;
 		const isShown = typed ? isSame(typed.value, inRoom) : draft?.text === this.#format(inRoom);
-		const isOffered = draft && !pending && !conflict && version > draft.base && !isShown;
 		const { userId: by, updatedAt: at } = selection ?? {};
+		// While what is typed is refused, what was sent before it is no offer.
+		const isOwn = refused && by === this.client.user.id;
+		const isOffered = draft && !pending && !conflict && version > draft.base && !isShown && !isOwn;
 		const text = refused && !draft ? this.#format(refused.value as T | undefined) : this.#format(inRoom);
 		return {
 			text: draft ? draft.text : text,
@@ -322,6 +327,7 @@ export class FieldBinding<T extends Json = Json> {
 			conflict,
 			offer: isOffered ? { value: inRoom, userId: by, version } : undefined,
 			refused,
+			canWrite,
 			focusedBy,
 			by,
 			at,
@@ -383,7 +389,7 @@ const isSame = (a: unknown, b: unknown) => Object.is(a, b) || JSON.stringify(a) 
 
 /** Binds a field to an input, without a framework. */
 export function bindField<T extends Json = Json>(
-	client: RoomClient,
+	client: RoomClient<any>,
 	field: string,
 	options?: FieldOptions<T>,
 ): FieldBinding<T> {

@@ -79,6 +79,11 @@ export class Link {
 		}
 	}
 
+	/** Gives this attempt up, since the room does not welcome it for now. */
+	refused(reason: string): void {
+		this.#lost(reason);
+	}
+
 	close(): void {
 		const socket = this.#socket;
 		this.attempt = this.#socket = undefined;

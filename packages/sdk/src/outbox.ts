@@ -58,6 +58,8 @@ export interface Entry {
 	message: Message;
 	/** The size of its text, in bytes. */
 	size: number;
+	/** The version of the room's kind that it was made for, if the page that made it was for one. */
+	kind?: number | undefined;
 	/** Its number, once it may have been sent. */
 	seq?: number;
 	/** Not sent before this time, in milliseconds by this device's clock: another one for the same field may follow. */
@@ -88,6 +90,8 @@ export interface Outbox {
 	lastSeq: number;
 	/** The tab that sends, under a name of its own. Only its steps about numbers count. */
 	leader?: string | undefined;
+	/** The newest version of the room's kind that a page was for. */
+	kind?: number | undefined;
 	/** In the order in which they were made. */
 	entries: Entry[];
 	/** What can be undone, the newest last. */
@@ -118,6 +122,9 @@ export function randomId(): string {
 
 /** The size of a message's text, in bytes. */
 export const sizeOf = (message: Message) => encodeURIComponent(JSON.stringify(message)).replace(/%../g, "_").length;
+
+/** An entry as it is sent: the same text each time. */
+export const numbered = ({ key: id, kind, message, seq }: Entry) => ({ ...message, kind, seq, id });
 
 /** Whether an outbox cannot take another entry in place of `over`. */
 export function isFull({ entries }: Outbox, more: Entry, over?: Entry): boolean {
@@ -272,6 +279,12 @@ export const renew =
 	(clientId: string): Step =>
 	(outbox) => ({ ...unnumber(1)(outbox), clientId, lastSeq: 0 });
 
+/** Prepares for a page of this version of the kind. Under another one, fields that were changed may have other names. */
+export const ofKind =
+	(kind = 0): Step =>
+	(outbox) =>
+		kind > (outbox.kind ?? 0) ? { ...outbox, kind, undo: [], redo: [] } : outbox;
+
 /** Makes `tab` lead, if `before` still does. */
 export const lead =
 	(tab: string | undefined, before: string | undefined): Step =>
@@ -352,7 +365,9 @@ export const hold =
 			const newer = rivals.filter((rival) => !rival.conflict || (rival.line === entry.line && rival.at > entry.at));
 			const chosen = newer.flatMap((rival) => fieldMessages(rival.message));
 			const message = chosen.reduce<Message>((message, one) => withField(message, field, one), entry.message);
-			return changed(entry, { message, conflict, seq: undefined, due: undefined, held: undefined });
+			// Of a transaction, the other fields stay what they were.
+			const { kind } = (isOfField(message) && newer.at(-1)) || entry;
+			return changed(entry, { message, kind, conflict, seq: undefined, due: undefined, held: undefined });
 		};
 		return replace(key, held)(remove(rivals.map((entry) => entry.key))(outbox));
 	};

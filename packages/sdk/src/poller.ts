@@ -106,24 +106,27 @@ export class Poller {
 		// If it was stopped meanwhile, another tab may lead by now, before the entry was stored under its number.
 		if (!next || run !== this.#run) return false;
 		const { clientId, key: id, message, seq } = next;
-		const field = fieldOf(message);
-		const answer = await this.#ask(pathOf(field), requestOf(message, clientId, seq));
+		const answer = await this.#ask(pathOf(fieldOf(message)), requestOf(next, message, clientId));
 		if (run !== this.#run) return false;
 		const { status, body: told } = answer;
+		// This package makes no bad messages: the room is older than the page.
+		const isToCome = told.code === "bad_message" && next.kind !== undefined;
 		const { code, selection, detail } = told;
-		if (selection) this.#replica.takeField(field, selection.version, selection);
+		if (selection) this.#replica.takeField(selection.field, selection.version, selection);
 		const type = code === undefined ? "ack" : code === "E_CONFLICT" ? "conflict" : "error";
-		const retry =
-			type === "error" && (MAY_PASS.includes(status) || ["forbidden", "revoked", "identity_mismatch"].includes(code));
+		// What a kind forbids names the field and is final; what a token does not allow may be allowed later.
+		const isOfToken = ["forbidden", "revoked", "identity_mismatch"].includes(code) && told.field === undefined;
+		const retry = type === "error" && (isToCome || MAY_PASS.includes(status) || isOfToken);
 		this.#sender.answered({ ...told, type, seq, id, message: detail, retry });
 		return !retry;
 	}
 
 	/** Sends changes of fields by requests that outlive the page, and hears of none of them. */
 	last(entries: Entry[], clientId: string, token: string | undefined): void {
-		for (const { message, seq } of entries) {
+		for (const entry of entries) {
+			const { message } = entry;
 			if (!isOfField(message)) continue;
-			const request = { ...requestOf(message, clientId, seq), headers: headersOf(token), keepalive: true };
+			const request = { ...requestOf(entry, message, clientId), headers: headersOf(token), keepalive: true };
 			// What is too long, or comes too early for its number, is sent by the next page.
 			(this.#fetch ?? fetch)(this.#address + pathOf(fieldOf(message)), request).catch(() => {});
 		}
@@ -154,10 +157,10 @@ export class Poller {
 const pathOf = (field: string) => `/fields/${encodeURIComponent(field)}`;
 
 /** The request that makes a change. */
-function requestOf(message: FieldMessage, clientId: string, seq: number | undefined): { method: string; body: string } {
+function requestOf({ seq, kind }: Entry, message: FieldMessage, clientId: string): { method: string; body: string } {
 	const isSet = message.type === "field_selected";
 	const { baseVersion, exact } = message;
-	const body = { ...(isSet ? message.selection : message), baseVersion, exact, clientId, seq };
+	const body = { ...(isSet ? message.selection : message), baseVersion, exact, kind, clientId, seq };
 	return { method: isSet ? "PUT" : "DELETE", body: JSON.stringify(body) };
 }
 

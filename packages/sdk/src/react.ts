@@ -4,6 +4,8 @@
 
 import { createElement, type ReactElement, type ReactNode, useCallback, useEffect, useMemo } from "react";
 import type { RoomClient } from "./client.ts";
+import { useField } from "./react/field.ts";
+import type { TypedHooks } from "./react/hooks.ts";
 import {
 	isShallowEqual,
 	type Room,
@@ -14,10 +16,10 @@ import {
 	useRoomContext,
 	useSelected,
 } from "./react/room.ts";
+import { useSelections, useTicks } from "./react/selections.ts";
 import type {
 	Conflict,
 	Events,
-	Field,
 	Json,
 	Next,
 	Outcome,
@@ -33,21 +35,23 @@ import type {
 	Snapshot,
 	Status,
 } from "./types.ts";
+import { fieldAsOf } from "./view.ts";
 
 export type { FieldOptions } from "./field.ts";
-export { type BoundField, type CheckProps, type FieldHandlers, type InputProps, useField } from "./react/field.ts";
-export { type Ticks, useSelections, useTicks } from "./react/selections.ts";
+export type { BoundField, CheckProps, FieldHandlers, InputProps } from "./react/field.ts";
+export type { TypedHooks } from "./react/hooks.ts";
+export type { Ticks } from "./react/selections.ts";
 export {
 	type SharedConflictResolution,
 	type SharedConflictResolutionOptions,
 	useSharedConflictResolution,
 } from "./react/shared-conflict-resolution.ts";
-export { isShallowEqual };
+export { isShallowEqual, useField, useSelections, useTicks };
 
 /** Either a client, or the options to make one. */
 export type RoomProviderProps = { children?: ReactNode } & (
-	| (RoomClientOptions & { client?: undefined })
-	| ({ client: RoomClient } & { [option in keyof RoomClientOptions]?: undefined })
+	| (RoomClientOptions<any> & { client?: undefined })
+	| ({ client: RoomClient<any> } & { [option in keyof RoomClientOptions]?: undefined })
 );
 
 /**
@@ -69,7 +73,7 @@ function OwnRoom({
 	children,
 	client: _,
 	...options
-}: RoomClientOptions & { children?: ReactNode; client?: undefined }) {
+}: RoomClientOptions<any> & { children?: ReactNode; client?: undefined }) {
 	return createElement(RoomContext.Provider, { value: useOwnRoom(options) }, children);
 }
 
@@ -94,6 +98,8 @@ export interface SelectionState {
 	conflict: Conflict | undefined;
 	/** This user's last change of the field, if that was refused. */
 	refused: Refusal | undefined;
+	/** Whether this user may write the field. */
+	canWrite: boolean;
 	/** The id of the user who chose the value. Undefined if the field is not set. */
 	by: string | undefined;
 	/** When the room stored it, in milliseconds by the room's clock, or by this device's while pending. */
@@ -126,22 +132,17 @@ export function useSelection<T extends Json | Shape<T> = Json>(
 	const clear = useCallback((options?: SelectOptions) => client.clear(field, options), [client, field]);
 	// What waits for a pause in the changes is sent when the component goes.
 	useEffect(() => () => void client.flush(), [client, field]);
-	const { selection, conflict, pending, refused } = useSelected(
+	const { selection, conflict, pending, refused, canWrite } = useSelected(
 		room,
-		(snapshot) => (snapshot === room.first ? firstOf(snapshot, field) : client.field(field)),
+		(snapshot) =>
+			snapshot === room.first ? fieldAsOf(snapshot, field, client.canWrite(field, snapshot)) : client.field(field),
 		isShallowEqual,
 	);
 	const state = useMemo(() => {
 		const { userId: by, updatedAt: at, version = 0 } = selection ?? {};
-		return { pending, conflict, refused, by, at, version, clear };
-	}, [selection, conflict, pending, refused, clear]);
+		return { pending, conflict, refused, canWrite, by, at, version, clear };
+	}, [selection, conflict, pending, refused, canWrite, clear]);
 	return [selection?.value as T | undefined, set, state];
-}
-
-/** A field as of the snapshot that a server rendered, in which nothing is pending. */
-function firstOf({ selections }: Snapshot, field: string): Field {
-	const selection = Object.hasOwn(selections, field) ? selections[field] : undefined;
-	return { selection, version: selection?.version ?? 0, pending: false, conflict: undefined, refused: undefined };
 }
 
 /** Everyone who is or was in the room, in the order in which they joined. `online` says who is here. */
@@ -242,4 +243,33 @@ export function useEvent<E extends keyof Events>(event: E, listener: Events[E]):
 	const { client } = useRoomContext();
 	const latest = useLatest<(...args: any[]) => void>(listener);
 	useEffect(() => client.on(event, (...args: unknown[]) => latest.current(...args)), [client, event, latest]);
+}
+
+const HOOKS = {
+	RoomProvider,
+	useConflicts,
+	useEvent,
+	useField,
+	useParticipants,
+	usePending,
+	usePermissions,
+	usePresence,
+	useRoom,
+	useSelection,
+	useSelections,
+	useSnapshot,
+	useStatus,
+	useTicks,
+	useUndo,
+};
+
+/** All hooks that need a provider, for one kind of rooms. */
+export type RoomHooks<Definition> = Omit<typeof HOOKS, keyof TypedHooks<Definition>> & TypedHooks<Definition>;
+
+/**
+ * The hooks for one kind of rooms: `createRoomHooks<typeof rooms.trade>()`. They are those of this package. With their
+ * types, a field that the kind does not have, or a value that does not fit it, does not compile.
+ */
+export function createRoomHooks<Definition>(): RoomHooks<Definition> {
+	return HOOKS as unknown as RoomHooks<Definition>;
 }

@@ -1,7 +1,9 @@
 // Sends what is pending and takes the replies: each change once, in order, however often the connection breaks.
 
 import type { AckFrame, ConflictFrame, ErrorFrame, StoredSelection } from "./generated/protocol.ts";
+import { copied } from "./input.ts";
 import type { Keeper } from "./keeper.ts";
+import type { Problem } from "./kind.ts";
 import * as box from "./outbox.ts";
 import type { Replica } from "./replica.ts";
 import type { Outcome } from "./types.ts";
@@ -13,8 +15,14 @@ const LATE = 3_000;
 const ANSWER = 10_000;
 /** How long to leave the room alone when it cannot take a change, in milliseconds. */
 const PAUSE = 1_000;
-/** The bytes that a message's number and key add to it. */
-const TAG = 80;
+/** How long to wait for a room that is older than this page, in milliseconds: a new Worker reaches it by and by. */
+const OLDER = 30_000;
+/** The bytes that a message's number, key and kind add to it. */
+const TAG = 100;
+
+/** The outcome of a change that is refused, here or by the room. */
+export const rejected = ({ code, message, field, path, keyword, list }: Problem): Outcome =>
+	copied({ outcome: "rejected", code, message, field, path, keyword, list });
 
 /** For whom changes are sent. */
 export interface SenderOwner {
@@ -75,9 +83,9 @@ export class Sender {
 	pump(): void {
 		if (!this.#isOn || this.#pause) return;
 		for (const entry of this.#underWay()) {
-			const { key, message, seq = 0 } = entry;
+			const { seq = 0 } = entry;
 			if (seq <= this.#sent) continue;
-			if (!this.#owner.send({ ...message, seq, id: key })) return;
+			if (!this.#owner.send(box.numbered(entry))) return;
 			this.#sent = seq;
 			this.#expect();
 		}
@@ -96,8 +104,9 @@ export class Sender {
 		const next = box.ready(box.hurry(this.#keeper.shown), Date.now(), () => true);
 		void this.#keeper.do(box.hurry, this.#fenced(box.number(next.map(({ key }) => key))));
 		const entries = box.underWay(this.#keeper.shown);
-		for (const { key, message, seq = 0 } of entries) {
-			if (this.#isOn && seq > this.#sent && this.#owner.send({ ...message, seq, id: key })) this.#sent = seq;
+		for (const entry of entries) {
+			const { seq = 0 } = entry;
+			if (this.#isOn && seq > this.#sent && this.#owner.send(box.numbered(entry))) this.#sent = seq;
 		}
 		return { clientId: this.#keeper.shown.clientId, entries };
 	}
@@ -124,13 +133,15 @@ export class Sender {
 			// Each message asks for a reply of its own, so an `ack` for others says nothing new.
 			if (frame.type === "ack") this.#acked(entry, frame);
 			else if (frame.type === "conflict") this.#conflict(entry, frame);
-			else this.#done(entry, { outcome: "rejected", code: frame.code, message: frame.message });
+			else this.#done(entry, rejected(frame));
 		}
 		this.#expect();
 	}
 
 	/** Shows an entry that was done before the room's own report of it arrives. */
-	provide({ message, at }: box.Entry, version = 0): void {
+	provide({ message, at, kind = 0 }: box.Entry, version = 0): void {
+		// What became of it under a newer version of the kind, the room alone knows.
+		if (kind < (this.#keeper.shown.kind ?? 0)) return;
 		const messages = box.fieldMessages(message);
 		messages.forEach((one, i) => {
 			const own = version - messages.length + 1 + i;
@@ -189,18 +200,19 @@ export class Sender {
 		void held.then(() => later.forEach(settle));
 	}
 
-	#retry({ seq = 0, code, message, expected = seq, retryAfterMs = 0 }: ErrorFrame, entry: box.Entry | undefined): void {
+	#retry(frame: ErrorFrame, entry: box.Entry | undefined): void {
+		const { seq = 0, code, expected = seq, retryAfterMs = 0 } = frame;
 		if (code === "forbidden") {
 			if (!entry) return;
 			// The room does not count it, so the next one gets its number, and so on.
 			this.#sent = seq - 1;
 			void this.#keeper.do(this.#fenced(box.unnumber(seq)));
-			this.#done(entry, { outcome: "rejected", code, message });
+			this.#done(entry, rejected(frame));
 			return;
 		}
 		const [first] = box.underWay(this.#keeper.shown);
 		if (expected < (first?.seq ?? 0)) this.#owner.renew();
-		else if (entry) this.#again(Math.max(PAUSE, retryAfterMs));
+		else if (entry) this.#again(Math.max(code === "bad_message" ? OLDER : PAUSE, retryAfterMs));
 	}
 
 	/** Sends everything without a reply again, after a while. */
@@ -221,7 +233,7 @@ export class Sender {
 	/** Waits for a reply to what is in flight. */
 	#expect(): void {
 		clearTimeout(this.#answer);
-		if (!this.#isOn || !box.underWay(this.#keeper.shown)[0]) return;
+		if (!this.#isOn || this.#pause || !box.underWay(this.#keeper.shown)[0]) return;
 		this.#answer = setTimeout(() => {
 			// A room that is slow is not helped by connections that come anew.
 			this.#owner.doubt(ANSWER - LATE);

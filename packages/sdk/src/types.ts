@@ -7,7 +7,9 @@ import type {
 	StoredSelection,
 	PermissionRequest as WirePermissionRequest,
 } from "./generated/protocol.ts";
+import type { Kind, Open, Problem } from "./kind.ts";
 
+export type { FieldName, FieldValue, Kind, Open, Problem, Writer } from "./kind.ts";
 export type { Json, Permission };
 
 /** The user that this client acts for. With tokens (PROTOCOL.md, A3), the token's user and name take precedence. */
@@ -36,6 +38,11 @@ export interface Selection extends StoredSelection {
 	/** Chosen here, and the room has not replied yet. */
 	pending: boolean;
 }
+
+/** The same of a field whose values are known. */
+export type SelectionOf<Value> = {
+	[Member in keyof Selection]: Member extends "value" ? Value : Selection[Member];
+};
 
 /** Somebody who is or was in the room. */
 export interface Participant {
@@ -92,6 +99,10 @@ export interface Refusal {
 	message: string;
 	/** When it was chosen, by this device's clock. */
 	at: number;
+	/** With `invalid_value`: where in the value it is wrong, a JSON Pointer; `""` for all of it. */
+	path?: string;
+	/** With `invalid_value`: the keyword of the schema that the value breaks. */
+	keyword?: string;
 }
 
 /** One field, as the user sees it. */
@@ -106,6 +117,11 @@ export interface Field {
 	conflict: Conflict | undefined;
 	/** This user's last change of it, if that was refused. */
 	refused: Refusal | undefined;
+	/**
+	 * Whether the user may write it: by the rules of the room's kind, if the client was given one, else by the role. What is
+	 * not known yet counts as allowed, since the room decides.
+	 */
+	canWrite: boolean;
 }
 
 /** A request for a permission (PROTOCOL.md, Q1). Its `version` is 0 until the room has it. */
@@ -154,8 +170,8 @@ export interface Snapshot {
 	clockSkew: number;
 }
 
-/** What came of a change. The snapshot shows it before the promise settles. */
-export interface Outcome {
+/** What came of a change. The snapshot shows it before the promise settles. With `rejected` it has what a problem has. */
+export interface Outcome extends Partial<Problem> {
 	/**
 	 * - `applied`: the room has it.
 	 * - `conflict`: somebody else was quicker; it is in `conflicts` and waits for `resolve`.
@@ -169,8 +185,6 @@ export interface Outcome {
 	current?: Omit<Selection, "pending"> | null;
 	/** With `rejected`: a code of PROTOCOL.md, or `outbox_full`, `no_conflict`, `nothing_to_undo`. */
 	code?: string;
-	/** With `rejected`: the same for people. */
-	message?: string;
 	/** For a permission request: its id. */
 	requestId?: string;
 	/** For a response to a permission request that was already settled: how. */
@@ -282,7 +296,7 @@ export interface OutboxStorage {
 }
 
 /** The options of a client. */
-export interface RoomClientOptions {
+export interface RoomClientOptions<Definition = Open> {
 	/**
 	 * Where the rooms are: `example.com`, or `https://example.com`. A bare host is reached over TLS unless it is local.
 	 */
@@ -291,6 +305,11 @@ export interface RoomClientOptions {
 	party?: string;
 	/** The room's name, as people write it; the client percent-encodes it. */
 	room: string;
+	/**
+	 * What the page knows of that kind of room: `kindOf(rooms.trade)` of `roomkeep/kinds`. The room is told which version
+	 * that is, and what it would refuse is refused before it is sent.
+	 */
+	kind?: Kind<Definition> | undefined;
 	user: User;
 	/**
 	 * Returns a token; called for each connection, and again when one is refused. If omitted, none is sent. It has ten

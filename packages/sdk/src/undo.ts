@@ -69,8 +69,9 @@ export const applied =
 	(outbox) => {
 		const entry = outbox.entries.find((one) => one.key === key);
 		const after = remove([key])(outbox);
-		// One that an earlier version of this package has left does not say what was there before.
-		if (!entry?.before) return after;
+		// One that an earlier version of this package has left does not say what was there before. One for an earlier version
+		// of the kind does not say it in the names of today.
+		if (!entry?.before || (entry.kind ?? 0) < (outbox.kind ?? 0)) return after;
 		const step = traces(entry.message, entry.before, version, outbox);
 		const { turn } = entry;
 		if (!turn) return { ...after, undo: pushed(after.undo, step) };

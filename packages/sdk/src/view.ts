@@ -4,7 +4,7 @@ import type { FieldSelectedInBatch, PermissionRequestMessage } from "./generated
 import { frozen } from "./input.ts";
 import { chosenIn, type Entry, fieldMessages, fieldOf, type Outbox } from "./outbox.ts";
 import { type Known, type Replica, requestName } from "./replica.ts";
-import type { Conflict, Participant, PermissionRequest, Presence, Selection, Side, Snapshot } from "./types.ts";
+import type { Conflict, Field, Participant, PermissionRequest, Presence, Selection, Side, Snapshot } from "./types.ts";
 import { newest } from "./undo.ts";
 
 /** The parts of a snapshot that are neither the room's state nor pending. */
@@ -117,7 +117,8 @@ export class View {
 			// A state that is as recent and lacks the field shows that it was cleared.
 			const isTold = (known?.version ?? replica.version) >= version;
 			const messages = fieldMessages(message);
-			const own = messages.find((one) => fieldOf(one) === field);
+			// The room may know the field by another name than the page for which the change was made.
+			const own = messages.find((one) => fieldOf(one) === field) ?? (messages[1] ? undefined : messages[0]);
 			const make = (): Conflict => {
 				const mine = { value: own && chosenIn(own), userId, at, version: own?.baseVersion ?? 0 };
 				const others = messages.filter((one) => one !== own);
@@ -164,6 +165,13 @@ function pendingRequest(message: PermissionRequestMessage, createdAt: number, us
 	const { requestId, action, detail = null, ttlMs = 300_000 } = message;
 	const times = { createdAt, expiresAt: createdAt + ttlMs };
 	return { requestId, userId, action, detail, status: "pending", ...times, version: 0, pending: true };
+}
+
+/** A field as of a snapshot, with nothing pending. */
+export function fieldAsOf({ selections }: Snapshot, field: string, canWrite: boolean): Field {
+	const selection = Object.hasOwn(selections, field) ? selections[field] : undefined;
+	const version = selection?.version ?? 0;
+	return { selection, version, pending: false, conflict: undefined, refused: undefined, canWrite };
 }
 
 /** The previous object, if everything in it is the same. */

@@ -19,6 +19,9 @@ export interface FieldHandlers {
 /** For `<input>`, `<textarea>` and `<select>`. */
 export interface InputProps extends FieldHandlers {
 	value: string;
+	/** Whether the user may not write the field. A `<select>` knows it by `aria-readonly` alone. */
+	readOnly: boolean;
+	"aria-readonly": true | undefined;
 	onCompositionStart: () => void;
 	onCompositionEnd: (event: Happened) => void;
 }
@@ -28,6 +31,8 @@ export interface CheckProps extends FieldHandlers {
 	type: "checkbox" | "radio";
 	checked: boolean;
 	name: string;
+	/** Whether the user may not write the field: for these there is no read-only. */
+	disabled: boolean;
 	value?: string;
 }
 
@@ -71,13 +76,15 @@ export function useField<T extends Json = string>(field: string, options: FieldO
 	useLayout(() => binding.restoreCaret());
 	return useMemo(() => {
 		const { onChange, onFocus, onBlur, ...composition } = handlers;
-		const check = { onChange, onFocus, onBlur, name: field };
+		const isFixed = !state.canWrite;
+		const check = { onChange, onFocus, onBlur, name: field, disabled: isFixed };
+		const fixed = { readOnly: isFixed, "aria-readonly": isFixed || undefined };
 		const { subscribe: _, set, ...rest } = actions;
 		return {
 			...state,
 			...rest,
 			set,
-			input: { value: state.text, onChange, onFocus, onBlur, ...composition },
+			input: { value: state.text, ...fixed, onChange, onFocus, onBlur, ...composition },
 			checkbox: { ...check, type: "checkbox", checked: state.value === true },
 			radio: (value: T) => {
 				const checked = JSON.stringify(value) === JSON.stringify(state.value);

@@ -20,7 +20,7 @@ type Actions = Pick<RoomClient, "resolve" | "drop" | "request" | "respond" | "re
 
 /** A client as the hooks use it. There is one per client. */
 export interface Room {
-	readonly client: RoomClient;
+	readonly client: RoomClient<any>;
 	/** What was known before connecting. A server rendered this, so hydration starts from it. */
 	readonly first: Snapshot;
 	readonly subscribe: RoomClient["subscribe"];
@@ -29,9 +29,9 @@ export interface Room {
 
 export const RoomContext = createContext<Room | undefined>(undefined);
 
-const rooms = new WeakMap<RoomClient, Room>();
+const rooms = new WeakMap<RoomClient<any>, Room>();
 
-export function roomOf(client: RoomClient): Room {
+export function roomOf(client: RoomClient<any>): Room {
 	const known = rooms.get(client);
 	if (known !== undefined) return known;
 	const room: Room = {
@@ -70,7 +70,7 @@ interface Owned {
  * or another user. It is kept in state and not in a memo, which React may discard together with what is pending in
  * memory. StrictMode unmounts and remounts with the same state: it closes the client and connects the same one again.
  */
-export function useOwnRoom(options: RoomClientOptions): Room {
+export function useOwnRoom(options: RoomClientOptions<any>): Room {
 	const { user, token, fetch } = options;
 	const latest = useLatest(options);
 	const identity = [
@@ -82,6 +82,7 @@ export function useOwnRoom(options: RoomClientOptions): Room {
 		options.replica,
 		options.join ?? true,
 		options.WebSocket,
+		options.kind,
 		token === undefined,
 		fetch === undefined,
 	];

@@ -33,8 +33,11 @@ export interface Ticks {
  * things do not get into each other's way.
  */
 export function useTicks(name: string): Ticks {
-	const { client } = useRoomContext();
+	const room = useRoomContext();
+	const { client } = room;
 	const fields = useSelections(`${name}/`);
+	// By it, what may be ticked changes.
+	const role = useSelected(room, (snapshot) => snapshot.role);
 	return useMemo(() => {
 		const ticked = Object.entries(fields).flatMap(([field, { value }]) =>
 			value === true ? [field.slice(name.length + 1)] : [],
@@ -46,10 +49,11 @@ export function useTicks(name: string): Ticks {
 			type: "checkbox",
 			name: `${name}/${option}`,
 			checked: has(option),
+			disabled: !client.canWrite(`${name}/${option}`, { role }),
 			onChange: ({ target }) => void set(option, (target as { checked: boolean }).checked),
 			onFocus: () => client.setFocus(`${name}/${option}`),
 			onBlur: () => client.setFocus(undefined),
 		});
 		return { ticked, has, set, checkbox };
-	}, [client, fields, name]);
+	}, [client, fields, name, role]);
 }

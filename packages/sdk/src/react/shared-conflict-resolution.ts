@@ -6,7 +6,7 @@ import type { Conflict, Json, Outcome, Participant, RoomClientOptions, Selection
 import { isShallowEqual, useOwnRoom, useSelected } from "./room.ts";
 
 /** The user, the transaction, and all further options of a client. */
-export interface SharedConflictResolutionOptions extends Omit<RoomClientOptions, "room" | "user"> {
+export interface SharedConflictResolutionOptions extends Omit<RoomClientOptions<any>, "room" | "user"> {
 	/** The room's name is `conflict-resolution:` followed by this. */
 	transactionId: string;
 	userId: string;
