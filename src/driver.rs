@@ -320,7 +320,7 @@ impl Driver {
             self.rest();
         }
         charged?;
-        let written = self.event(platform, Event::Written(request), now);
+        let written = self.event(platform, Event::Written(Box::new(request)), now);
         self.charge_waking(caller, now);
         self.rest();
         written?.ok_or_else(storage_refusal)

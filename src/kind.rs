@@ -6,7 +6,7 @@
 
 pub mod lens;
 pub mod pattern;
-mod read;
+pub mod read;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -76,14 +76,6 @@ pub struct Kind {
 
 /// All declared kinds, by party.
 pub type Kinds = BTreeMap<String, Arc<Kind>>;
-
-/// Reads the definitions of all kinds: an object of them by party.
-///
-/// # Errors
-/// It is not what the check of a definition returns; the text says where.
-pub fn read(definitions: &str, check: Check) -> Result<Kinds, String> {
-    read::kinds(definitions, check)
-}
 
 impl Kind {
     /// What a change that was made for an older version changes now. `None`: what it changed is dropped (K6).

@@ -131,7 +131,7 @@ impl Room {
             Event::Gathered => self.pacing.gather(),
             Event::Disconnected { connection, heard } => self.disconnected(connection, heard, now),
             Event::Completed { completion, pings } => self.completed(completion, pings, now),
-            Event::Written(request) => self.written(request, now),
+            Event::Written(request) => self.written(*request, now),
             Event::Read { pings } => {
                 self.begin(now);
                 self.heard(&pings.0());

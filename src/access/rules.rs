@@ -42,10 +42,8 @@ impl WriteRule {
     /// Reads a rule as a definition gives it. `None`: it is none.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(claim) = text.strip_prefix("claim:") {
-            return claim
-                .split_once('=')
-                .is_some_and(|(name, _)| !name.is_empty())
-                .then(|| Self::Claim(claim.to_owned()));
+            let is_whole = claim.split_once('=').is_some_and(|(name, value)| !name.is_empty() && !value.is_empty());
+            return is_whole.then(|| Self::Claim(claim.to_owned()));
         }
         if text == "own" {
             return Some(Self::Own);
@@ -107,7 +105,7 @@ mod tests {
 
     #[test]
     fn k4_what_is_no_rule_is_not_read() {
-        for text in ["", "Editor", "owner", "claim:", "claim:=x", "claim:x", "own "] {
+        for text in ["", "Editor", "owner", "claim:", "claim:=x", "claim:x=", "claim:x", "own "] {
             assert_eq!(WriteRule::parse(text), None, "{text}");
         }
         assert_eq!(WriteRule::parse("claim:a=b=c"), Some(WriteRule::Claim("a=b=c".to_owned())));

@@ -61,9 +61,9 @@ fn field(number: usize) -> Write {
         user_id: "ann".to_owned(),
         client_id: number.is_multiple_of(2).then(|| "client".to_owned()),
         selection: None,
-        lens_from: None,
+        lens_from: number.is_multiple_of(5).then_some(number as u64),
     };
-    Write::Put(Field::TABLE, Field::row(format!("field \"{number}\" é"), &field))
+    Write::Put(Field::table_for(&field), Field::row(format!("field \"{number}\" é"), &field))
 }
 
 fn names(stored: Option<&Stored>) -> Vec<String> {

@@ -18,8 +18,11 @@ const DAY: f64 = 86_400_000.0;
 /// What is wrong, after where that is.
 type Read<T> = Result<T, String>;
 
-/// All kinds, by party.
-pub fn kinds(definitions: &str, check: Check) -> Read<Kinds> {
+/// Reads the definitions of all kinds: an object of them by party.
+///
+/// # Errors
+/// It is not what the check of a definition returns; the text says where.
+pub fn kinds(definitions: &str, check: Check) -> Result<Kinds, String> {
     let kinds = entries(definitions, "the definitions")?.into_iter();
     kinds.map(|(party, raw)| Ok((party.clone(), Arc::new(kind(&party, raw, check)?)))).collect()
 }

@@ -60,7 +60,7 @@ pub enum Event<'a> {
         pings: Pings<'a>,
     },
     /// A field is written over HTTP (H3). The response is in the turn.
-    Written(RoomWrite),
+    Written(Box<RoomWrite>),
     /// The room is about to be read over HTTP: what the clock has brought about has to be stored first.
     Read {
         /// The newest pings.

@@ -32,7 +32,11 @@ pub trait Record: Debug + Clone + PartialEq + Sized + 'static {
     /// `store.rs`.
     const CREATION: Creation;
 
-    /// All columns.
+    /// How a row is written: with the table's statements, or with those of fewer columns if the others hold nothing.
+    fn table_for(_record: &Self) -> &'static TableSql {
+        Self::TABLE
+    }
+    /// The columns that are written.
     fn row(key: Self::Key, record: &Self) -> Row;
     /// The columns of the key.
     fn key_row(key: Self::Key) -> Row;
@@ -376,7 +380,7 @@ impl<R: Record> Rows for Table<R> {
         self.told();
         for key in std::mem::take(&mut self.dirty) {
             commit.push(match self.rows.get(&key) {
-                Some(record) => Write::Put(R::TABLE, R::row(key, record)),
+                Some(record) => Write::Put(R::table_for(record), R::row(key, record)),
                 None => Write::Delete(R::TABLE, R::key_row(key)),
             });
         }

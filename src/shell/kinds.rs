@@ -29,8 +29,9 @@ thread_local! {
 /// # Errors
 /// They are not what the build has checked; the text says where.
 pub fn with_all<T>(look: impl FnOnce(&Kinds) -> T) -> std::result::Result<T, String> {
-    KINDS
-        .with(|kinds| kinds.get_or_init(|| kind::read(&definitions(), misfit)).as_ref().map(look).map_err(Clone::clone))
+    KINDS.with(|kinds| {
+        kinds.get_or_init(|| kind::read::kinds(&definitions(), misfit)).as_ref().map(look).map_err(Clone::clone)
+    })
 }
 
 /// The kind of the rooms of a party; `None` for an open one.

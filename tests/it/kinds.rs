@@ -14,7 +14,7 @@ use crate::{say, schemas, world};
 
 /// The settings of a room of the kind `trade`, whose definition is given as JSON.
 pub fn settings(definition: &str) -> Settings {
-    let kinds = roomkeep::kind::read(&format!(r#"{{"trade":{definition}}}"#), schemas::misfit).unwrap();
+    let kinds = roomkeep::kind::read::kinds(&format!(r#"{{"trade":{definition}}}"#), schemas::misfit).unwrap();
     world::settings().of_kind("trade", &kinds)
 }
 
@@ -294,7 +294,7 @@ fn k1_what_is_no_definition_is_not_read() {
         r#"{"trade":{"ttlDays":0}}"#,
         r#"{"trade":{},"trade":{}}"#,
     ] {
-        assert!(roomkeep::kind::read(definitions, schemas::misfit).is_err(), "{definitions}");
+        assert!(roomkeep::kind::read::kinds(definitions, schemas::misfit).is_err(), "{definitions}");
     }
     // A rule that is not understood lets nobody in.
     let mut site = Site::with(settings(r#"{"version":1,"fields":{"a":{"write":["Editor"]}}}"#));

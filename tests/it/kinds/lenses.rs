@@ -75,7 +75,7 @@ fn a_lens(to: u64) -> impl Strategy<Value = Value> {
     );
     let default = proptest::collection::btree_map(proptest::sample::select(vec!["d", "e", "a"]), value, 0..2);
     (rename, drop, map, default).prop_map(move |(rename, drop, map, default)| {
-        let rename = rename.into_iter().map(|(old, new)| (old, new)).collect::<BTreeMap<_, _>>();
+        let rename = rename.into_iter().collect::<BTreeMap<_, _>>();
         // Two that are given one name would say nothing about which of them has it.
         let mut targets = rename.values().collect::<Vec<_>>();
         targets.dedup();

@@ -531,7 +531,7 @@ fn e6_and_a3_nobody_takes_the_place_of_another_users_client() {
             2 ann2 #2 hellos c
               writer ann2 #2
               attach ann2: bound to ann, editor until 4611686018427387903, client c, heard 2
-              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":"ann","role":"editor","version":0,"epoch":"epoch1","lastSeq":0,"time":2,"limits":{…}}
+              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":"ann","role":"editor","version":0,"epoch":"epoch1","lastSeq":0,"time":2,"limits":{…},"kind":{"party":"","version":0}}
               to ann2: {"type":"sync_response","version":0,"epoch":"epoch1","time":2,"selections":{},"participants":[],"presence":[],"requests":[],"permissions":[]}
               to ann2: {"type":"ack","id":"2","version":0}
               close ann: 4410

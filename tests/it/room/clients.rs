@@ -195,7 +195,7 @@ fn e4_a_client_belongs_to_the_user_who_first_numbered_with_it() {
             5 eve2 hellos a
               writer eve2
               attach eve2: unknown, client a, heard 5
-              to eve2: {"type":"welcome","protocol":1,"connectionId":"657665320*24","userId":null,"role":"moderator","version":4,"epoch":"epoch1","lastSeq":1,"time":5,"limits":{…}}
+              to eve2: {"type":"welcome","protocol":1,"connectionId":"657665320*24","userId":null,"role":"moderator","version":4,"epoch":"epoch1","lastSeq":1,"time":5,"limits":{…},"kind":{"party":"","version":0}}
               to eve2: {"type":"sync_response","version":4,"epoch":"epoch1","time":5,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2},{"id":"eve","name":"EVE","isReady":false,"online":true,"connections":1,"joinedAt":2,"lastSeen":3,"version":4}],"presence":[],"requests":[],"permissions":[]}
             6 eve2 @2 sets f 2
               writer eve2 @2
@@ -221,7 +221,7 @@ fn e4_a_client_that_was_away_for_30_days_is_forgotten_and_told_so() {
               write client a of ann at 1 seen 31d+0 done:3
               writer ann
               attach ann: unknown, client a, heard 2678400000
-              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":1,"time":2678400000,"limits":{…}}
+              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":1,"time":2678400000,"limits":{…},"kind":{"party":"","version":0}}
               to ann: {"type":"changes","from":3,"to":3,"epoch":"epoch1","changes":[],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[]}
             2678400000 ann leaves
               alarm at 61d+0
@@ -240,7 +240,7 @@ fn e4_a_client_that_was_away_for_30_days_is_forgotten_and_told_so() {
               write client a of ann at forgotten seen 1 
               writer ann
               attach ann: unknown, client a, heard 2678400002
-              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":null,"time":2678400002,"limits":{…}}
+              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":null,"time":2678400002,"limits":{…},"kind":{"party":"","version":0}}
               to ann: {"type":"changes","from":3,"to":3,"epoch":"epoch1","changes":[],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[]}
             2678400002 ann @2 sets f 2
               writer ann @2
@@ -251,7 +251,7 @@ fn e4_a_client_that_was_away_for_30_days_is_forgotten_and_told_so() {
             2678400002 ann2 hellos new
               writer ann2
               attach ann2: unknown, client new, heard 2678400002
-              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":0,"time":2678400002,"limits":{…}}
+              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":0,"time":2678400002,"limits":{…},"kind":{"party":"","version":0}}
               to ann2: {"type":"sync_response","version":3,"epoch":"epoch1","time":2678400002,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[]}
         "#]],
     );
@@ -273,7 +273,7 @@ fn e4_and_x1_the_client_that_was_away_the_longest_gives_way() {
             3 cid hellos c
               writer cid
               attach cid: unknown, client c, heard 3
-              to cid: {"type":"welcome","protocol":1,"connectionId":"6369640*26","userId":null,"role":"moderator","version":2,"epoch":"epoch1","lastSeq":0,"time":3,"limits":{…}}
+              to cid: {"type":"welcome","protocol":1,"connectionId":"6369640*26","userId":null,"role":"moderator","version":2,"epoch":"epoch1","lastSeq":0,"time":3,"limits":{…},"kind":{"party":"","version":0}}
               to cid: {"type":"sync_response","version":2,"epoch":"epoch1","time":3,"selections":{"f":{"field":"f","value":2,"userId":"bob","timestamp":null,"version":2,"updatedAt":1}},"participants":[],"presence":[],"requests":[],"permissions":[]}
             3 cid @1 sets f 3
               write field f v3 at 3 by cid: {"field":"f","value":3,"userId":"cid","timestamp":null,"version":3,"updatedAt":3}
@@ -288,7 +288,7 @@ fn e4_and_x1_the_client_that_was_away_the_longest_gives_way() {
             4 bob hellos b
               writer bob
               attach bob: unknown, client b, heard 4
-              to bob: {"type":"welcome","protocol":1,"connectionId":"626f620*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":null,"time":4,"limits":{…}}
+              to bob: {"type":"welcome","protocol":1,"connectionId":"626f620*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":null,"time":4,"limits":{…},"kind":{"party":"","version":0}}
               to bob: {"type":"sync_response","version":3,"epoch":"epoch1","time":4,"selections":{"f":{"field":"f","value":3,"userId":"cid","timestamp":null,"version":3,"updatedAt":3}},"participants":[],"presence":[],"requests":[],"permissions":[]}
         "#]],
     );
@@ -305,7 +305,7 @@ fn e6_a_newer_connection_closes_the_older_ones_of_its_client() {
               write participant ann v1 "ANN" ready false joined 0 seen 0 {}
               writer ann2
               attach ann2: joined as ann, client a, heard 2
-              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":"ann","role":"moderator","version":2,"epoch":"epoch1","lastSeq":0,"time":2,"limits":{…}}
+              to ann2: {"type":"welcome","protocol":1,"connectionId":"616e6e320*24","userId":"ann","role":"moderator","version":2,"epoch":"epoch1","lastSeq":0,"time":2,"limits":{…},"kind":{"party":"","version":0}}
               to ann2: {"type":"sync_response","version":2,"epoch":"epoch1","time":2,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":2,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[]}
               close ann: 4410
             3 ann @1 sets f 1
@@ -490,7 +490,7 @@ fn y4_welcome_tells_where_the_client_stands() {
             3 ann #h hellos a 2
               writer ann #h
               attach ann: unknown, client a, heard 3
-              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":1,"time":3,"limits":{…}}
+              to ann: {"type":"welcome","protocol":1,"connectionId":"616e6e0*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":1,"time":3,"limits":{…},"kind":{"party":"","version":0}}
               to ann: {"type":"changes","from":2,"to":3,"epoch":"epoch1","changes":[{"kind":"field","version":3,"field":"f","selection":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1},"userId":"ann","updatedAt":1}],"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[]}
               to ann: {"type":"ack","id":"h","version":3}
             4 ann hellos a
@@ -501,7 +501,7 @@ fn y4_welcome_tells_where_the_client_stands() {
             5 cid {"type":"hello","protocol":1,"clientId":"c","since":1,"epoch":"other"}
               writer cid
               attach cid: unknown, client c, heard 5
-              to cid: {"type":"welcome","protocol":1,"connectionId":"6369640*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":null,"time":5,"limits":{…}}
+              to cid: {"type":"welcome","protocol":1,"connectionId":"6369640*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":null,"time":5,"limits":{…},"kind":{"party":"","version":0}}
               to cid: {"type":"sync_response","version":3,"epoch":"epoch1","time":5,"selections":{"f":{"field":"f","value":1,"userId":"ann","timestamp":null,"version":3,"updatedAt":1}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":false,"connections":0,"joinedAt":0,"lastSeen":1,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":0,"version":2}],"presence":[],"requests":[],"permissions":[],"reset":true}
             6 dan connects
               attach dan: unknown, heard 6

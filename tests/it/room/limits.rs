@@ -295,7 +295,7 @@ fn x1_a_room_takes_so_many_connections() {
     run(&mut room, "0 ann connects", &mut String::new());
     assert_eq!(room.admit(&Admission::Anonymous.into(), 0), Ok(()));
     run(&mut room, "0 bob connects", &mut String::new());
-    expect![[r#"Err(Refusal { code: LimitConnections, message: "The room has 2 connections, which is the limit. Try again later.", is_retryable: true, expected: None, retry_after: None })"#]]
+    expect![[r#"Err(Refusal { code: LimitConnections, message: "The room has 2 connections, which is the limit. Try again later.", is_retryable: true, expected: None, retry_after: None, about: None })"#]]
     .assert_eq(&format!("{:?}", room.admit(&Admission::Anonymous.into(), 0)));
     run(&mut room, "0 ann leaves", &mut String::new());
     assert_eq!(room.admit(&Admission::Anonymous.into(), 0), Ok(()));

@@ -105,7 +105,7 @@ fn y7_frames_join_up_around_answers_and_what_is_relayed() {
               to all greeted: {"type":"changes","from":8,"to":9,"epoch":"epoch1","changes":[{"kind":"field","version":9,"field":"f","selection":{"field":"f","value":5,"userId":"ann","timestamp":null,"version":9,"updatedAt":122},"userId":"ann","updatedAt":122}]}
               writer cid
               attach cid: unknown, client c, heard 122
-              to cid: {"type":"welcome","protocol":1,"connectionId":"6369640*26","userId":null,"role":"moderator","version":9,"epoch":"epoch1","lastSeq":0,"time":122,"limits":{…}}
+              to cid: {"type":"welcome","protocol":1,"connectionId":"6369640*26","userId":null,"role":"moderator","version":9,"epoch":"epoch1","lastSeq":0,"time":122,"limits":{…},"kind":{"party":"","version":0}}
               to cid: {"type":"sync_response","version":9,"epoch":"epoch1","time":122,"selections":{"f":{"field":"f","value":5,"userId":"ann","timestamp":null,"version":9,"updatedAt":122}},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":122,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":119,"version":2},{"id":"pat","name":"PAT","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":120,"version":3}],"presence":[],"requests":[],"permissions":[]}
         "#]],
     );
@@ -188,7 +188,7 @@ fn p1_presence_is_told_to_hello_clients_twenty_times_a_second() {
             180 cid hellos c
               writer cid
               attach cid: unknown, client c, heard 180
-              to cid: {"type":"welcome","protocol":1,"connectionId":"6369640*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":0,"time":180,"limits":{…}}
+              to cid: {"type":"welcome","protocol":1,"connectionId":"6369640*26","userId":null,"role":"moderator","version":3,"epoch":"epoch1","lastSeq":0,"time":180,"limits":{…},"kind":{"party":"","version":0}}
               to cid: {"type":"sync_response","version":3,"epoch":"epoch1","time":180,"selections":{},"participants":[{"id":"ann","name":"ANN","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":170,"version":1},{"id":"bob","name":"BOB","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":120,"version":2},{"id":"pat","name":"PAT","isReady":false,"online":true,"connections":1,"joinedAt":0,"lastSeen":160,"version":3}],"presence":[{"connectionId":"626f620*26","userId":"bob","data":[3]}],"requests":[],"permissions":[]}
               flush at 200
             190 bob leaves

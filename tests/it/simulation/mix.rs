@@ -67,7 +67,7 @@ fn kinds() -> Kinds {
     let even = r#"{"schema":{"type":"integer","multipleOf":2},"write":["editor"]}"#;
     let definition =
         format!(r#"{{"trade":{{"version":1,"fields":{{{fields},"e":{even},"g":{{"write":["admin"]}}}}}}}}"#);
-    roomkeep::kind::read(&definition, schemas::misfit).unwrap()
+    roomkeep::kind::read::kinds(&definition, schemas::misfit).unwrap()
 }
 
 impl Mix {

@@ -29,6 +29,7 @@ const STEPS: &[&[&str]] = &[
     ],
     &[],
     &["ALTER TABLE participant ADD COLUMN leaves_at INTEGER"],
+    &["ALTER TABLE room ADD COLUMN kind INTEGER NOT NULL DEFAULT 0", "ALTER TABLE field ADD COLUMN lens_from INTEGER"],
 ];
 
 /// SQLite that notes what is run on it.
@@ -56,7 +57,8 @@ fn a_room_of_any_schema_goes_through_the_steps_that_it_lacks() {
     for (schema, lacking) in (1..=STEPS.len()).map(|schema| (schema, STEPS[schema..].concat())) {
         let db = database();
         db.execute_batch(&STEPS[..schema].concat().join(";")).unwrap();
-        db.execute("INSERT INTO room VALUES (1, ?, 'old', 2, 500)", [schema as i64]).unwrap();
+        let room = "INSERT INTO room (one, schema, epoch, floor, touched) VALUES (1, ?, 'old', 2, 500)";
+        db.execute(room, [schema as i64]).unwrap();
         let mut noted = Noted { sqlite: Sqlite(&db), statements: Vec::new() };
         assert!(store::load(&mut noted).unwrap().is_some());
         let writing = noted.statements.into_iter().filter(|query| !query.starts_with("SELECT ")).collect::<Vec<_>>();

@@ -23,6 +23,7 @@ const WORKER: &[Floor] = &[
     ("protocol", &["src/protocol.rs", "src/protocol/"]),
     ("sql", &["src/sql.rs"]),
     ("access", &["src/access.rs", "src/access/"]),
+    ("kind", &["src/kind.rs", "src/kind/"]),
     ("room", &["src/room.rs", "src/room/"]),
     ("user", &["src/user.rs"]),
     ("store", &["src/store.rs"]),

@@ -544,8 +544,6 @@ export type ErrorFrame = {
 	duplicate?: boolean;
 	/** The field. */
 	field?: string;
-	/** The list of rows. */
-	list?: string;
 	/** Where in the value, as a JSON Pointer; empty for all of it. */
 	path?: string;
 	/** Which keyword of the schema. */
@@ -995,8 +993,6 @@ export type Problem = {
 	duplicate?: boolean;
 	/** Of a conflict or a refusal by the kind of room: the field. */
 	field?: string;
-	/** Of a refusal by the kind of room: the list of rows (K2). */
-	list?: string;
 	/** Of a value that does not fit: where in it, as a JSON Pointer (K3). */
 	path?: string;
 	/** Of a value that does not fit: the keyword of the schema that it breaks (K3). */
@@ -1035,8 +1031,6 @@ export type RefusalCode =
 	| "invalid_value"
 	/** The kind of room has no such field (K2). */
 	| "unknown_field"
-	/** The kind of room has no such list (K2). */
-	| "unknown_list"
 	/** A number was skipped (E2). */
 	| "out_of_order"
 	/** The number was used for a different message (E2). */
