@@ -73,18 +73,18 @@ describe("a trade", () => {
 
 	test("K4 shows what nobody on the page may write as read-only, and the README has the command that writes it", async () => {
 		for (const page of [alice, bob]) {
-			assert.equal(await input(page, "In shops").getAttribute("readonly"), "");
-			await sees(field(page, "In shops").getByText("Only the shop itself writes this, over HTTP."));
+			assert.equal(await input(page, "Price in shops").getAttribute("readonly"), "");
+			await sees(field(page, "Price in shops").getByText("Only the shop itself writes this, over HTTP."));
 		}
-		await input(alice, "In shops").focus();
+		await input(alice, "Price in shops").focus();
 		await alice.keyboard.type("1");
-		assert.equal(await input(alice, "In shops").inputValue(), "");
+		assert.equal(await input(alice, "Price in shops").inputValue(), "");
 		const [, path, body] = curl();
 		const address = `${url}/parties/trade/${room}/${path}`;
 		assert.equal((await fetch(address, { method: "PUT", body: body ?? "" })).status, 200);
-		for (const page of [alice, bob]) await holds(page, { "In shops": "€259.90" });
-		await sees(logged(alice, "set In shops to “€259.90”."));
-		await sees(field(bob, "In shops").getByText("Last just now."));
+		for (const page of [alice, bob]) await holds(page, { "Price in shops": "€259.90" });
+		await sees(logged(alice, "set Price in shops to “€259.90”."));
+		await sees(field(bob, "Price in shops").getByText("Last just now."));
 		await pictures(bob, "quote-phone");
 		// Whoever is somebody else may not, whatever their page.
 		const forged = (body ?? "").replace('"userId":"shop"', '"userId":"somebody"');

@@ -12,7 +12,7 @@ import { kindOf } from "../../packages/sdk/src/kinds.ts";
 import { createRoomHooks, RoomProvider } from "../../packages/sdk/src/react.ts";
 import { defineRoom } from "../../packages/sdk/src/rooms.ts";
 import { newRoom } from "../worker/harness.ts";
-import { until } from "./react-page.ts";
+import { complaints, until } from "./react-page.ts";
 import { enter, newClient, now, options, synced } from "./react-room.ts";
 
 const trade = defineRoom({
@@ -95,6 +95,8 @@ test("K3 what the kind refuses is shown at its input", async () => {
 test("K4 a server renders what it knows, and the page takes over from there without a mismatch", async () => {
 	const page = h(RoomProvider, { ...options(newRoom()), kind }, h(Form));
 	const html = renderToString(page);
+	// React 18 sees that this server has a DOM: a real one, react-server.test.ts has.
+	for (const complaint of complaints()) assert.match(complaint, /useLayoutEffect does nothing on the server/);
 	const container = document.createElement("div");
 	document.body.append(container);
 	container.innerHTML = html;

@@ -72,7 +72,7 @@ export function specOf(field: string): FieldSpec | undefined {
 }
 
 export function labelOf(field: string): string {
-	if (field === QUOTE) return "In shops";
+	if (field === QUOTE) return "Price in shops";
 	return specOf(field)?.label ?? isolated(shortened(field));
 }
 

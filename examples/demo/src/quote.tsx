@@ -12,7 +12,7 @@ export function Quote() {
 		<div className="field">
 			<Flash field={QUOTE} />
 			<div className="label">
-				<label htmlFor="quote">In shops</label>
+				<label htmlFor="quote">Price in shops</label>
 			</div>
 			<input {...input} id="quote" type="text" placeholder="No shop has said yet" aria-describedby="quote-why" />
 			<div className="below">
