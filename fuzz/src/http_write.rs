@@ -32,7 +32,8 @@ pub fn run(data: &[u8]) {
     let query = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>();
     let headers = WriteHeaders { key: Some(key).filter(|key| !key.is_empty()), ..WriteHeaders::default() };
     for (user, role) in [(None, Role::Moderator), (Some("ann"), Role::Editor)] {
-        let request = HttpWrite { verb, target, user, role, claims: &[], is_declared: false, body, query: &query, headers };
+        let request =
+            HttpWrite { verb, target, user, role, claims: &[], is_declared: false, body, query: &query, headers };
         for limits in [Limits::default(), crate::frame::tiny()] {
             check(&request, &limits);
         }

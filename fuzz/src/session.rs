@@ -6,6 +6,7 @@ mod listener;
 use std::collections::{BTreeMap, BTreeSet};
 
 use roomkeep::driver::Driver;
+use roomkeep::kind::{self, Kinds, Misfit, Schema};
 use roomkeep::protocol::Millis;
 use roomkeep::protocol::decode::Frame;
 use roomkeep::protocol::frames::ClientMessage;
@@ -33,11 +34,23 @@ const SLOTS: usize = 5;
 /// More steps than this tell nothing new and take long.
 const STEPS: usize = 80;
 
+/// What a declared kind keeps is what it says (K2, K3).
+fn check_kind(stored: &Stored) {
+    let set = stored.records.fields.iter().filter_map(|(name, field)| Some((name, field.selection.as_ref()?)));
+    for (name, selection) in set {
+        assert!(matches!(name.as_str(), "f" | "g"), "K2: there is no field {name}");
+        let selection = serde_json::from_str::<serde_json::Value>(selection.text()).expect("S2: a selection is JSON");
+        assert!(name != "f" || selection["value"].is_string(), "K3: {selection}");
+    }
+}
+
 /// The input is read from the front: which limits the room has, and then steps, each a byte that says what happens and
 /// as many as that takes.
 pub fn run(data: &[u8]) {
     let mut bytes = Bytes::new(data);
-    let settings = if bytes.flag() { narrow() } else { Settings::default() };
+    let how = bytes.below(4);
+    let settings = if how % 2 == 1 { narrow() } else { Settings::default() };
+    let settings = if how >= 2 { settings.of_kind("trade", &kinds()) } else { settings };
     let mut session = Session::new(settings);
     for _ in 0..STEPS {
         if bytes.is_empty() {
@@ -47,6 +60,20 @@ pub fn run(data: &[u8]) {
         session.check();
     }
     session.end();
+}
+
+/// A kind that takes texts into `f`, anything into `g`, and nothing else; `old` was `g` once. [`check_kind`] holds
+/// what is stored to it.
+fn kinds() -> Kinds {
+    let fields = r#"{"f":{"schema":{"type":"string"}},"g":{}}"#;
+    let lens = r#"{"to":2,"rename":{"old":"g"},"drop":["a/*"],"map":{"f":{"1":"one"}}}"#;
+    let kinds = format!(r#"{{"trade":{{"version":2,"fields":{fields},"lenses":[{lens}]}}}}"#);
+    kind::read::kinds(&kinds, is_text).expect("the definition is one")
+}
+
+fn is_text(_: &Schema, value: &str) -> Option<Misfit> {
+    let misfit = || Misfit { keyword: "type".to_owned(), path: String::new() };
+    (!value.starts_with('"')).then(misfit)
 }
 
 /// A room that is soon full.
@@ -285,6 +312,9 @@ impl Session {
             assert_eq!(before.meta.epoch, after.meta.epoch, "U8: a life ends with all that was stored");
         }
         assert!(stored.is_none() || self.version <= durable.version, "S2: versions never go back");
+        if self.settings.kind.declared.is_some() {
+            stored.iter().for_each(check_kind);
+        }
         self.hear(&durable);
         if let Some(room) = self.site.driver.room().filter(|room| !room.has_staged()) {
             assert_eq!(room.stored(), stored, "S7: memory is what is stored");

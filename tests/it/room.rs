@@ -242,7 +242,10 @@ fn row(write: &Write) -> String {
         Write::Create => "tables".to_owned(),
         Write::Meta(meta) => format!("room {} floor {} touched {}", meta.epoch, meta.floor, time(meta.touched)),
         Write::Put(table, values) => {
-            let mut columns = Columns::of(table.name, values);
+            // What is left out is NULL.
+            let mut values = values.clone();
+            values.resize(values.len().max(Field::TABLE.width * usize::from(table.name == "field")), Value::Null);
+            let mut columns = Columns::of(table.name, &values);
             match table.name {
                 "field" => field(Field::read(&mut columns).unwrap()),
                 "participant" => participant(Participant::read(&mut columns).unwrap()),

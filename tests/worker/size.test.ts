@@ -8,11 +8,11 @@ import { gzipSync } from "node:zlib";
 
 const dist = join(import.meta.dirname, "../../dist");
 
-test("the WebAssembly has at most 448 KiB gzipped, and the faults are not in it", () => {
+test("the WebAssembly has at most 484 KiB gzipped, and the faults are not in it", () => {
 	const name = readdirSync(dist).find((file) => file.endsWith(".wasm"));
 	assert.ok(name, "npm run build leaves the WebAssembly in dist/");
 	const wasm = readFileSync(join(dist, name));
 	const size = gzipSync(wasm).length / 1024;
-	assert.ok(size <= 448, `${size.toFixed(1)} KiB`);
+	assert.ok(size <= 484, `${size.toFixed(1)} KiB`);
 	assert.ok(!wasm.includes("a test asked for it"));
 });

@@ -2,7 +2,7 @@
 // for it.
 
 import type { Json } from "./generated/protocol.ts";
-import type { Values } from "./rooms.ts";
+import type { Values } from "./rooms/infer.ts";
 
 /** Stands for rooms of no declared kind: any field, any value. */
 export interface Open {

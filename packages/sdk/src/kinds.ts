@@ -3,7 +3,7 @@
 
 import type { Json } from "./generated/protocol.ts";
 import type { Kind, Problem, Writer } from "./kind.ts";
-import type { FieldDefinition, RoomDefinition, Rule } from "./rooms.ts";
+import type { FieldDefinition, RoomDefinition, Rule } from "./rooms/definition.ts";
 import { compile, type Validator } from "./schema.ts";
 
 export type { Kind, Problem, Writer } from "./kind.ts";

@@ -16,7 +16,7 @@ import {
 	useRoomContext,
 	useSelected,
 } from "./react/room.ts";
-import { useSelections, useTicks } from "./react/selections.ts";
+import { type SelectionState, type SetSelection, useSelections, useTicks } from "./react/selections.ts";
 import type {
 	Conflict,
 	Events,
@@ -40,7 +40,7 @@ import { fieldAsOf } from "./view.ts";
 export type { FieldOptions } from "./field.ts";
 export type { BoundField, CheckProps, FieldHandlers, InputProps } from "./react/field.ts";
 export type { TypedHooks } from "./react/hooks.ts";
-export type { Ticks } from "./react/selections.ts";
+export type { SelectionState, SetSelection, Ticks } from "./react/selections.ts";
 export {
 	type SharedConflictResolution,
 	type SharedConflictResolutionOptions,
@@ -89,32 +89,6 @@ export function useRoom(): RoomClient {
 export function useSnapshot<T>(select: (snapshot: Snapshot) => T, isEqual?: (a: T, b: T) => boolean): T {
 	return useSelected(useRoomContext(), select, isEqual);
 }
-
-/** The state of a field, besides its value. */
-export interface SelectionState {
-	/** Changed here, and the room has not replied yet. */
-	pending: boolean;
-	/** This user's change to the field that came too late and waits for `resolve` from `useConflicts`. */
-	conflict: Conflict | undefined;
-	/** This user's last change of the field, if that was refused. */
-	refused: Refusal | undefined;
-	/** Whether this user may write the field. */
-	canWrite: boolean;
-	/** The id of the user who chose the value. Undefined if the field is not set. */
-	by: string | undefined;
-	/** When the room stored it, in milliseconds by the room's clock, or by this device's while pending. */
-	at: number | undefined;
-	/** The room's version that this change made or, while pending, is based on. 0 if the field is not set. */
-	version: number;
-	/** Clears the field. Always the same function. */
-	clear: (options?: SelectOptions) => Promise<Outcome>;
-}
-
-/** Sets a field. The same function for as long as the room and the field are the same. */
-export type SetSelection<T = Json> = (
-	value: T | ((previous: T | undefined) => T),
-	options?: SelectOptions,
-) => Promise<Outcome>;
 
 /**
  * A field: its value or undefined, a function to set it, and its state. `T` is the page's own claim about the value;

@@ -34,7 +34,16 @@ const WORKER: &[Floor] = &[
 
 /// The SDK's floors, the lowest first.
 const SDK: &[Floor] = &[
-    ("types", &["packages/sdk/src/generated/", "packages/sdk/src/types.ts"]),
+    (
+        "types",
+        &[
+            "packages/sdk/src/generated/",
+            "packages/sdk/src/kind.ts",
+            "packages/sdk/src/rooms/definition.ts",
+            "packages/sdk/src/rooms/infer.ts",
+            "packages/sdk/src/types.ts",
+        ],
+    ),
     // No clock, socket or storage: values go in, values come out.
     (
         "pure parts",
@@ -74,6 +83,7 @@ const SDK: &[Floor] = &[
         "entries",
         &[
             "packages/sdk/src/index.ts",
+            "packages/sdk/src/kinds.ts",
             "packages/sdk/src/react.ts",
             "packages/sdk/src/react/",
             "packages/sdk/src/rooms.ts",

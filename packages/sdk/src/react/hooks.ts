@@ -3,10 +3,9 @@
 import type { RoomClient } from "../client.ts";
 import type { FieldOptions } from "../field.ts";
 import type { FieldName, FieldValue, Open } from "../kind.ts";
-import type { SelectionState, SetSelection } from "../react.ts";
 import type { Conflict, Json, Outcome, Selection, SelectionOf } from "../types.ts";
 import type { BoundField } from "./field.ts";
-import type { Ticks } from "./selections.ts";
+import type { SelectionState, SetSelection, Ticks } from "./selections.ts";
 
 /** A kind's value as the hooks have it. What a library's type says may not look like JSON, and then is any. */
 export type HookValue<Definition, Name> = Extract<

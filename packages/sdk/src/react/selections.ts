@@ -1,9 +1,35 @@
-// Several fields at once: all whose names begin alike, and a set of ticks.
+// What a selection is to a component, and several fields at once: all whose names begin alike, and a set of ticks.
 
 import { useMemo } from "react";
-import type { Outcome, Selection } from "../types.ts";
+import type { Conflict, Json, Outcome, Refusal, Selection, SelectOptions } from "../types.ts";
 import type { CheckProps } from "./field.ts";
 import { isShallowEqual, useRoomContext, useSelected } from "./room.ts";
+
+/** The state of a field, besides its value. */
+export interface SelectionState {
+	/** Changed here, and the room has not replied yet. */
+	pending: boolean;
+	/** This user's change to the field that came too late and waits for `resolve` from `useConflicts`. */
+	conflict: Conflict | undefined;
+	/** This user's last change of the field, if that was refused. */
+	refused: Refusal | undefined;
+	/** Whether this user may write the field. */
+	canWrite: boolean;
+	/** The id of the user who chose the value. Undefined if the field is not set. */
+	by: string | undefined;
+	/** When the room stored it, in milliseconds by the room's clock, or by this device's while pending. */
+	at: number | undefined;
+	/** The room's version that this change made or, while pending, is based on. 0 if the field is not set. */
+	version: number;
+	/** Clears the field. Always the same function. */
+	clear: (options?: SelectOptions) => Promise<Outcome>;
+}
+
+/** Sets a field. The same function for as long as the room and the field are the same. */
+export type SetSelection<T = Json> = (
+	value: T | ((previous: T | undefined) => T),
+	options?: SelectOptions,
+) => Promise<Outcome>;
 
 /** The fields that are set and whose names begin with `prefix`, by name. The object stays the same for as long as they do. */
 export function useSelections(prefix = ""): Readonly<Record<string, Selection>> {
