@@ -217,6 +217,13 @@ impl Oracle {
         }
     }
 
+    /// A commit failed: that somebody was here until it left is lost if it was to be stored with that, and is then known from
+    /// the time that was stored before (E4).
+    pub fn forget_who_left(&mut self) {
+        let Self { here, sessions, .. } = self;
+        here.retain(|client, _| sessions.values().any(|session| session.client.as_ref() == Some(client)));
+    }
+
     /// A commit failed: everyone whose change was in it must hear so.
     pub fn refuse(&mut self) {
         for expects in self.awaiting.values_mut() {

@@ -158,6 +158,7 @@ impl Story {
     fn look(&mut self) {
         let stage = &mut self.stage;
         if stage.witness.event.has_failed {
+            stage.witness.oracle.forget_who_left();
             self.told.iter_mut().for_each(|told| told.push_back("  its commit fails".to_owned()));
         } else {
             for (fenced, _) in std::mem::take(&mut stage.witness.oracle.fenced) {
