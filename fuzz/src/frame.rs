@@ -200,7 +200,7 @@ fn layout_is_nothing(text: &str, document: &Document<'_>) {
     let most = usize::MAX;
     let limits = Limits { message_bytes: most, value_bytes: most, presence_bytes: most, detail_bytes: most, ..tiny() };
     let says = |text: &str| {
-        let Frame { tag, message } = Frame::decode(text, &limits);
+        let Frame { tag, message, .. } = Frame::decode(text, &limits);
         let said = message.map(|message| std::mem::discriminant(&message)).map_err(|Refusal { code, .. }| code);
         (tag, said)
     };

@@ -3,6 +3,7 @@
 use roomkeep::access::claim_rules::ClaimRules;
 use roomkeep::access::claims::{CLOCK_SKEW, Claims};
 use roomkeep::access::revocations::Revocation;
+use roomkeep::access::rules::Enter;
 use roomkeep::protocol::limits::Limits;
 use roomkeep::protocol::origin::Origins;
 use serde_json::Value;
@@ -38,7 +39,7 @@ fn grant(claims: &str, room: &str, limits: &Limits) {
     assert!((0..=253_402_300_799_999).contains(&(found.pass.expires - CLOCK_SKEW)));
     let patterns = claims["rooms"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let is_open = patterns.clone().any(|pattern| opens(pattern, room));
-    assert_eq!(found.check_room(room).is_ok(), is_open, "A2: {room:?}");
+    assert_eq!(found.check_room(room, Enter::default()).is_ok(), is_open, "A2: {room:?}");
 }
 
 /// A2, letter by letter.

@@ -652,12 +652,9 @@ fn reply(seq: Option<u64>, id: Option<u64>, verdict: Verdict) -> Reply {
 
 /// What the declared kind of the simulation says of a change (K2 to K4).
 fn refused_by_the_kind(change: &Content) -> Option<&'static str> {
-    let (field, value) = match change {
-        Content::Set { field, value, .. } => (*field, Some(*value)),
-        Content::Clear { field, .. } => (*field, None),
-        other => unreachable!("a change of a field: {other:?}"),
-    };
-    match (field, value) {
+    let (Content::Set { field, .. } | Content::Clear { field, .. }) = change else { unreachable!() };
+    let value = if let Content::Set { value, .. } = change { Some(*value) } else { None };
+    match (*field, value) {
         ("g", _) => Some("forbidden"),
         ("h", _) => Some("unknown_field"),
         ("e", Some(value)) if value % 2 == 1 => Some("invalid_value"),
