@@ -29,6 +29,7 @@ export function fields(value: unknown, place: Place, report: Report): Record<str
 /** `rows` of a kind, by list. */
 export function rows(value: unknown, place: Place, report: Report): Record<string, ListRule> {
 	const object = report.object(value, place, "an object of lists by name") ?? {};
+	if (Object.keys(object).length > 0) report.warn(place, NOT_YET);
 	const checked = Object.entries(object).map(([name, definition]): [string, ListRule] => {
 		const at = [...place, name];
 		const reason = partFault(name);
