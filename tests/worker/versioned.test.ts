@@ -177,9 +177,11 @@ test("Y4 E1 welcome says what the client needs; another protocol, a second hello
 	const refusal = await early.next("error");
 	assert.deepEqual([refusal.code, refusal.seq], ["bad_message", 1]);
 	early.send({ type: "hello", protocol: 1, clientId: "c" });
-	const { limits, time, epoch, connectionId, ...welcome } = await early.next("welcome");
+	const { limits, time, epoch, connectionId, kind, ...welcome } = await early.next("welcome");
 	const expected = { type: "welcome", protocol: 1, userId: null, role: "moderator", version: 0, lastSeq: 0 };
 	assert.deepEqual(welcome, expected);
+	// An open kind has no version (K6).
+	assert.deepEqual(kind, { party: "collaboration", version: 0 });
 	assert.equal(limits.outcomes, 64);
 	assert.match(connectionId, /^[0-9a-f]{32}$/);
 	assert.ok(Math.abs(time - Date.now()) < 5000);
