@@ -113,18 +113,18 @@ impl Kind {
     /// There is no such field, or the writer may not write it, or its schema does not permit the value.
     pub fn check(&self, rights: &Rights<'_>, change: &FieldChange) -> Result<(), Refusal> {
         let name = change.field();
-        let (field, about) = (self.field(name), About::field(name));
-        let is_open = field.is_none() && self.is_open;
-        if field.is_none() && !is_open {
+        let (field, about) = (self.field(name), || About::field(name));
+        if field.is_none() && !self.is_open {
             let message = format!("Rooms of this kind have no field `{name}`.");
-            return Err(Refusal::about(Code::UnknownField, message, about));
+            return Err(Refusal::about(Code::UnknownField, message, about()));
         }
-        let is_own = field.is_some_and(|field| {
-            field.pattern.matched(name).is_some_and(|stars| stars.first() == Some(&change.user_id()))
-        });
+        let is_own = || {
+            let stars = field.and_then(|field| field.pattern.matched(name));
+            stars.is_some_and(|stars| stars.first() == Some(&change.user_id()))
+        };
         let rules = field.map_or(&[WriteRule::Role(Role::Editor)][..], |field| &field.write);
         if !rules.iter().any(|rule| rule.holds(rights, is_own)) {
-            return Err(Refusal::about(Code::Forbidden, format!("You may not write `{name}`."), about));
+            return Err(Refusal::about(Code::Forbidden, format!("You may not write `{name}`."), about()));
         }
         let FieldChange::Select(selection) = change else { return Ok(()) };
         match self.misfit(name, &selection.value) {
@@ -136,7 +136,7 @@ impl Kind {
                 Err(Refusal::about(
                     Code::InvalidValue,
                     message,
-                    About { path: Some(path), keyword: Some(keyword), ..about },
+                    About { path: Some(path), keyword: Some(keyword), ..about() },
                 ))
             }
         }

@@ -52,11 +52,11 @@ impl WriteRule {
     }
 
     /// Whether it lets a writer write a field that may be its own.
-    pub fn holds(&self, rights: &Rights<'_>, is_own: bool) -> bool {
+    pub fn holds(&self, rights: &Rights<'_>, is_own: impl FnOnce() -> bool) -> bool {
         match self {
             Self::Role(least) => rights.role >= *least,
             Self::Claim(claim) => rights.claims.contains(claim),
-            Self::Own => is_own,
+            Self::Own => is_own(),
         }
     }
 }

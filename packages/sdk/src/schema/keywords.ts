@@ -1,7 +1,7 @@
 // What each keyword of JSON Schema 2020-12 asks of a value, in the order in which they are checked.
 
 import { attempt, type Check, inside, type Misfit, type Node, run } from "./node.ts";
-import { canonical, characters, isMultiple, isObject } from "./values.ts";
+import { canonical, characters, isObject, multiplesOf } from "./values.ts";
 
 type Schema = Record<string, unknown>;
 
@@ -221,7 +221,7 @@ export const KEYWORDS: [keyword: string, make: Keyword][] = [
 	],
 	["const", (constant) => oneOfValues("const", [constant])],
 	["enum", (values) => oneOfValues("enum", values)],
-	["multipleOf", (of) => about("multipleOf", isNumber, (value) => isMultiple(value, of))],
+	["multipleOf", (of) => about("multipleOf", isNumber, multiplesOf(of))],
 	["maximum", (most) => about("maximum", isNumber, (value) => value <= most)],
 	["exclusiveMaximum", (bound) => about("exclusiveMaximum", isNumber, (value) => value < bound)],
 	["minimum", (least) => about("minimum", isNumber, (value) => value >= least)],

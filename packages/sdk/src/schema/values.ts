@@ -24,16 +24,24 @@ export function characters(text: string): number {
 }
 
 /**
- * Whether a number is a whole multiple of another, by their decimal digits: 19.99 is one of 0.01, though it is none by
+ * Says whether a number is a whole multiple of another, by their decimal digits: 19.99 is one of 0.01, though it is none by
  * the arithmetic of doubles.
  */
-export function isMultiple(value: number, of: number): boolean {
-	if (Number.isSafeInteger(value) && Number.isSafeInteger(of)) return value % of === 0;
-	if (!Number.isFinite(value)) return false;
-	const [a, b] = [decimal(value), decimal(of)];
-	const exponent = Math.min(a.exponent, b.exponent);
-	const scaled = ({ digits, exponent: own }: Decimal) => digits * 10n ** BigInt(own - exponent);
-	return scaled(a) % scaled(b) === 0n;
+export function multiplesOf(of: number): (value: number) => boolean {
+	const b = decimal(of);
+	const [digits, factor] = [Number(b.digits), 10 ** -b.exponent];
+	const isUsual = b.exponent < 0 && b.exponent >= -15 && Number.isSafeInteger(digits);
+	return (value) => {
+		if (Number.isSafeInteger(value) && Number.isSafeInteger(of)) return value % of === 0;
+		if (!Number.isFinite(value)) return false;
+		const scaled = Math.round(value * factor);
+		// Nearly all amounts: up to fifteen digits, which a double tells apart, with no more decimals than `of` has.
+		if (isUsual && Math.abs(scaled) < 1e15) return scaled / factor === value && scaled % digits === 0;
+		const a = decimal(value);
+		const exponent = Math.min(a.exponent, b.exponent);
+		const whole = ({ digits, exponent: own }: Decimal) => digits * 10n ** BigInt(own - exponent);
+		return whole(a) % whole(b) === 0n;
+	};
 }
 
 /** `digits` times ten to the power of `exponent`. */

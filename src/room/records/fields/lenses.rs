@@ -58,8 +58,8 @@ pub fn bring_forward(state: &mut State, kind: &Kind, stored: u64) -> Vec<String>
 /// All fields that are set after these lenses.
 fn applied<'a>(state: &State, lenses: impl Iterator<Item = &'a Lens>) -> BTreeMap<String, Held> {
     let set = state.records.fields.iter().filter(|(_, field)| field.selection.is_some());
-    let mut held = set.map(|(name, _)| (name.clone(), Held { from: Origin::Stored(name.clone()), value: None }));
-    let mut held = held.by_ref().collect::<BTreeMap<_, _>>();
+    let held = set.map(|(name, _)| (name.clone(), Held { from: Origin::Stored(name.clone()), value: None }));
+    let mut held = held.collect::<BTreeMap<_, _>>();
     for lens in lenses {
         let (moved, stay): (Vec<_>, Vec<_>) = held
             .into_iter()
